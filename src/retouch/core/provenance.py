@@ -1,0 +1,113 @@
+"""Where a result came from, written into its PNG and read back."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from PIL import Image, PngImagePlugin
+
+from retouch import __version__
+from retouch.core.errors import ImageError, SettingsError
+from retouch.core.files import atomic_write
+from retouch.core.images import png_bytes
+from retouch.core.settings import EditSettings
+
+KEY = "retouch"
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """All that is needed to make a result again.
+
+    `model` as it was asked for (`pocket`, a folder's name, a hub id); `instructions` in the order
+    applied; `settings` fully resolved, with this very result's seed; `source_sha256` the hex digest
+    of the source's bytes and `source_name` its file name, never its folder.
+    """
+
+    model: str
+    instructions: tuple[str, ...]
+    settings: EditSettings
+    source_sha256: str
+    source_name: str
+    version: str = __version__
+
+
+def write_png(path: str | Path, image: Image.Image, provenance: Provenance) -> Path:
+    """Write `image` with its provenance, whole or not at all; raises OutputError."""
+    return atomic_write(path, png_with_provenance(image, provenance))
+
+
+def png_with_provenance(image: Image.Image, provenance: Provenance) -> bytes:
+    """The PNG encoding of `image` with two text chunks: `parameters`, as other tools read it, and ours."""
+    text = PngImagePlugin.PngInfo()
+    text.add_text("parameters", _parameters(provenance, image.size))
+    text.add_text(KEY, json.dumps({"format": FORMAT, **asdict(provenance)}, sort_keys=True))
+    return png_bytes(image, text=text)
+
+
+def read_provenance(path: str | Path) -> Provenance:
+    """The provenance in a PNG that Retouch wrote; raises ImageError for any other file."""
+    written = _text_chunk(Path(path))
+    try:
+        values = json.loads(written)
+        if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+            raise ValueError("a format this version does not know")
+        return _from_json(values)
+    except (ValueError, TypeError, KeyError, SettingsError) as problem:
+        raise ImageError(f'The settings stored in "{path}" cannot be read ({problem}).') from problem
+
+
+def _text_chunk(path: Path) -> str:
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            written = getattr(image, "text", {}).get(KEY)
+    except FileNotFoundError as problem:
+        raise ImageError(f'There is no file "{path}"; check the path.') from problem
+    except Exception as problem:
+        raise ImageError(f'"{path}" is not a PNG that can be read; give a result of Retouch.') from problem
+    if not isinstance(written, str):
+        raise ImageError(f'"{path}" carries no settings; give a PNG that Retouch wrote.')
+    return written
+
+
+def _from_json(values: Mapping[str, object]) -> Provenance:
+    settings, instructions = values.get("settings"), values.get("instructions")
+    if not isinstance(settings, dict) or not isinstance(instructions, list):
+        raise ValueError("settings or instructions are missing")
+    interval = settings.get("guidance_interval")
+    if isinstance(interval, list):
+        settings = {**settings, "guidance_interval": tuple(interval)}
+    texts = {name: _text(values, name) for name in ("model", "source_sha256", "source_name", "version")}
+    return Provenance(
+        instructions=tuple(str(instruction) for instruction in instructions),
+        settings=EditSettings(**settings),
+        **texts,
+    )
+
+
+def _text(values: Mapping[str, object], name: str) -> str:
+    value = values[name]
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is not a text")
+    return value
+
+
+def _parameters(provenance: Provenance, size: tuple[int, int]) -> str:
+    settings = provenance.settings
+    facts: dict[str, object] = {
+        "Steps": settings.steps,
+        "Sampler": settings.scheduler,
+        "CFG scale": settings.text_guidance,
+        "Image CFG scale": settings.image_guidance,
+        "Seed": settings.seed,
+        "Size": f"{size[0]}x{size[1]}",
+        "Model": provenance.model,
+        "Version": f"retouch {provenance.version}",
+    }
+    lines = ["; ".join(provenance.instructions)]
+    if settings.negative:
+        lines.append(f"Negative prompt: {settings.negative}")
+    lines.append(", ".join(f"{name}: {value}" for name, value in facts.items() if value is not None))
+    return "\n".join(lines)

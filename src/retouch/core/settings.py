@@ -1,0 +1,116 @@
+"""What a user may set for one edit, validated, and the request that carries it."""
+
+from dataclasses import dataclass, field, fields, replace
+
+from PIL import Image
+
+from retouch.core.errors import SettingsError
+from retouch.core.seeds import MAXIMUM_SEED
+
+MAXIMUM_STEPS = 1000
+MAXIMUM_GUIDANCE = 100.0
+MAXIMUM_COUNT = 64
+MAXIMUM_TEXT = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditSettings:
+    """The settings of one edit; None means the model's own default.
+
+    `steps` in 1…1000; `scheduler` a name known to `retouch.diffusion`; `text_guidance` s_T and
+    `image_guidance` s_I in 0…100; `guidance_interval` (start, end) as fractions of the run in
+    which guidance acts; `negative` the text of the branch without the instruction, `negative_image`
+    the text of the branch without the image; `seed` in 0…2**63 − 1. Raises SettingsError.
+    """
+
+    steps: int | None = None
+    scheduler: str | None = None
+    text_guidance: float | None = None
+    image_guidance: float | None = None
+    guidance_interval: tuple[float, float] | None = None
+    negative: str | None = None
+    negative_image: str | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_integer("steps", self.steps, 1, MAXIMUM_STEPS)
+        _check_integer("seed", self.seed, 0, MAXIMUM_SEED)
+        _check_number("text_guidance", self.text_guidance, 0.0, MAXIMUM_GUIDANCE)
+        _check_number("image_guidance", self.image_guidance, 0.0, MAXIMUM_GUIDANCE)
+        _check_interval(self.guidance_interval)
+        for name in ("scheduler", "negative", "negative_image"):
+            _check_text(name, getattr(self, name))
+
+    def resolve(self, defaults: "EditSettings") -> "EditSettings":
+        """These settings with every None taken from `defaults`, then from the general ones.
+
+        The general ones: guidance during the whole run, empty negative texts, seed 0.
+        """
+        return _fill(_fill(self, defaults), GENERAL_DEFAULTS)
+
+
+def _fill(settings: EditSettings, defaults: EditSettings) -> EditSettings:
+    missing = (entry.name for entry in fields(settings) if getattr(settings, entry.name) is None)
+    return replace(settings, **{name: getattr(defaults, name) for name in missing})
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditRequest:
+    """Pictures to edit, the instructions applied to each in sequence, and how.
+
+    `count` results are made of every picture, with the seeds `seed`, `seed + 1`, …. An empty
+    instruction leaves the picture as it is. Raises SettingsError.
+    """
+
+    images: tuple[Image.Image, ...]
+    instructions: tuple[str, ...]
+    settings: EditSettings = field(default_factory=EditSettings)
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.images, tuple) or not self.images:
+            raise SettingsError("An edit needs at least one image, in a tuple.")
+        if not isinstance(self.instructions, tuple) or not self.instructions:
+            raise SettingsError("An edit needs at least one instruction, in a tuple of texts.")
+        for instruction in self.instructions:
+            _check_text("instruction", instruction)
+        _check_integer("count", self.count, 1, MAXIMUM_COUNT)
+        if self.settings.seed is not None:
+            _check_integer("seed + count", self.settings.seed + self.count - 1, 0, MAXIMUM_SEED)
+
+
+def _check_integer(name: str, value: object, low: int, high: int) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise SettingsError(f"{name} is {value!r}; expected a whole number from {low} to {high}.")
+
+
+def _check_number(name: str, value: object, low: float, high: float) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise SettingsError(f"{name} is {value!r}; expected a number from {low:g} to {high:g}.")
+
+
+def _check_interval(value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise SettingsError(f"guidance_interval is {value!r}; expected two fractions (start, end).")
+    _check_number("guidance_interval start", value[0], 0.0, 1.0)
+    _check_number("guidance_interval end", value[1], 0.0, 1.0)
+    if value[0] is None or value[1] is None or value[0] > value[1]:
+        raise SettingsError(f"guidance_interval is {value!r}; the start must not lie after the end.")
+
+
+def _check_text(name: str, value: object) -> None:
+    if value is None and name != "instruction":
+        return
+    if not isinstance(value, str):
+        raise SettingsError(f"{name} is {value!r}; expected a text.")
+    if len(value) > MAXIMUM_TEXT:
+        raise SettingsError(f"{name} has {len(value)} characters; at most {MAXIMUM_TEXT} are accepted.")
+
+
+GENERAL_DEFAULTS = EditSettings(guidance_interval=(0.0, 1.0), negative="", negative_image="", seed=0)
