@@ -1,0 +1,1 @@
+"""From what a user gives (a text, a picture) to the branches the loop predicts."""

@@ -1,0 +1,64 @@
+"""Pictures to latents and back, in the form a checkpoint wants its condition."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from PIL import Image
+from torch import Generator, Tensor
+
+from retouch.core.errors import ModelError
+from retouch.models.checkpoint import Checkpoint
+
+
+def to_pixels(images: Sequence[Image.Image]) -> Tensor:
+    """RGB images of one size as (B, 3, H, W), float32, from -1 (black) to 1 (white)."""
+    arrays = np.stack([np.asarray(image.convert("RGB"), dtype=np.float32) for image in images])
+    return torch.from_numpy(arrays / 127.5 - 1.0).permute(0, 3, 1, 2).contiguous()
+
+
+def to_images(pixels: Tensor) -> tuple[Image.Image, ...]:
+    """The inverse of `to_pixels`; values outside -1 to 1 are clipped."""
+    levels = ((pixels.float().clamp(-1.0, 1.0) + 1.0) * 127.5).round().to(torch.uint8)
+    arrays = levels.permute(0, 2, 3, 1).cpu().numpy()
+    return tuple(Image.fromarray(array) for array in arrays)
+
+
+@torch.no_grad()
+def encode_source(checkpoint: Checkpoint, pixels: Tensor, generators: Sequence[Generator] | None = None) -> Tensor:
+    """The source's latents (B, 4, H/8, W/8), float32, as the condition the checkpoint was trained with.
+
+    Args:
+        checkpoint: its spec says whether the posterior's mode or a sample, scaled or not.
+        pixels: (B, 3, H, W) from -1 to 1; H and W multiples of the VAE's factor.
+        generators: one a picture, needed where the condition is a sample.
+
+    Raises:
+        ModelError: the checkpoint wants a sample and no generators were given.
+    """
+    vae, spec = checkpoint.vae, checkpoint.spec
+    posterior = vae.encode(pixels.to(vae.device, vae.dtype), return_dict=False)[0]
+    if spec.condition_posterior == "mode":
+        latents = posterior.mode().float()
+    elif generators is None:
+        raise ModelError(
+            f"'{checkpoint.source}' conditions on a sample of the VAE's posterior; give one generator for each picture."
+        )
+    else:
+        noise = torch.cat([torch.randn((1, *posterior.mean.shape[1:]), generator=each) for each in generators])
+        latents = posterior.mean.float() + posterior.std.float() * noise.to(vae.device)
+    return latents * scaling_factor(vae) if spec.condition_scaled else latents
+
+
+@torch.no_grad()
+def decode_latents(vae: AutoencoderKL, latents: Tensor) -> Tensor:
+    """Scaled latents (B, 4, h, w), as the loop leaves them, to pixels (B, 3, 8h, 8w), float32, about ±1."""
+    unscaled: Any = (latents / scaling_factor(vae)).to(vae.device, vae.dtype)
+    return vae.decode(unscaled, return_dict=False)[0].float()
+
+
+def scaling_factor(vae: AutoencoderKL) -> float:
+    """What latents are multiplied by to have about unit variance."""
+    return float(vae.config["scaling_factor"])

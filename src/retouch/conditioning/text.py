@@ -1,0 +1,55 @@
+"""Texts to the features that cross-attention reads, with a report of what did not fit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from retouch.models.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EncodedText:
+    """Features (B, L, D) of B texts, and for each text what was cut off its end ("" where it fitted)."""
+
+    features: Tensor
+    cut: tuple[str, ...]
+
+
+@torch.no_grad()
+def encode_text(checkpoint: Checkpoint, texts: Sequence[str]) -> EncodedText:
+    """Encode `texts` as the checkpoint's U-Net reads them, padded or cut to its text length."""
+    tokens = checkpoint.tokenizer(
+        list(texts),
+        padding="max_length",
+        truncation=True,
+        max_length=text_length(checkpoint),
+        return_tensors="pt",
+    )
+    identifiers = torch.as_tensor(tokens.input_ids, device=checkpoint.text_encoder.device)
+    features = checkpoint.text_encoder(identifiers).last_hidden_state
+    return EncodedText(features=features, cut=tuple(cut_text(checkpoint, text) for text in texts))
+
+
+def encode_null_text(checkpoint: Checkpoint) -> Tensor:
+    """The features (1, L, D) that stand for "no text", in the form the checkpoint was trained with."""
+    features = encode_text(checkpoint, [""]).features
+    return torch.zeros_like(features) if checkpoint.spec.null_text == "zeros" else features
+
+
+def text_length(checkpoint: Checkpoint) -> int:
+    """Tokens that a text may have, its two marks included."""
+    # A tokenizer saved without its length says 1e30.
+    positions = checkpoint.text_encoder.config.max_position_embeddings
+    return min(int(checkpoint.tokenizer.model_max_length), positions)
+
+
+def cut_text(checkpoint: Checkpoint, text: str) -> str:
+    """The end of `text` that lies beyond what the tokenizer takes, as it was written; "" where all fits."""
+    tokens = checkpoint.tokenizer(text, return_offsets_mapping=True, truncation=False, verbose=False)
+    kept = text_length(checkpoint) - 1
+    if len(tokens["input_ids"]) <= kept + 1:
+        return ""
+    start, _ = tokens["offset_mapping"][kept]
+    return text[start:].strip()

@@ -1,0 +1,1 @@
+"""The one denoising loop, its guidance and its schedules; knows no network."""

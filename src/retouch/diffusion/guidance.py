@@ -1,0 +1,57 @@
+"""Guidance as a value: how much each branch's prediction counts at a moment of the denoising."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from retouch.core.errors import SettingsError
+
+NONE = "none"
+"""Neither text nor image."""
+IMAGE = "image"
+"""The source image alone."""
+BOTH = "both"
+"""The source image and the instruction."""
+
+
+class Guidance(Protocol):
+    """Names the branches and weighs them; the weights sum to 1 at every moment."""
+
+    def weights(self, progress: float) -> Mapping[str, float]:
+        """Weights by branch name at `progress` in [0, 1): the fraction of the steps already done."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstructGuidance:
+    """Guidance by text and by image apart (InstructPix2Pix, arXiv 2211.09800, equation 3).
+
+    ε = ε_none + s_I·(ε_image − ε_none) + s_T·(ε_both − ε_image), for any finite s_T and s_I, those below 1
+    included. Outside `interval`, fractions of the steps from 0 to 1, only the branch with both conditions
+    counts (arXiv 2404.07724).
+
+    Raises:
+        SettingsError: a scale is not finite, or the interval is not 0 <= low <= high <= 1.
+    """
+
+    text: float
+    image: float
+    interval: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        for name, scale in (("text", self.text), ("image", self.image)):
+            if not math.isfinite(scale):
+                raise SettingsError(f"The {name} guidance is {scale}; give a finite number, such as 7.5.")
+        low, high = self.interval
+        if not 0.0 <= low <= high <= 1.0:
+            raise SettingsError(
+                f"The guidance interval is {low} to {high}; give two fractions of the steps with 0 <= low <= high <= 1."
+            )
+
+    def weights(self, progress: float) -> Mapping[str, float]:
+        """Weights of the branches `none`, `image` and `both` at `progress` in [0, 1)."""
+        low, high = self.interval
+        if not low <= progress < high:
+            return {BOTH: 1.0}
+        return {NONE: 1.0 - self.image, IMAGE: self.image - self.text, BOTH: self.text}

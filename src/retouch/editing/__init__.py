@@ -1,0 +1,1 @@
+"""Edit images, whatever the model: a request in, a result out."""

@@ -1,0 +1,146 @@
+"""Take pictures of one model size, in one batch, through a chain of instructions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from PIL import Image
+from torch import Generator, Tensor
+
+from retouch.conditioning.image import decode_latents, encode_source, to_images, to_pixels
+from retouch.conditioning.instruct import instruct_branches
+from retouch.conditioning.unet import UNetPredictor
+from retouch.core.fit import Fit
+from retouch.core.images import LoadedImage
+from retouch.core.seeds import derive_seed
+from retouch.core.settings import EditSettings
+from retouch.diffusion.guidance import InstructGuidance
+from retouch.diffusion.loop import Progress, denoise, unit_noise
+from retouch.diffusion.schedules import make_scheduler
+from retouch.editing.follow import Follower
+from retouch.editing.request import Prepared, required, with_alpha
+from retouch.models.checkpoint import Checkpoint
+from retouch.models.spec import ConditioningSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One result to make: the number of its input among the inputs, its seed, its fit to the model."""
+
+    image: int
+    seed: int
+    fit: Fit
+
+
+def make_batches(prepared: Prepared, spec: ConditioningSpec, batch_size: int) -> list[tuple[Job, ...]]:
+    """Jobs of one model size together, at most `batch_size` of them."""
+    by_size: dict[tuple[int, int], list[Job]] = {}
+    for number, image in enumerate(prepared.images):
+        fit = Fit.for_model(image.pixels.size, native=spec.native_size, multiple=spec.size_multiple)
+        jobs = by_size.setdefault(fit.model_size, [])
+        jobs.extend(Job(image=number, seed=seed, fit=fit) for seed in prepared.seeds)
+    return [
+        tuple(jobs[start : start + batch_size])
+        for jobs in by_size.values()
+        for start in range(0, len(jobs), batch_size)
+    ]
+
+
+def run_chain(
+    checkpoint: Checkpoint, jobs: Sequence[Job], prepared: Prepared, follower: Follower
+) -> list[tuple[Image.Image, ...]]:
+    """The pictures after each instruction, for each job, at the input's own size.
+
+    Between instructions the pictures stay at the model's size and unrounded.
+    """
+    inputs = [prepared.images[job.image] for job in jobs]
+    pixels = to_pixels([job.fit.apply(image.pixels) for job, image in zip(jobs, inputs, strict=True)])
+    shown = [with_alpha(image.pixels, image.alpha) for image in inputs]
+    # Until the first edit, jobs with the same input have the same pixels.
+    alike = [job.image for job in jobs]
+    history: list[list[Image.Image]] = []
+    applied = 0
+    for number, instruction in enumerate(prepared.instructions):
+        if instruction:
+            seeds = [_pass_seed(job.seed, applied) for job in jobs]
+            link = _Pass(instruction=instruction, number=number, seeds=seeds, alike=alike)
+            pixels = _edit_once(checkpoint, pixels, link, prepared.settings, follower)
+            shown = _finish(pixels, jobs, inputs)
+            alike, applied = list(range(len(jobs))), applied + 1
+        history.append(shown)
+    return [tuple(pictures) for pictures in zip(*history, strict=True)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pass:
+    """One run of the loop: its instruction, the instruction's number, and for each picture its seed and
+    a number that pictures with the same pixels share."""
+
+    instruction: str
+    number: int
+    seeds: Sequence[int]
+    alike: Sequence[int]
+
+
+def _pass_seed(seed: int, applied: int) -> int:
+    """The first edit of a chain uses the seed itself, so that it is the edit made alone."""
+    return derive_seed(seed, "instruction", applied) if applied else seed
+
+
+def _edit_once(
+    checkpoint: Checkpoint, pixels: Tensor, link: _Pass, settings: EditSettings, follower: Follower
+) -> Tensor:
+    """Pixels (B, 3, H, W) from -1 to 1, after one instruction."""
+    scheduler = make_scheduler(required(settings.scheduler, "scheduler"), checkpoint.scheduler_config)
+    guidance = InstructGuidance(
+        text=required(settings.text_guidance, "text_guidance"),
+        image=required(settings.image_guidance, "image_guidance"),
+        interval=required(settings.guidance_interval, "guidance_interval"),
+    )
+    with follower.part("encode"):
+        source = _encode(checkpoint, pixels, link)
+        branches = instruct_branches(
+            checkpoint,
+            source,
+            [link.instruction] * len(link.seeds),
+            negative=settings.negative or "",
+            negative_image=settings.negative_image or "",
+        )
+    generators = [Generator().manual_seed(seed) for seed in link.seeds]
+    with follower.part("denoise"):
+        latents = denoise(
+            UNetPredictor(checkpoint.unet, branches),
+            scheduler,
+            guidance,
+            unit_noise(source.shape[1:], generators, source.device),
+            steps=required(settings.steps, "steps"),
+            generator=generators,
+            on_progress=partial(_report, checkpoint, follower, link.number),
+            cancelled=follower.cancelled,
+        )
+    with follower.part("decode"):
+        return decode_latents(checkpoint.vae, latents).clamp(-1.0, 1.0)
+
+
+def _encode(checkpoint: Checkpoint, pixels: Tensor, link: _Pass) -> Tensor:
+    """Source latents (B, 4, h, w); pictures with the same pixels are encoded once where that is exact."""
+    if checkpoint.spec.condition_posterior == "sample":
+        seeds = [derive_seed(seed, "condition") for seed in link.seeds]
+        return encode_source(checkpoint, pixels, [Generator().manual_seed(seed) for seed in seeds])
+    first = {key: link.alike.index(key) for key in link.alike}
+    latents = encode_source(checkpoint, pixels[list(first.values())])
+    order = list(first)
+    return latents[[order.index(key) for key in link.alike]]
+
+
+def _report(checkpoint: Checkpoint, follower: Follower, number: int, progress: Progress) -> None:
+    def preview() -> tuple[Image.Image, ...]:
+        return to_images(decode_latents(checkpoint.vae, progress.predicted()))
+
+    follower.step(progress, number, preview)
+
+
+def _finish(pixels: Tensor, jobs: Sequence[Job], inputs: Sequence[LoadedImage]) -> list[Image.Image]:
+    """Back to each input's own size and transparency."""
+    pictures = zip(to_images(pixels), jobs, inputs, strict=True)
+    return [with_alpha(job.fit.invert(picture), source.alpha) for picture, job, source in pictures]

@@ -1,0 +1,121 @@
+"""The editor over the in-house loop, for models of the Stable-Diffusion-1 family."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from retouch.conditioning.instruct import check_instruct
+from retouch.conditioning.text import cut_text
+from retouch.core.settings import EditSettings
+from retouch.editing.chain import make_batches, run_chain
+from retouch.editing.device import choose_device, choose_precision, image_precision
+from retouch.editing.follow import Follower
+from retouch.editing.memory import memory_errors
+from retouch.editing.protocol import ImageSource
+from retouch.editing.request import Prepared, prepare
+from retouch.editing.result import EditProgress, EditResult
+from retouch.models.checkpoint import Checkpoint
+from retouch.models.load import load
+
+BATCH_SIZE = 8
+"""Pictures denoised together at the most; more are taken one batch after the other."""
+
+
+class Editor:
+    """Edits images by instruction with a loaded checkpoint."""
+
+    def __init__(self, checkpoint: Checkpoint, *, batch_size: int = BATCH_SIZE) -> None:
+        """Take a checkpoint of kind `instruct`; raises ModelError for any other."""
+        check_instruct(checkpoint)
+        self.checkpoint = checkpoint
+        self._batch_size = batch_size
+
+    @classmethod
+    def load(
+        cls,
+        source: str | Path = "pocket",
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        revision: str | None = None,
+        variant: str | None = None,
+    ) -> "Editor":
+        """Load the model that `source` names (`pocket`, a folder, a hub id) and make an editor of it.
+
+        Args:
+            source: see `retouch.models.load`.
+            device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+            precision: `auto`, `float32`, `bfloat16` or `float16`.
+            revision: branch, tag or commit, for hub ids.
+            variant: the variant of the weight files, such as `fp16`.
+
+        Raises:
+            ModelError: the model cannot be loaded, or does not edit by instruction.
+            SettingsError: the device or the precision is not to be had.
+        """
+        where = choose_device(device)
+        dtype = choose_precision(precision, where)
+        with memory_errors(f"loading '{source}'"):
+            checkpoint = load(
+                source,
+                revision=revision,
+                variant=variant,
+                dtype=dtype,
+                vae_dtype=image_precision(dtype),
+                device=where,
+            )
+        return cls(checkpoint)
+
+    @property
+    def name(self) -> str:
+        """What the model is called, as it was asked for."""
+        return self.checkpoint.source
+
+    @property
+    def defaults(self) -> EditSettings:
+        """The model's own settings."""
+        return self.checkpoint.spec.defaults
+
+    def edit(
+        self,
+        images: ImageSource | Sequence[ImageSource],
+        instructions: str | Sequence[str],
+        *,
+        settings: EditSettings | None = None,
+        count: int = 1,
+        on_progress: Callable[[EditProgress], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> EditResult:
+        """Edit images by instructions; see `InstructionEditor.edit`.
+
+        Pictures of one model size are denoised together. Between instructions the result stays at the
+        model's size, unrounded, so that a chain of edits drifts as little as the model lets it.
+        """
+        follower = Follower(on_progress=on_progress, cancelled=cancelled)
+        prepared = prepare(images, instructions, settings=settings, count=count, defaults=self.defaults)
+        batches = make_batches(prepared, self.checkpoint.spec, self._batch_size)
+        follower.expect(len(batches) * len(prepared.active))
+        made: dict[tuple[int, int], tuple[Image.Image, ...]] = {}
+        for jobs in batches:
+            size = " x ".join(str(side) for side in jobs[0].fit.model_size)
+            with memory_errors(f"{len(jobs)} pictures of {size} pixels with '{self.name}'"):
+                pictures = run_chain(self.checkpoint, jobs, prepared, follower)
+            made.update({(job.image, job.seed): chain for job, chain in zip(jobs, pictures, strict=True)})
+        rows = tuple(tuple(made[image, seed] for seed in prepared.seeds) for image in range(len(prepared.images)))
+        return EditResult(
+            images=tuple(tuple(chain[-1] for chain in row) for row in rows),
+            intermediates=rows,
+            seeds=prepared.seeds,
+            instructions=prepared.instructions,
+            settings=prepared.settings,
+            timings=follower.timings(),
+            warnings=self._warnings(prepared),
+        )
+
+    def _warnings(self, prepared: Prepared) -> tuple[str, ...]:
+        texts = (*prepared.active, prepared.settings.negative or "", prepared.settings.negative_image or "")
+        cuts = [cut_text(self.checkpoint, text) for text in dict.fromkeys(texts)]
+        return tuple(
+            f"The text is longer than the model reads; it did not see its end: '{cut}'." for cut in cuts if cut
+        )

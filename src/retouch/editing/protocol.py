@@ -1,0 +1,56 @@
+"""The seam between the product and whatever edits: the in-house loop, an adapter, or a fake."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from PIL import Image
+
+from retouch.core.images import LoadedImage
+from retouch.core.settings import EditSettings
+from retouch.editing.result import EditProgress, EditResult
+
+ImageSource = str | Path | bytes | Image.Image | LoadedImage
+"""A path, an address, the bytes of a file, a PIL image, or a picture read before."""
+
+
+class InstructionEditor(Protocol):
+    """Edits images by instruction."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called, as it was asked for."""
+        ...
+
+    @property
+    def defaults(self) -> EditSettings:
+        """The model's own settings, used where a request leaves them open."""
+        ...
+
+    def edit(
+        self,
+        images: ImageSource | Sequence[ImageSource],
+        instructions: str | Sequence[str],
+        *,
+        settings: EditSettings | None = None,
+        count: int = 1,
+        on_progress: Callable[[EditProgress], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> EditResult:
+        """Edit one or more images by one or more instructions, each applied to the result before it.
+
+        Args:
+            images: pictures of any sizes.
+            instructions: an empty one leaves the picture as it is, to the bit.
+            settings: what is open in them is the model's default.
+            count: results made of each picture, with the seeds `seed`, `seed + 1`, ….
+            on_progress: called after every step.
+            cancelled: asked at every step; True ends the edit.
+
+        Raises:
+            Cancelled: `cancelled` answered True.
+            ImageError: a picture cannot be read.
+            ModelError: the model cannot do this, or there is not enough memory.
+            SettingsError: a setting is out of range.
+        """
+        ...

@@ -1,0 +1,75 @@
+"""One edit over a grid of guidance scales and seeds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from PIL import Image
+
+from retouch.core.errors import SettingsError
+from retouch.core.settings import EditSettings
+from retouch.editing.protocol import ImageSource, InstructionEditor
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SweepCell:
+    """One result, its settings (all resolved) and the label that tells it from the others."""
+
+    image: Image.Image
+    settings: EditSettings
+    label: str
+
+
+def sweep(
+    editor: InstructionEditor,
+    image: ImageSource,
+    instruction: str,
+    *,
+    text_guidance: Sequence[float],
+    image_guidance: Sequence[float],
+    seeds: int = 1,
+    settings: EditSettings | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> tuple[tuple[SweepCell, ...], ...]:
+    """Edit `image` once for each combination.
+
+    Args:
+        editor: any editor.
+        image: one picture.
+        instruction: one instruction.
+        text_guidance: values of s_T; they vary fastest.
+        image_guidance: values of s_I.
+        seeds: results of each combination, from the settings' seed on, made in one batch.
+        settings: all the rest.
+        on_progress: called with the number of combinations done and their total.
+        cancelled: asked at every step; True ends the sweep.
+
+    Returns:
+        A row for each combination, in the order s_I, s_T; in a row a cell for each seed.
+
+    Raises:
+        SettingsError: a list is empty or a value out of range; and whatever the editor raises.
+    """
+    if not text_guidance or not image_guidance:
+        raise SettingsError("A sweep needs at least one value of the text guidance and of the image guidance.")
+    base = settings or EditSettings()
+    grid = [
+        replace(base, text_guidance=text, image_guidance=source) for source in image_guidance for text in text_guidance
+    ]
+    rows: list[tuple[SweepCell, ...]] = []
+    for done, combination in enumerate(grid, start=1):
+        result = editor.edit(image, instruction, settings=combination, count=seeds, cancelled=cancelled)
+        rows.append(
+            tuple(
+                _cell(picture, replace(result.settings, seed=seed))
+                for picture, seed in zip(result.images[0], result.seeds, strict=True)
+            )
+        )
+        if on_progress is not None:
+            on_progress(done, len(grid))
+    return tuple(rows)
+
+
+def _cell(image: Image.Image, settings: EditSettings) -> SweepCell:
+    label = f"text {settings.text_guidance:g}, image {settings.image_guidance:g}, seed {settings.seed}"
+    return SweepCell(image=image, settings=settings, label=label)

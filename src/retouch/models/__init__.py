@@ -1,0 +1,1 @@
+"""Checkpoints of the diffusion family: what they are, how they are loaded, converted, checked and saved."""

@@ -1,0 +1,72 @@
+"""A loaded model as one value: its networks, its tokenizer, its noise schedule and its spec."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from retouch.core.errors import ModelError
+from retouch.models.spec import CHANNELS, ConditioningSpec, Kind
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Checkpoint:
+    """The components of a Stable-Diffusion-1 model, in evaluation mode, and where they came from.
+
+    `scheduler_config` is the saved configuration of a diffusers scheduler; `source` is what was asked for.
+    """
+
+    unet: UNet2DConditionModel
+    vae: AutoencoderKL
+    text_encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+    scheduler_config: Mapping[str, object]
+    spec: ConditioningSpec
+    source: str
+
+    @property
+    def kind(self) -> Kind:
+        """What the model was made for, read from the width of the U-Net's first convolution."""
+        return kind_of(self.unet, self.source)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the U-Net lies."""
+        return self.unet.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the U-Net's weights."""
+        return self.unet.dtype
+
+    @property
+    def latent_channels(self) -> int:
+        """Channels of the latents, 4 in this family."""
+        return int(self.vae.config["latent_channels"])
+
+    @property
+    def vae_factor(self) -> int:
+        """Pixels of the image for each cell of the latents, along one side."""
+        return 2 ** (len(self.vae.config["block_out_channels"]) - 1)
+
+    @property
+    def modules(self) -> dict[str, torch.nn.Module]:
+        """The networks by the name of their folder."""
+        return {"unet": self.unet, "vae": self.vae, "text_encoder": self.text_encoder}
+
+
+def kind_of(unet: UNet2DConditionModel, source: str) -> Kind:
+    """The kind of a U-Net by the number of channels it takes.
+
+    Raises:
+        ModelError: no kind has that many channels.
+    """
+    found = int(unet.conv_in.weight.shape[1])
+    for kind, channels in CHANNELS.items():
+        if channels == found:
+            return kind
+    known = ", ".join(f"{channels} ({kind})" for kind, channels in CHANNELS.items())
+    raise ModelError(f"The U-Net of '{source}' takes {found} channels; expected one of {known}.")

@@ -1,0 +1,153 @@
+"""Load a checkpoint: every component from safetensors, complete, in evaluation mode, on its device."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from safetensors import SafetensorError
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from retouch.core.errors import ModelError
+from retouch.models.checkpoint import Checkpoint, kind_of
+from retouch.models.quiet import quiet_libraries
+from retouch.models.sources import check_components, find_model
+from retouch.models.spec import read_spec
+
+# What the libraries raise for damaged or mismatched files; a full disk or memory error passes through.
+_LOAD_ERRORS = (SafetensorError, ValueError, RuntimeError, KeyError, TypeError, EOFError)
+
+Network = TypeVar("Network", UNet2DConditionModel, AutoencoderKL, CLIPTextModel)
+
+
+def load(
+    source: str | Path,
+    *,
+    revision: str | None = None,
+    variant: str | None = None,
+    dtype: torch.dtype = torch.float32,
+    vae_dtype: torch.dtype | None = None,
+    device: torch.device | str = "cpu",
+) -> Checkpoint:
+    """Load the model that `source` names.
+
+    Args:
+        source: `pocket`, `pocket/MEMBER`, a folder in diffusers layout, or a hub id `OWNER/NAME`.
+        revision: branch, tag or commit, for hub ids.
+        variant: the variant of the weight files, such as `fp16`.
+        dtype: the type the weights are brought to, whatever they are stored as.
+        vae_dtype: the type of the VAE's weights where it differs.
+        device: where the networks go.
+
+    Raises:
+        ModelError: the model is unknown, unreachable, incomplete, pickled, damaged, of another family, or
+            its weights and its spec do not belong together.
+    """
+    name = str(source)
+    folder = find_model(name, revision=revision, variant=variant)
+    check_components(folder, name, variant=variant)
+    options = _Options(source=name, dtype=dtype, variant=variant)
+    with quiet_libraries():
+        unet = _load_network(UNet2DConditionModel, folder / "unet", options)
+        vae = _load_network(AutoencoderKL, folder / "vae", replace(options, dtype=vae_dtype or dtype))
+        text_encoder = _load_network(CLIPTextModel, folder / "text_encoder", options)
+        tokenizer = _load_tokenizer(folder, name)
+    checkpoint = Checkpoint(
+        unet=unet,
+        vae=vae,
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        scheduler_config=read_scheduler(folder, name),
+        spec=read_spec(folder, kind_of(unet, name)),
+        source=name,
+    )
+    _check_widths(checkpoint)
+    for module in checkpoint.modules.values():
+        module.eval().requires_grad_(False).to(device)
+    return checkpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    source: str
+    dtype: torch.dtype
+    variant: str | None
+
+
+def _load_network(network: type[Network], folder: Path, options: _Options) -> Network:
+    try:
+        loaded: Any = network.from_pretrained(
+            folder,
+            dtype=options.dtype,
+            variant=options.variant,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (*_LOAD_ERRORS, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(
+            f"The {folder.name} of '{options.source}' cannot be loaded ({reason}); restore it from the original model."
+        ) from error
+    module, report = loaded
+    _check_report(report, folder.name, options.source)
+    return module
+
+
+def _check_report(report: Mapping[str, object], component: str, source: str) -> None:
+    for problem in ("missing_keys", "mismatched_keys"):
+        keys = sorted(str(key) for key in report.get(problem) or ())  # pyright: ignore[reportGeneralTypeIssues]
+        if keys:
+            word = problem.removesuffix("_keys")
+            raise ModelError(
+                f"The weights of the {component} of '{source}' do not fit its config.json "
+                f"({len(keys)} {word}, the first '{keys[0]}'); restore both from the original model."
+            )
+
+
+def _load_tokenizer(folder: Path, source: str) -> CLIPTokenizer:
+    try:
+        return CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+    except (*_LOAD_ERRORS, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"The tokenizer of '{source}' cannot be loaded ({reason}); restore it from the original model."
+        ) from error
+
+
+def read_scheduler(folder: Path, source: str) -> Mapping[str, object]:
+    """The saved configuration of the scheduler in a model's folder; raises ModelError."""
+    path = folder / "scheduler" / "scheduler_config.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"The scheduler of '{source}' cannot be read ({error}); restore the file.") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"The scheduler_config.json of '{source}' is no JSON object; restore the file.")
+    return content
+
+
+def _check_widths(checkpoint: Checkpoint) -> None:
+    """The components must have been made for each other."""
+    text, cross = checkpoint.text_encoder.config.hidden_size, checkpoint.unet.config["cross_attention_dim"]
+    if text != cross:
+        raise ModelError(
+            f"The text encoder of '{checkpoint.source}' writes {text} features, but its U-Net reads {cross}; "
+            "the components do not belong together."
+        )
+    words, known = len(checkpoint.tokenizer), checkpoint.text_encoder.config.vocab_size
+    if words > known:
+        raise ModelError(
+            f"The tokenizer of '{checkpoint.source}' has {words} pieces, but its text encoder knows {known}; "
+            "the components do not belong together."
+        )
+    latent, out = checkpoint.latent_channels, checkpoint.unet.config["out_channels"]
+    if latent != out:
+        raise ModelError(
+            f"The VAE of '{checkpoint.source}' has {latent} latent channels, but its U-Net writes {out}; "
+            "the components do not belong together."
+        )

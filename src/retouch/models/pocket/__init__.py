@@ -1,0 +1,39 @@
+"""The pocket family: the small checkpoints that come inside the package."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from retouch.core.errors import ModelError
+
+POCKET = "pocket"
+"""The source name of the family; `pocket` alone means its default member."""
+
+DEFAULT_MEMBER = "instruct"
+
+
+def members() -> tuple[str, ...]:
+    """Names of the members present in this installation, sorted."""
+    root = _weights_root()
+    if not root.is_dir():
+        return ()
+    return tuple(sorted(entry.name for entry in root.iterdir() if (entry / "model_index.json").is_file()))
+
+
+def find_pocket(member: str = DEFAULT_MEMBER) -> Path:
+    """The folder of a member, in diffusers layout.
+
+    Raises:
+        ModelError: the member is not in this installation.
+    """
+    folder = _weights_root() / member
+    if (folder / "model_index.json").is_file():
+        return folder
+    present = ", ".join(members()) or "none"
+    raise ModelError(
+        f"The pocket model '{member}' is not in this installation (present: {present}); "
+        "reinstall Retouch, or name a folder or a hub id."
+    )
+
+
+def _weights_root() -> Path:
+    return Path(str(files(__name__) / "weights"))

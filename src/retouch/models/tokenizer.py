@@ -1,0 +1,36 @@
+"""Train a CLIP tokenizer on texts of one's own."""
+
+import json
+from collections.abc import Iterable
+
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import CLIPTokenizer
+
+_WORDS = r"[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+_WORD_END = "</w>"
+
+
+def train_tokenizer(texts: Iterable[str], *, vocabulary: int, length: int) -> CLIPTokenizer:
+    """A lower-case byte-level BPE tokenizer in CLIP's form.
+
+    Args:
+        texts: what the merges are learned from; any other text can be tokenised too, byte by byte.
+        vocabulary: the number of pieces learned, before the 256 closing bytes and two marks are added.
+        length: tokens a text is padded or cut to, the two marks included.
+    """
+    trained = Tokenizer(models.BPE(end_of_word_suffix=_WORD_END))
+    trained.normalizer = normalizers.Lowercase()  # pyright: ignore[reportAttributeAccessIssue]
+    words = pre_tokenizers.Split(Regex(_WORDS), "removed", invert=True)
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trained.pre_tokenizer = pre_tokenizers.Sequence([words, byte_level])  # pyright: ignore[reportAttributeAccessIssue]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary, initial_alphabet=alphabet, end_of_word_suffix=_WORD_END, show_progress=False
+    )
+    trained.train_from_iterator(texts, trainer)
+    model = json.loads(trained.to_str())["model"]
+    pieces = dict(model["vocab"])
+    for piece in (*(letter + _WORD_END for letter in alphabet), "<|startoftext|>", "<|endoftext|>"):
+        pieces.setdefault(piece, len(pieces))
+    merges = [tuple(merge) for merge in model["merges"]]
+    return CLIPTokenizer(vocab=pieces, merges=merges, model_max_length=length)  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,73 @@
+"""Check a model without using it: complete, loadable, finite, and of one kind."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from retouch.core.errors import ModelError
+from retouch.models.load import load
+from retouch.models.spec import ConditioningSpec, Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentReport:
+    """One network: its class, its number of parameters, and how many of them are no finite numbers."""
+
+    name: str
+    network: str
+    parameters: int
+    not_finite: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What `verify` found; a model is sound when there are no `problems`."""
+
+    source: str
+    kind: Kind | None
+    spec: ConditioningSpec | None
+    components: tuple[ComponentReport, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether the model can be used."""
+        return not self.problems
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of all networks together."""
+        return sum(component.parameters for component in self.components)
+
+
+def verify(source: str | Path, *, revision: str | None = None, variant: str | None = None) -> Report:
+    """Load the model that `source` names and report on it; what is wrong comes back, nothing is raised."""
+    try:
+        checkpoint = load(source, revision=revision, variant=variant)
+    except ModelError as error:
+        return Report(source=str(source), kind=None, spec=None, components=(), problems=(str(error),))
+    components = tuple(_report(name, module) for name, module in checkpoint.modules.items())
+    problems = tuple(
+        f"The {component.name} has {component.not_finite} weights that are no finite numbers; restore it."
+        for component in components
+        if component.not_finite
+    )
+    return Report(
+        source=str(source),
+        kind=checkpoint.kind,
+        spec=checkpoint.spec,
+        components=components,
+        problems=problems,
+    )
+
+
+def _report(name: str, module: nn.Module) -> ComponentReport:
+    tensors = list(module.parameters())
+    return ComponentReport(
+        name=name,
+        network=type(module).__name__,
+        parameters=sum(tensor.numel() for tensor in tensors),
+        not_finite=sum(int((~torch.isfinite(tensor)).sum()) for tensor in tensors),
+    )

@@ -1,0 +1,204 @@
+"""Conversion: pickles are read in another process, and models in the original layout become folders."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from diffusers.loaders.single_file_utils import DIFFUSERS_TO_LDM_MAPPING
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from retouch.core.errors import ModelError, OutputError
+from retouch.models.architecture import TINY
+from retouch.models.convert import convert
+from retouch.models.load import load
+from retouch.models.unpickle import read_tensors
+
+if TYPE_CHECKING:
+    from retouch.models.checkpoint import Checkpoint
+
+WEIGHTS = {
+    "unet": ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"),
+    "vae": ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"),
+    "text_encoder": ("model.safetensors", "pytorch_model.bin"),
+}
+
+
+class Dangerous:
+    """Unpickled without care, this would create a file."""
+
+    def __init__(self, victim: Path) -> None:
+        self.victim = victim
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.victim),)
+
+
+def test_a_state_dict_becomes_one_safetensors_file(tmp_path: Path) -> None:
+    shared = torch.randn(3, 4)
+    content = {"state_dict": {"a": shared, "b": shared.T, "step": 7}, "optimizer": {"lr": 0.1}}
+    torch.save(content, tmp_path / "weights.pt")
+    out = convert(tmp_path / "weights.pt", tmp_path / "new" / "weights.safetensors")
+    tensors = load_file(out)
+    assert tensors.keys() == {"a", "b"}
+    assert torch.equal(tensors["b"], shared.T)
+    assert [entry.name for entry in out.parent.iterdir()] == ["weights.safetensors"]
+
+
+def test_code_in_a_pickle_is_not_run(tmp_path: Path) -> None:
+    torch.save({"a": Dangerous(tmp_path / "victim")}, tmp_path / "evil.ckpt")
+    with pytest.raises(ModelError, match="cannot be converted"):
+        convert(tmp_path / "evil.ckpt", tmp_path / "out.safetensors")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["evil.ckpt"]
+
+
+def test_damaged_pickles_are_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.ckpt").write_bytes(b"no pickle at all")
+    with pytest.raises(ModelError, match=r"'.*bad\.ckpt' cannot be converted") as caught:
+        convert(tmp_path / "bad.ckpt", tmp_path / "out.safetensors")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("content", "message"), [([1, 2], "holds a list"), ({"step": 7}, "holds no tensors")])
+def test_pickles_without_tensors(tmp_path: Path, content: object, message: str) -> None:
+    torch.save(content, tmp_path / "bad.ckpt")
+    with pytest.raises(ValueError, match=message):
+        read_tensors(tmp_path / "bad.ckpt")
+
+
+def test_a_folder_with_pickled_components_becomes_one_that_loads(
+    tiny_checkpoint: "Checkpoint", tiny_folder: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "pickled")
+    for component, (safe, pickled) in WEIGHTS.items():
+        torch.save(load_file(folder / component / safe), folder / component / pickled)
+        (folder / component / safe).unlink()
+    with pytest.raises(ModelError, match="pickled"):
+        load(folder)
+    loaded = load(convert(folder, tmp_path / "safe"))
+    for name, module in tiny_checkpoint.modules.items():
+        weights = loaded.modules[name].state_dict()
+        assert all(torch.equal(value, weights[key]) for key, value in module.state_dict().items())
+    assert not list((tmp_path / "safe").rglob("*.bin"))
+
+
+@pytest.mark.parametrize("ending", [".ckpt", ".safetensors"])
+def test_a_whole_model_in_the_original_layout_becomes_a_folder(
+    tiny_checkpoint: "Checkpoint", tiny_folder: Path, tmp_path: Path, ending: str
+) -> None:
+    tensors = original_layout(tiny_checkpoint)
+    file = tmp_path / f"model{ending}"
+    if ending == ".ckpt":
+        torch.save({"state_dict": tensors, "global_step": 22000}, file)
+    else:
+        save_file(tensors, file)
+    loaded = load(convert(file, tmp_path / "folder", like=str(tiny_folder)))
+    for name, module in tiny_checkpoint.modules.items():
+        weights = loaded.modules[name].state_dict()
+        assert all(torch.allclose(value, weights[key]) for key, value in module.state_dict().items())
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["folder", file.name]
+
+
+def test_a_whole_model_without_a_reference_says_what_to_give(tiny_checkpoint: "Checkpoint", tmp_path: Path) -> None:
+    save_file(original_layout(tiny_checkpoint), tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match=r"timbrooks/instruct-pix2pix.*`--like FOLDER`"):
+        convert(tmp_path / "model.safetensors", tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+
+
+def test_a_reference_of_another_shape_is_refused(
+    tiny_checkpoint: "Checkpoint", tiny_folder: Path, tmp_path: Path
+) -> None:
+    tensors = original_layout(tiny_checkpoint)
+    tensors["cond_stage_model.transformer.text_model.final_layer_norm.bias"] = torch.zeros(99)
+    save_file(tensors, tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match="does not have the shape"):
+        convert(tmp_path / "model.safetensors", tmp_path / "folder", like=str(tiny_folder))
+
+
+def test_what_is_no_model_or_would_be_overwritten_is_refused(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "part.safetensors")
+    with pytest.raises(ModelError, match="does not hold a whole"):
+        convert(tmp_path / "part.safetensors", tmp_path / "folder")
+    with pytest.raises(ModelError, match="There is no"):
+        convert(tmp_path / "missing.ckpt", tmp_path / "folder")
+    with pytest.raises(OutputError, match="exists already"):
+        convert(tmp_path / "part.safetensors", tmp_path)
+
+
+def original_layout(checkpoint: "Checkpoint") -> dict[str, Tensor]:
+    """A checkpoint under the names of the original Stable Diffusion code: the inverse of diffusers' reader."""
+    return {
+        **_renamed(checkpoint.unet, "model.diffusion_model.", _unet_name),
+        **_renamed(checkpoint.vae, "first_stage_model.", _vae_name),
+        **_renamed(checkpoint.text_encoder, "cond_stage_model.transformer.text_model.", lambda name: name),
+    }
+
+
+def _renamed(module: nn.Module, prefix: str, rename) -> dict[str, Tensor]:
+    return {prefix + rename(name): value.clone() for name, value in module.state_dict().items()}
+
+
+def _replaced(name: str, pairs: dict[str, str]) -> str:
+    for ours, original in pairs.items():
+        name = name.replace(ours, original)
+    return name
+
+
+_UNET_RESNET = {
+    "norm1": "in_layers.0",
+    "conv1": "in_layers.2",
+    "time_emb_proj": "emb_layers.1",
+    "norm2": "out_layers.0",
+    "conv2": "out_layers.3",
+    "conv_shortcut": "skip_connection",
+}
+
+
+def _unet_name(name: str) -> str:
+    fixed = DIFFUSERS_TO_LDM_MAPPING["unet"]["layers"]
+    if name in fixed:
+        return fixed[name]
+    found = re.fullmatch(r"(down_blocks|up_blocks|mid_block)(?:\.(\d+))?\.([a-z]+)\.(\d+)\.(.*)", name)
+    assert found, name
+    where, block, part, layer, rest = found.groups()
+    inner = _replaced(rest, _UNET_RESNET) if part == "resnets" else rest
+    if where == "mid_block":
+        return f"middle_block.{1 if part == 'attentions' else 2 * int(layer)}.{inner}"
+    width = TINY.unet_layers + 1
+    slot = {"resnets": 0, "attentions": 1}.get(part)
+    if where == "down_blocks":
+        if slot is None:
+            return f"input_blocks.{(int(block) + 1) * width}.0.{inner.replace('conv', 'op')}"
+        return f"input_blocks.{1 + int(block) * width + int(layer)}.{slot}.{inner}"
+    if slot is None:
+        attends = tuple(reversed(TINY.attention))[int(block)]
+        return f"output_blocks.{int(block) * width + TINY.unet_layers}.{2 if attends else 1}.{inner}"
+    return f"output_blocks.{int(block) * width + int(layer)}.{slot}.{inner}"
+
+
+def _vae_name(name: str) -> str:
+    fixed = DIFFUSERS_TO_LDM_MAPPING["vae"]
+    if name in fixed:
+        return fixed[name]
+    last = len(TINY.vae_widths) - 1
+    name = re.sub(r"up_blocks\.(\d+)", lambda found: f"up.{last - int(found[1])}", name)
+    name = re.sub(r"mid_block\.resnets\.(\d)", lambda found: f"mid.block_{int(found[1]) + 1}", name)
+    pairs = {
+        "mid_block.attentions.0": "mid.attn_1",
+        "down_blocks": "down",
+        "resnets": "block",
+        "conv_shortcut": "nin_shortcut",
+        "upsamplers.0": "upsample",
+        "downsamplers.0": "downsample",
+        "group_norm": "norm",
+        "to_q": "q",
+        "to_k": "k",
+        "to_v": "v",
+        "to_out.0": "proj_out",
+    }
+    return _replaced(name, pairs)
