@@ -1,0 +1,57 @@
+"""How the pocket family is made: `retouch train --recipe recipes/pocket.py MEMBER --data DIR --out DIR`.
+
+DIR of the data holds record folders, made by `retouch data pairs` (see docs/pocket.md):
+`rooms`, `photos` of the train split and `rooms-validation`, `photos-validation` to measure on.
+"""
+
+from pathlib import Path
+
+from retouch.models.spec import ConditioningSpec
+from retouch.training.kinds.instruct import InstructTask
+from retouch.training.kinds.vae import VaeTask
+from retouch.training.recipe import InstructRecipe, VaeRecipe
+from retouch.training.settings import TrainSettings
+
+SPEC = ConditioningSpec(
+    condition_scaled=True,
+    steps=20,
+    scheduler="ddim",
+    text_guidance=2.0,
+    image_guidance=1.0,
+    native_size=256,
+)
+
+
+def vae(data: Path, out: Path) -> VaeRecipe:
+    """The autoencoder: factor 8, 4 channels, 2.6M parameters, on rooms and photographs."""
+    del out
+    return VaeRecipe(
+        data=(data / "rooms", data / "photos"),
+        held_out={"rooms": data / "rooms-validation", "photographs": data / "photos-validation"},
+        task=VaeTask(crop=128),
+        settings=TrainSettings(
+            steps=24_000, batch_size=8, learning_rate=1e-3, warmup=100, cooldown=4_000, ema_decay=0.998
+        ),
+    )
+
+
+def instruct(data: Path, out: Path) -> InstructRecipe:
+    """The editor: an 8-channel U-Net of 16M parameters and its text encoder, trained jointly from nothing."""
+    return InstructRecipe(
+        data=(data / "rooms", data / "photos"),
+        held_out=(data / "rooms-validation", data / "photos-validation"),
+        cache=out / "latents",
+        vae=out / "vae" / "model",
+        spec=SPEC,
+        task=InstructTask(),
+        settings=TrainSettings(
+            steps=200_000,
+            batch_size=16,
+            learning_rate=4e-4,
+            warmup=300,
+            cooldown=10_000,
+            ema_decay=0.9995,
+            save_every=1_000,
+            validate_every=1_000,
+        ),
+    )

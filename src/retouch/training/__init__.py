@@ -1,0 +1,1 @@
+"""Fit the networks: one trainer, one file per kind of training."""

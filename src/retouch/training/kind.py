@@ -1,0 +1,49 @@
+"""The seam between the trainer and a kind of training."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """A scalar to minimise, and named scalars to log beside it."""
+
+    total: Tensor
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """Figures and pictures, (3, H, W) uint8 tensors, of one validation."""
+
+    figures: Mapping[str, float]
+    pictures: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Kind(Protocol):
+    """What is trained, from which data, with which loss.
+
+    `modules` are the trained networks by the name of their component; the trainer owns their
+    optimiser, average and checkpoints. `size` is the number of training samples.
+    """
+
+    name: str
+    modules: Mapping[str, nn.Module]
+    size: int
+
+    def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
+        """Return the loss of the samples at `indices`; all randomness comes from `generator`."""
+        ...
+
+    def validate(self, generator: torch.Generator) -> Validation:
+        """Measure on held-out samples with the networks as they are now."""
+        ...
+
+    def export(self, folder: Path, *, steps: int) -> None:
+        """Write the networks as they are now as a checkpoint others can load."""
+        ...

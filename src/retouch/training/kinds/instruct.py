@@ -1,0 +1,173 @@
+"""Train an editor that follows instructions: a U-Net beside the source's latents, its text encoder jointly."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import DDIMScheduler
+from torch import Tensor, nn
+from torch.nn import functional
+
+from retouch.models.checkpoint import Checkpoint
+from retouch.models.save import save
+from retouch.training.cache import PairTable
+from retouch.training.kind import Loss, Validation
+from retouch.training.pictures import strip
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstructTask:
+    """How the editor is trained.
+
+    `dropout` is u of InstructPix2Pix: with one uniform draw per sample the text is dropped alone in
+    a share u of the samples, text and image in u, the image alone in u. `flip` is the share of
+    mirrored samples. `changed_weight` is added to the loss weight of cells that the edit changes.
+    `noise_bias` > 0 draws noisier timesteps more often (t = T·r^(1/(1+bias)), r uniform).
+    """
+
+    dropout: float = 0.05
+    flip: float = 0.5
+    changed_weight: float = 2.0
+    noise_bias: float = 0.5
+    train_text_encoder: bool = True
+
+
+Sampler = Callable[[Checkpoint, Tensor, Sequence[str], torch.Generator], Tensor]
+"""Edits source latents, (B, 4, h, w) as the U-Net reads them, by instructions; returns clean latents."""
+
+
+class InstructKind:
+    """An 8-channel U-Net and its text encoder on cached latents of pairs."""
+
+    name = "instruct"
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        table: PairTable,
+        held_out: PairTable,
+        task: InstructTask,
+        *,
+        mirrored: Callable[[str], str],
+        sampler: Sampler,
+    ) -> None:
+        self.checkpoint, self._table, self._held_out, self._task = checkpoint, table, held_out, task
+        self._sampler = sampler
+        self._scheduler = DDIMScheduler.from_config(dict(checkpoint.scheduler_config))
+        self._ids = _token_ids(checkpoint, table.prompts)
+        self._mirrored_ids = _token_ids(checkpoint, [mirrored(text) for text in table.prompts])
+        self._held_out_ids = _token_ids(checkpoint, held_out.prompts)
+        self._null_ids = _token_ids(checkpoint, [""])[0]
+        checkpoint.unet.train().requires_grad_(True)
+        checkpoint.text_encoder.train(task.train_text_encoder).requires_grad_(task.train_text_encoder)
+        self.modules: Mapping[str, nn.Module] = {"unet": checkpoint.unet}
+        if task.train_text_encoder:
+            self.modules = {**self.modules, "text_encoder": checkpoint.text_encoder}
+        self.size = len(table)
+
+    def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
+        """Return the weighted squared error of the prediction (eps or v, as the scheduler says)."""
+        picked = torch.tensor(indices)
+        mirror = torch.rand(len(indices), generator=generator) < self._task.flip
+        ids = torch.where(mirror[:, None], self._mirrored_ids[picked], self._ids[picked])
+        return self._loss_of(self._table, picked, mirror.long(), ids, generator, dropout=self._task.dropout)
+
+    def validate(self, generator: torch.Generator) -> Validation:
+        """Return the held-out loss at fixed noise, and a strip of sources, edits and targets."""
+        count = min(len(self._held_out), 192)
+        picked = torch.linspace(0, len(self._held_out) - 1, count).long()
+        values = []
+        for part in picked.split(32):
+            side = torch.zeros(len(part), dtype=torch.long)
+            ids = self._held_out_ids[part]
+            loss = self._loss_of(self._held_out, part, side, ids, generator, dropout=0.0)
+            values.append(float(loss.parts["error"]))
+        return Validation(
+            figures={"held-out error": sum(values) / len(values)},
+            pictures={"source, edit, target": self._strip(picked[:: max(1, count // 8)][:8], generator)},
+        )
+
+    def export(self, folder: Path, *, steps: int) -> None:
+        """Write the whole editor in diffusers layout with its `ConditioningSpec`, in half precision."""
+        del steps
+        save(self.checkpoint, folder, storage="float16")
+
+    def _loss_of(
+        self,
+        table: PairTable,
+        picked: Tensor,
+        side: Tensor,
+        ids: Tensor,
+        generator: torch.Generator,
+        *,
+        dropout: float,
+    ) -> Loss:
+        unet = self.checkpoint.unet
+        target = self._target(table, picked, side, generator)
+        source = self._condition(table.mean[table.source[picked], side])
+        source, ids = self._dropped(source, ids, generator, dropout)
+        noise = torch.randn(target.shape, generator=generator)
+        times = self._timesteps(len(picked), generator)
+        noisy = self._scheduler.add_noise(target, noise, times)
+        context = self.checkpoint.text_encoder(ids.to(unet.device)).last_hidden_state
+        model_input = torch.cat([noisy, source], dim=1).to(unet.device)
+        prediction = unet(model_input, times.to(unet.device), context).sample.float()
+        wanted = self._wanted(target, noise, times).to(unet.device)
+        error = functional.mse_loss(prediction, wanted, reduction="none").mean(dim=1)
+        changed = _mirrored_cells(table.changed[picked], side).to(unet.device)
+        total = (error * (1 + self._task.changed_weight * changed)).mean()
+        return Loss(total=total, parts={"error": float(error.detach().mean())})
+
+    def _target(self, table: PairTable, picked: Tensor, side: Tensor, generator: torch.Generator) -> Tensor:
+        rows = table.target[picked]
+        mean, spread = table.mean[rows, side].float(), table.spread[rows, side].float()
+        latents = mean + spread * torch.randn(mean.shape, generator=generator)
+        return latents * float(self.checkpoint.vae.config.scaling_factor)
+
+    def _condition(self, mode: Tensor) -> Tensor:
+        scaled = self.checkpoint.spec.condition_scaled
+        return mode.float() * (float(self.checkpoint.vae.config.scaling_factor) if scaled else 1.0)
+
+    def _dropped(self, source: Tensor, ids: Tensor, generator: torch.Generator, share: float) -> tuple[Tensor, Tensor]:
+        draw = torch.rand(len(source), generator=generator)
+        without_text = draw < 2 * share
+        without_image = (draw >= share) & (draw < 3 * share)
+        ids = torch.where(without_text[:, None], self._null_ids, ids)
+        return source * (~without_image)[:, None, None, None], ids
+
+    def _timesteps(self, count: int, generator: torch.Generator) -> Tensor:
+        trained = int(self._scheduler.config["num_train_timesteps"])
+        draw = torch.rand(count, generator=generator) ** (1 / (1 + self._task.noise_bias))
+        return (draw * trained).long().clamp_max(trained - 1)
+
+    def _wanted(self, target: Tensor, noise: Tensor, times: Tensor) -> Tensor:
+        if self._scheduler.config["prediction_type"] == "v_prediction":
+            return self._scheduler.get_velocity(target, noise, times)
+        return noise
+
+    def _strip(self, picked: Tensor, generator: torch.Generator) -> Tensor:
+        table, vae = self._held_out, self.checkpoint.vae
+        factor = float(vae.config.scaling_factor)
+        modes = table.mean[table.source[picked], 0].float()
+        prompts = [table.prompts[index] for index in picked.tolist()]
+        edits = self._sampler(self.checkpoint, self._condition(modes), prompts, generator) / factor
+        targets = table.mean[table.target[picked], 0].float()
+        return strip([vae.decode(latents.to(vae.device)).sample.cpu() for latents in (modes, edits, targets)])
+
+
+def _token_ids(checkpoint: Checkpoint, texts: Sequence[str]) -> Tensor:
+    tokenizer = checkpoint.tokenizer
+    encoded = tokenizer(
+        list(texts),
+        padding="max_length",
+        truncation=True,
+        max_length=tokenizer.model_max_length,
+        return_tensors="pt",
+    )
+    return encoded.input_ids
+
+
+def _mirrored_cells(changed: Tensor, side: Tensor) -> Tensor:
+    cells = changed.float() / 255
+    return torch.where(side[:, None, None] == 1, cells.flip(-1), cells)

@@ -1,0 +1,114 @@
+"""Train an autoencoder: pictures to latents of a factor 8 and back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+from torch.nn import functional
+
+from retouch.training.kind import Loss, Validation
+from retouch.training.pictures import decode, random_crops, strip, to_model_range
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaeTask:
+    """What the loss weighs: absolute and squared error, edges, and the posterior's divergence.
+
+    `crop` is the side of the training crops in pixels. With `decoder_only` the latent space stays.
+    """
+
+    crop: int = 128
+    squared: float = 1.0
+    edges: float = 0.5
+    divergence: float = 5e-5
+    decoder_only: bool = False
+
+
+class VaeKind:
+    """An `AutoencoderKL` on random crops of pictures; validated on whole unseen ones by PSNR."""
+
+    name = "vae"
+
+    def __init__(
+        self,
+        vae: AutoencoderKL,
+        pictures: Sequence[bytes],
+        held_out: Mapping[str, Sequence[bytes]],
+        task: VaeTask,
+    ) -> None:
+        vae.requires_grad_(True)
+        if task.decoder_only:
+            vae.encoder.requires_grad_(False)
+            vae.quant_conv.requires_grad_(False)
+        self.vae, self._pictures, self._held_out, self._task = vae, pictures, held_out, task
+        self.modules: Mapping[str, nn.Module] = {"vae": vae}
+        self.size = len(pictures)
+
+    def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
+        """Return reconstruction error plus weighted divergence of the posterior from N(0, 1)."""
+        task = self._task
+        pictures = random_crops(self._pictures, indices, size=task.crop, generator=generator)
+        pictures = pictures.to(next(self.vae.parameters()).device)
+        posterior = self.vae.encode(pictures).latent_dist
+        noise = torch.randn(posterior.mean.shape, generator=generator, device=pictures.device)
+        output = self.vae.decode(posterior.mean + posterior.std * noise).sample.float()
+        absolute = functional.l1_loss(output, pictures)
+        squared = functional.mse_loss(output, pictures)
+        edges = _edge_loss(output, pictures)
+        divergence = posterior.kl().mean() / posterior.mean[0].numel()
+        total = absolute + task.squared * squared + task.edges * edges + task.divergence * divergence.float()
+        parts = {"absolute": absolute, "squared": squared, "edges": edges, "divergence": divergence}
+        return Loss(total=total, parts={name: float(part.detach()) for name, part in parts.items()})
+
+    def validate(self, generator: torch.Generator) -> Validation:
+        """Return mean PSNR in dB of whole held-out pictures by group, and a strip of a few."""
+        del generator
+        figures, strips = {}, {}
+        for group, pictures in self._held_out.items():
+            values, shown = [], []
+            for data in pictures:
+                picture = to_model_range(decode(data))[None]
+                output = round_trip(self.vae, picture)
+                values.append(psnr(output, picture))
+                shown.append(torch.cat([picture, output], dim=-2))
+            figures[f"PSNR {group}"] = sum(values) / len(values)
+            strips[group] = strip([torch.cat(shown[:8])])
+        return Validation(figures=figures, pictures=strips)
+
+    def export(self, folder: Path, *, steps: int) -> None:
+        """Write the autoencoder in diffusers layout, its scaling factor measured on the pictures."""
+        del steps
+        self.vae.register_to_config(scaling_factor=measured_scaling(self.vae, self._pictures))
+        self.vae.save_pretrained(folder)
+
+
+def _edge_loss(output: Tensor, target: Tensor) -> Tensor:
+    across = functional.l1_loss(output.diff(dim=-1), target.diff(dim=-1))
+    down = functional.l1_loss(output.diff(dim=-2), target.diff(dim=-2))
+    return across + down
+
+
+@torch.no_grad()
+def round_trip(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
+    """Encode (the posterior's mode) and decode pictures, (B, 3, H, W) in −1…1."""
+    return vae.decode(vae.encode(pictures).latent_dist.mode()).sample.float()
+
+
+def psnr(output: Tensor, target: Tensor) -> float:
+    """Return the peak signal-to-noise ratio in dB of pictures in −1…1, after clamping."""
+    error = functional.mse_loss(output.clamp(-1, 1).float(), target.float())
+    return float(10 * torch.log10(4 / error.clamp_min(1e-12)))
+
+
+@torch.no_grad()
+def measured_scaling(vae: AutoencoderKL, pictures: Sequence[bytes], *, count: int = 64) -> float:
+    """Return 1 / the standard deviation of sampled latents over evenly spaced pictures."""
+    picked = pictures[:: max(1, len(pictures) // count)][:count]
+    latents = []
+    for data in picked:
+        posterior = vae.encode(to_model_range(decode(data))[None]).latent_dist
+        latents.append(posterior.mode())
+    return round(1 / float(torch.cat(latents).std()), 5)

@@ -1,0 +1,146 @@
+"""Run configurations: what a recipe file's functions return, and how a run is built from it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL
+
+from retouch.core.errors import DataError, ModelError
+from retouch.models.architecture import (
+    POCKET,
+    ZERO_TERMINAL_SCHEDULE,
+    Architecture,
+    random_checkpoint,
+    random_vae,
+)
+from retouch.models.checkpoint import Checkpoint
+from retouch.models.load import load
+from retouch.models.spec import ConditioningSpec
+from retouch.models.tokenizer import train_tokenizer
+from retouch.records.shards import read_records
+from retouch.scenes.language import mirrored
+from retouch.training.cache import joined, pair_table
+from retouch.training.kind import Kind
+from retouch.training.kinds.instruct import InstructKind, InstructTask
+from retouch.training.kinds.vae import VaeKind, VaeTask
+from retouch.training.pictures import unique_pictures
+from retouch.training.preview import sample_edits
+from retouch.training.settings import TrainSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaeRecipe:
+    """Train an autoencoder on the pictures of record folders.
+
+    `data` are folders of records of the train split, `held_out` of the validation split by the name
+    their figure gets; `validation_pictures` of each are measured. `start` is a folder of an
+    autoencoder to go on from; None starts from nothing.
+    """
+
+    data: Sequence[Path]
+    held_out: Mapping[str, Path]
+    settings: TrainSettings
+    task: VaeTask = field(default_factory=VaeTask)
+    architecture: Architecture = POCKET
+    start: Path | None = None
+    validation_pictures: int = 24
+
+    def build(self, device: torch.device) -> Kind:
+        """Load the pictures and the network. Raises DataError where a folder has no records."""
+        pictures = unique_pictures(self.data, split="train")
+        held_out = {
+            name: unique_pictures([folder], split="validation")[: self.validation_pictures]
+            for name, folder in self.held_out.items()
+        }
+        return VaeKind(self._network().to(device), pictures, held_out, self.task)
+
+    def _network(self) -> AutoencoderKL:
+        if self.start is not None:
+            return AutoencoderKL.from_pretrained(self.start, torch_dtype=torch.float32)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.settings.seed)
+            return random_vae(self.architecture)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstructRecipe:
+    """Train an editor on record folders, from nothing beside an autoencoder, or from a checkpoint.
+
+    `data` are folders of the train split, `held_out` of the validation split. Without `start`, a tokenizer of `vocabulary` pieces is learned from the records' words and `texts`,
+    and `vae` names the autoencoder's folder. `cache` keeps latents between runs.
+    """
+
+    data: Sequence[Path]
+    held_out: Sequence[Path]
+    cache: Path
+    settings: TrainSettings
+    spec: ConditioningSpec
+    vae: Path | None = None
+    start: Path | None = None
+    texts: Callable[[], list[str]] = list
+    vocabulary: int = 2500
+    task: InstructTask = field(default_factory=InstructTask)
+    architecture: Architecture = POCKET
+
+    def build(self, device: torch.device) -> Kind:
+        """Prepare latents and networks. Raises DataError or ModelError where a part is missing."""
+        checkpoint = self._checkpoint()
+        for module in checkpoint.modules.values():
+            module.to(device)
+        tables = [pair_table(checkpoint.vae, folder, split="train", cache=self.cache) for folder in self.data]
+        held_out = [
+            pair_table(checkpoint.vae, folder, split="validation", cache=self.cache) for folder in self.held_out
+        ]
+        return InstructKind(
+            checkpoint,
+            joined(tables),
+            joined(held_out),
+            self.task,
+            mirrored=mirrored,
+            sampler=sample_edits,
+        )
+
+    def _checkpoint(self) -> Checkpoint:
+        if self.start is not None:
+            return load(self.start)
+        if self.vae is None:
+            raise ModelError("The recipe names neither a checkpoint to start from nor an autoencoder; give one.")
+        vae = AutoencoderKL.from_pretrained(self.vae, torch_dtype=torch.float32).eval().requires_grad_(False)
+        tokenizer = train_tokenizer(
+            chain(self.texts(), self._words()),
+            vocabulary=self.vocabulary,
+            length=self.architecture.text_length,
+        )
+        fresh = random_checkpoint(
+            self.architecture,
+            tokenizer,
+            spec=self.spec,
+            schedule=ZERO_TERMINAL_SCHEDULE,
+            seed=self.settings.seed,
+        )
+        return Checkpoint(
+            unet=fresh.unet,
+            vae=vae,
+            text_encoder=fresh.text_encoder,
+            tokenizer=tokenizer,
+            scheduler_config=fresh.scheduler_config,
+            spec=self.spec,
+            source="recipe",
+        )
+
+    def _words(self) -> list[str]:
+        words = [
+            text
+            for folder in self.data
+            for record in read_records(folder, columns=("source_caption", "target_caption"), split="train")
+            for text in (record.edit_prompt, record.source_caption, record.target_caption)
+        ]
+        if not words:
+            raise DataError("The records hold no words to learn a tokenizer from; make pairs first.")
+        return words
+
+
+Recipe = VaeRecipe | InstructRecipe

@@ -1,0 +1,51 @@
+"""How a training run goes, whatever its kind: lengths, rates, averages and intervals."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from retouch.core.errors import SettingsError
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """One run's settings.
+
+    `steps` optimiser steps in all, of `batch_size` samples. The learning rate rises linearly over
+    `warmup` steps, stays, and falls linearly to zero over the last `cooldown` steps, so that a run
+    may be prolonged from a checkpoint taken before its cooldown. `ema_decay` is the limit of the
+    weights' moving average, decay_n = min(ema_decay, (1 + n) / (10 + n)); 0 keeps none.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    warmup: int = 200
+    cooldown: int = 0
+    weight_decay: float = 1e-2
+    betas: tuple[float, float] = (0.9, 0.99)
+    clip: float = 1.0
+    ema_decay: float = 0.999
+    precision: Precision = "bfloat16"
+    seed: int = 0
+    save_every: int = 500
+    validate_every: int = 500
+    log_every: int = 20
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch_size < 1:
+            raise SettingsError(
+                f"A run of {self.steps} steps of {self.batch_size} samples was asked for; give at least 1 of each."
+            )
+        if not 0 < self.learning_rate < 1:
+            raise SettingsError(f"The learning rate is {self.learning_rate}; give one between 0 and 1.")
+        if not 0 <= self.ema_decay < 1:
+            raise SettingsError(f"The EMA decay is {self.ema_decay}; give one in [0, 1).")
+
+
+def rate_factor(settings: TrainSettings, step: int) -> float:
+    """Return the learning rate at `step` (counted from 0) as a fraction of its peak."""
+    rising = min(1.0, (step + 1) / max(1, settings.warmup))
+    falling = min(1.0, (settings.steps - step) / (settings.cooldown + 1)) if settings.cooldown else 1.0
+    return rising * falling

@@ -1,0 +1,171 @@
+"""The one training loop: steps, averages, checkpoints, validation and their log, for every kind."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from retouch.core.errors import TrainingError
+from retouch.core.seeds import derive_seed
+from retouch.training.average import WeightAverage, named_parameters
+from retouch.training.journal import Journal
+from retouch.training.kind import Kind
+from retouch.training.order import batch_indices
+from retouch.training.settings import TrainSettings, rate_factor
+from retouch.training.state import latest_state, load_facts, load_state, save_state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a run stands after `step` of `steps`: the smoothed loss and samples a second."""
+
+    step: int
+    steps: int
+    loss: float
+    samples_per_second: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainReport:
+    """How a run ended: steps done in all, the last validation's figures, where things are."""
+
+    steps: int
+    figures: dict[str, float]
+    folder: Path
+    interrupted: bool
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def train(
+    kind: Kind,
+    settings: TrainSettings,
+    out: Path,
+    *,
+    on_progress: OnProgress | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> TrainReport:
+    """Train `kind` to `settings.steps`, resuming from the newest state in `out`; export at the end.
+
+    Every step's samples and noise depend on (seed, step) alone, so a resumed run repeats what the
+    uninterrupted one would have done, to the bit on one CPU process. Raises TrainingError where the
+    data is smaller than a batch, the loss is not finite or a state cannot be written.
+    """
+    if kind.size < settings.batch_size:
+        raise TrainingError(
+            f"The data holds {kind.size} samples, a batch {settings.batch_size}; make more pairs or smaller batches."
+        )
+    run = _Run(kind, settings, out)
+    run.resume()
+    stopped = run.loop(on_progress, cancelled)
+    if not stopped:
+        run.finish()
+    return TrainReport(steps=run.step, figures=run.figures, folder=out, interrupted=stopped)
+
+
+class _Run:
+    """The moving parts of one run."""
+
+    def __init__(self, kind: Kind, settings: TrainSettings, out: Path) -> None:
+        self.kind, self.settings, self.out = kind, settings, out
+        self.parameters = named_parameters(kind.modules)
+        self.optimiser = torch.optim.AdamW(
+            self.parameters.values(),
+            lr=settings.learning_rate,
+            betas=settings.betas,
+            weight_decay=settings.weight_decay,
+        )
+        self.average = WeightAverage(self.parameters, decay=settings.ema_decay)
+        self.device = next(iter(self.parameters.values())).device
+        self.journal = Journal(out / "log")
+        self.step = 0
+        self.figures: dict[str, float] = {}
+
+    def resume(self) -> None:
+        state = latest_state(self.out)
+        if state is None:
+            return
+        average = load_state(state, parameters=self.parameters, optimiser=self.optimiser)
+        self.average.load(average)
+        self.step = int(str(load_facts(state)["step"]))
+
+    def generator(self, *names: str | int) -> torch.Generator:
+        seed = derive_seed(self.settings.seed, self.kind.name, *names)
+        return torch.Generator(device=self.device).manual_seed(seed)
+
+    def loop(self, on_progress: OnProgress | None, cancelled: Callable[[], bool]) -> bool:
+        """Run to the last step; True where the caller's wish stopped it before."""
+        settings, smooth = self.settings, math.nan
+        began, first = time.monotonic(), self.step
+        while self.step < settings.steps:
+            if cancelled():
+                self.save()
+                return True
+            loss, parts = self.advance()
+            smooth = loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss
+            rate = (self.step - first) * settings.batch_size / max(1e-9, time.monotonic() - began)
+            if on_progress:
+                progress = Progress(step=self.step, steps=settings.steps, loss=smooth, samples_per_second=rate)
+                on_progress(progress)
+            if self.step % settings.log_every == 0:
+                self.journal.scalars({"loss": smooth, "samples a second": rate, **parts}, self.step)
+            if self.step % settings.save_every == 0:
+                self.save()
+            if self.step % settings.validate_every == 0:
+                self.validate()
+        return False
+
+    def advance(self) -> tuple[float, dict[str, float]]:
+        """Take one optimiser step and return its loss and the loss's parts."""
+        settings = self.settings
+        for group in self.optimiser.param_groups:
+            group["lr"] = settings.learning_rate * rate_factor(settings, self.step)
+        indices = batch_indices(size=self.kind.size, batch=settings.batch_size, step=self.step, seed=settings.seed)
+        enabled = settings.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=enabled):
+            loss = self.kind.loss(indices, self.generator("step", self.step))
+        value = float(loss.total.detach())
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"The loss became {value} at step {self.step}; the last good checkpoint was kept: "
+                "lower the learning rate and run again."
+            )
+        loss.total.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.average.update(self.step)
+        self.step += 1
+        return value, dict(loss.parts)
+
+    def validate(self) -> None:
+        for module in self.kind.modules.values():
+            module.eval()
+        with self.average.applied(), torch.no_grad():
+            result = self.kind.validate(self.generator("validate"))
+        for module in self.kind.modules.values():
+            module.train()
+        self.figures = dict(result.figures)
+        self.journal.scalars(self.figures, self.step)
+        self.journal.pictures(result.pictures, self.step)
+
+    def save(self) -> None:
+        save_state(
+            self.out,
+            step=self.step,
+            parameters=self.parameters,
+            optimiser=self.optimiser,
+            average=self.average.shadow,
+            facts={"kind": self.kind.name, "settings": asdict(self.settings), "figures": self.figures},
+        )
+
+    def finish(self) -> None:
+        self.validate()
+        self.save()
+        with self.average.applied():
+            self.kind.export(self.out / "model", steps=self.step)
+        self.journal.close()

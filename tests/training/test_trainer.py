@@ -1,0 +1,150 @@
+"""The training loop's laws: order, averages, resumption to the bit, and stopping before harm is done."""
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from retouch.core.errors import TrainingError
+from retouch.training.average import WeightAverage
+from retouch.training.kind import Loss, Validation
+from retouch.training.order import batch_indices
+from retouch.training.settings import TrainSettings, rate_factor
+from retouch.training.state import latest_state
+from retouch.training.trainer import train
+
+
+class LineKind:
+    """Fits a line to noisy points: a kind small enough to watch every bit of it."""
+
+    name = "line"
+
+    def __init__(self, *, poison_at: int | None = None) -> None:
+        with torch.random.fork_rng():
+            torch.manual_seed(3)
+            self.network = nn.Linear(4, 1)
+        self.modules: Mapping[str, nn.Module] = {"network": self.network}
+        self.size = 50
+        self._points = torch.randn(50, 4, generator=torch.Generator().manual_seed(1))
+        self._poison_at, self._calls = poison_at, 0
+
+    def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
+        points = self._points[list(indices)]
+        noise = torch.randn(len(points), 1, generator=generator) * 0.1
+        error = (self.network(points) - points.sum(1, keepdim=True) - noise).square().mean()
+        self._calls += 1
+        return Loss(total=error * (float("nan") if self._calls == self._poison_at else 1.0))
+
+    def validate(self, generator: torch.Generator) -> Validation:
+        error = (self.network(self._points) - self._points.sum(1, keepdim=True)).square().mean()
+        return Validation(figures={"error": float(error)})
+
+    def export(self, folder: Path, *, steps: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "steps").write_text(str(steps))
+
+
+def settings(steps: int, **changes: object) -> TrainSettings:
+    values = {"batch_size": 8, "learning_rate": 0.05, "warmup": 3, "save_every": 5, "validate_every": 10}
+    return TrainSettings(steps=steps, **{**values, "precision": "float32", **changes})  # type: ignore[arg-type]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    state = latest_state(folder)
+    assert state is not None
+    return load_file(state / "state.safetensors")
+
+
+def test_every_epoch_sees_every_sample_once_in_a_new_order() -> None:
+    epochs = [
+        [index for step in range(5) for index in batch_indices(size=20, batch=4, step=5 * epoch + step, seed=7)]
+        for epoch in range(2)
+    ]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(20))
+    assert epochs[0] != epochs[1]
+
+
+def test_it_learns_and_exports(tmp_path: Path) -> None:
+    report = train(LineKind(), settings(300, ema_decay=0.9), tmp_path)
+    assert report.steps == 300
+    assert report.figures["error"] < 0.05
+    assert (tmp_path / "model" / "steps").read_text() == "300"
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(tmp_path: Path) -> None:
+    train(LineKind(), settings(20), tmp_path / "whole")
+    calls = iter([False] * 12 + [True])
+    first = train(LineKind(), settings(20), tmp_path / "parts", cancelled=lambda: next(calls))
+    assert first.interrupted
+    assert first.steps == 12
+    train(LineKind(), settings(20), tmp_path / "parts")
+    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert whole.keys() == parts.keys()
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+_KILLED = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_trainer import LineKind, settings
+from retouch.training.trainer import train
+train(LineKind(), settings(20), Path(sys.argv[1]), on_progress=lambda p: os._exit(9) if p.step == 13 else None)
+"""
+
+
+def test_kill_and_resume_equals_an_uninterrupted_run(tmp_path: Path) -> None:
+    train(LineKind(), settings(20), tmp_path / "whole")
+    script = _KILLED.format(tests=str(Path(__file__).parent))
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "killed")], check=False)
+    assert killed.returncode == 9
+    train(LineKind(), settings(20), tmp_path / "killed")
+    whole, resumed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_loss_that_is_no_number_stops_before_anything_is_saved(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="loss became nan at step 7"):
+        train(LineKind(poison_at=8), settings(20), tmp_path)
+    state = latest_state(tmp_path)
+    assert state is not None
+    assert state.name == "state-00000005"
+
+
+def test_data_smaller_than_a_batch_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="holds 50 samples, a batch 64"):
+        train(LineKind(), settings(20, batch_size=64), tmp_path)
+
+
+def test_a_state_of_another_network_is_refused(tmp_path: Path) -> None:
+    train(LineKind(), settings(5), tmp_path)
+    other = LineKind()
+    other.modules = {"another": other.network}
+    with pytest.raises(TrainingError, match="another network"):
+        train(other, settings(10), tmp_path)
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    plan = settings(100, warmup=10, cooldown=20)
+    assert rate_factor(plan, 0) == pytest.approx(0.1)
+    assert rate_factor(plan, 50) == 1.0
+    assert 0 < rate_factor(plan, 99) < 0.1
+
+
+def test_the_average_follows_the_published_warm_up() -> None:
+    parameter = nn.Parameter(torch.tensor([0.0]))
+    average = WeightAverage({"p": parameter}, decay=0.9999)
+    with torch.no_grad():
+        parameter.fill_(1.0)
+    average.update(0)
+    assert float(average.shadow["p"]) == pytest.approx(1 - 1 / 10)
+    average.update(1)
+    assert float(average.shadow["p"]) == pytest.approx(1 - (1 / 10) * (2 / 11))
+    with average.applied():
+        assert float(parameter) == pytest.approx(float(average.shadow["p"]))
+    assert float(parameter) == 1.0
