@@ -1,0 +1,1 @@
+"""Measure editors on records that know the answer."""

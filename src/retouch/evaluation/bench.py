@@ -1,0 +1,83 @@
+"""Put an editor on the bench: itself, and beside it the source, the round trip and an untrained model."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from numpy.typing import NDArray
+from PIL import Image
+
+from retouch.conditioning.image import decode_latents, encode_source, scaling_factor, to_images, to_pixels
+from retouch.core.settings import EditSettings
+from retouch.editing.editor import Editor
+from retouch.evaluation.contestants import Edits, ReturnsSource, RoundTrip
+from retouch.evaluation.report import Summary
+from retouch.evaluation.run import Contestant, Progress, evaluate
+from retouch.metrics.material import WEIGHTS, MaterialJudge
+from retouch.models.checkpoint import Checkpoint
+
+UNTRAINED_LIMIT = 40
+"""Records put to the untrained model: its figures are near zero, its cost is the model's."""
+
+
+def evaluate_editor(
+    editor: Editor,
+    pairs: Path,
+    out: Path,
+    *,
+    steps: int | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Summary:
+    """Judge `editor` and its three baselines on the bench records in `pairs`; see `evaluation.run.evaluate`.
+
+    `steps` overrides the model's own number of steps.
+    """
+    round_trip = _round_trip(editor.checkpoint)
+    untrained = Editor(_untrained(editor.checkpoint))
+    contestants: list[Contestant] = [
+        ReturnsSource(),
+        RoundTrip(round_trip),
+        Edits("untrained", _edit(untrained, steps), limit=UNTRAINED_LIMIT),
+        Edits("model", _edit(editor, steps)),
+    ]
+    return evaluate(
+        contestants,
+        pairs,
+        out,
+        round_trip=round_trip,
+        materials=MaterialJudge.load() if WEIGHTS.is_file() else None,
+        limit=limit,
+        seed=seed,
+        on_progress=on_progress,
+        cancelled=cancelled,
+    )
+
+
+def _edit(editor: Editor, steps: int | None) -> Callable[[Image.Image, str, int], Image.Image]:
+    def edit(image: Image.Image, instruction: str, seed: int) -> Image.Image:
+        return editor.edit(image, instruction, settings=EditSettings(steps=steps, seed=seed)).image
+
+    return edit
+
+
+def _round_trip(checkpoint: Checkpoint) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
+    @torch.no_grad()
+    def round_trip(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        latents = encode_source(checkpoint, to_pixels([Image.fromarray(picture)]))
+        scale = 1.0 if checkpoint.spec.condition_scaled else scaling_factor(checkpoint.vae)
+        return np.array(to_images(decode_latents(checkpoint.vae, latents * scale))[0])
+
+    return round_trip
+
+
+def _untrained(checkpoint: Checkpoint) -> Checkpoint:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        unet = UNet2DConditionModel.from_config(dict(checkpoint.unet.config))
+    return replace(checkpoint, unet=unet.to(checkpoint.device, checkpoint.dtype).eval().requires_grad_(False))

@@ -1,0 +1,1 @@
+"""Score images; every metric is versioned by its protocol."""

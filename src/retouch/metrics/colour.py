@@ -1,0 +1,32 @@
+"""Colour differences between pictures, CIEDE2000 under D65."""
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.color import deltaE_ciede2000, rgb2lab
+
+Picture = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+MEAN_COLOUR_PROTOCOL = "deltaE2000/mean-lab-in-mask/srgb8-d65"
+PIXEL_PROTOCOL = "deltaE2000/mean-over-pixels/srgb8-d65"
+
+
+def mean_lab(picture: Picture, mask: Mask) -> NDArray[np.float64]:
+    """Return the mean CIE Lab colour, (3,), of `picture`, (H, W, 3) sRGB, where `mask`, (H, W), holds.
+
+    Raises ValueError where the mask is empty.
+    """
+    if not mask.any():
+        raise ValueError("The mask is empty; a mean colour needs at least one pixel.")
+    return rgb2lab(picture[mask][None] / 255.0)[0].mean(axis=0)
+
+
+def mean_colour_difference(output: Picture, target: Picture, mask: Mask) -> float:
+    """Return ΔE2000 between the two pictures' mean colours inside `mask`."""
+    return float(deltaE_ciede2000(mean_lab(output, mask), mean_lab(target, mask)))
+
+
+def pixel_difference(output: Picture, target: Picture, mask: Mask | None = None) -> float:
+    """Return the mean over pixels (inside `mask`, where given) of ΔE2000."""
+    difference = deltaE_ciede2000(rgb2lab(output / 255.0), rgb2lab(target / 255.0))
+    return float(difference.mean() if mask is None else difference[mask].mean())
