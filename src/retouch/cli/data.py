@@ -1,0 +1,116 @@
+"""`retouch data`: make pairs to learn from, and look at them."""
+
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from retouch.cli import options
+from retouch.cli.output import progress, say, say_json
+from retouch.core.errors import DataError, SettingsError
+from retouch.core.files import atomic_write, check_writable
+
+if TYPE_CHECKING:
+    from retouch.datagen.workers import EngineFactory
+    from retouch.records.pair import Split
+
+app = typer.Typer(help="Make pairs to learn from, and look at them.", rich_markup_mode="rich")
+ENGINES = ("rooms", "photos")
+
+
+@app.command("pairs")
+def make(
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of records.", show_default=False)],
+    engine: Annotated[str, typer.Option(help="rooms or photos.")] = "rooms",
+    count: Annotated[int, typer.Option(help="How many pairs the folder shall hold.")] = 100,
+    seed: Annotated[int, typer.Option(help="Other seeds give other pairs.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes; 0 does everything in this one.")] = 1,
+    source: Annotated[Path | None, typer.Option(help="Folder of pictures, for the engine photos.")] = None,
+    split: Annotated[str, typer.Option(help="train, validation or bench.")] = "train",
+    size: Annotated[int, typer.Option(help="Pixels of a picture's side.")] = 256,
+    references: Annotated[int, typer.Option(help="Views of the edited object with each pair; rooms only.")] = 0,
+    json: options.Json = False,
+) -> None:
+    """Make pairs that know the answer; run the same command again to resume, or with more to extend.
+
+    The same seed gives the same bytes, whatever the number of workers and however often it was interrupted.
+
+    [bold]Examples[/bold]
+
+    retouch data pairs --engine rooms --count 1000 --out runs/data/rooms --workers 2
+
+    retouch data pairs --engine photos --source pictures --count 500 --out runs/data/photos
+    """
+    from retouch.datagen.run import make_pairs
+
+    factory = engine_factory(engine, source=source, split=split, seed=seed, size=size, references=references)
+    with progress(f"making pairs of {engine}") as update:
+        summary = make_pairs(factory, count=count, out=out, workers=workers, on_progress=update)
+    if json:
+        facts = {"folder": str(summary.folder), "pairs": summary.pairs, "made": summary.made}
+        say_json({**facts, "seconds": summary.seconds, "pairs_per_hour": summary.pairs_per_hour})
+        return
+    speed = f", {summary.pairs_per_hour:.0f} an hour" if summary.made else ""
+    say(f"{summary.folder} holds {summary.pairs} pairs, {summary.made} of them new{speed}")
+
+
+def engine_factory(
+    name: str, *, source: Path | None, split: str, seed: int, size: int, references: int = 0
+) -> "EngineFactory":
+    """What makes the engine called `name`, in this process and in workers; raises SettingsError."""
+    from retouch.records.pair import SPLITS
+
+    if name not in ENGINES:
+        raise SettingsError(f"The engine '{name}' is unknown; choose {' or '.join(ENGINES)}.")
+    if split not in SPLITS:
+        raise SettingsError(f"The split '{split}' is unknown; choose one of {', '.join(SPLITS)}.")
+    if not 32 <= size <= 2048 or not 0 <= references <= 16:
+        raise SettingsError(f"size {size} or references {references} is out of range; give 32 to 2048 and 0 to 16.")
+    if name == "rooms":
+        from retouch.datagen.rooms import RoomEngine
+
+        return partial(RoomEngine, seed=seed, split=cast("Split", split), size=size, references=references)
+    if source is None:
+        raise SettingsError("The engine photos needs pictures; name their folder with --source.")
+    from retouch.datagen.photos.engine import photo_engine_factory
+
+    return photo_engine_factory(source, seed=seed, split=cast("Split", split), size=size)
+
+
+@app.command("show")
+def show_pairs(
+    *,
+    folder: Annotated[Path, typer.Argument(help="A folder of records.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The PNG to write.", show_default=False)],
+    count: Annotated[int, typer.Option(help="How many pairs to show.")] = 64,
+    start: Annotated[int, typer.Option(help="How many pairs to skip.")] = 0,
+    kind: Annotated[str | None, typer.Option(help="Only this kind of edit, such as recolour.")] = None,
+    side: Annotated[int, typer.Option(help="Pixels of a picture's longer side.")] = 160,
+    columns: Annotated[int, typer.Option(help="Pairs in a row.")] = 4,
+) -> None:
+    """Draw a sheet of pairs: source and target side by side, the instruction below.
+
+    [bold]Example[/bold]
+
+    retouch data show runs/data/rooms -o out/pairs.png --count 64
+    """
+    from retouch.core.contact import Cell, contact_sheet
+    from retouch.core.images import load_image, png_bytes
+    from retouch.records.shards import read_records
+
+    check_writable(output, suffixes=(".png",))
+    records = (record for record in read_records(folder, columns=("params",)) if kind in (None, record.kind))
+    cells = [
+        Cell(
+            images=tuple(load_image(data).pixels for data in (record.source_image, record.target_image)),
+            caption=f"[{record.kind}] {record.edit_prompt}",
+        )
+        for record in islice(records, start, start + count)
+    ]
+    if not cells:
+        raise DataError(f'"{folder}" holds no such pairs; ask for others or make some with: retouch data pairs.')
+    atomic_write(output, png_bytes(contact_sheet(cells, columns=columns, side=side)))
+    say(f"Wrote {len(cells)} pairs to {output}")

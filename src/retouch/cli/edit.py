@@ -1,0 +1,171 @@
+"""`retouch edit`: edit one picture by instruction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retouch.cli import options
+from retouch.cli.output import progress, say, say_json, warn
+from retouch.core.errors import SettingsError
+from retouch.core.files import check_writable
+from retouch.core.settings import MAXIMUM_COUNT, EditSettings
+
+if TYPE_CHECKING:
+    from retouch.core.images import LoadedImage
+    from retouch.core.provenance import Provenance
+
+
+def edit(
+    *,
+    image: options.Picture,
+    output: options.Output,
+    instructions: options.Instructions = None,
+    model: options.Model = None,
+    steps: options.Steps = None,
+    scheduler: options.Scheduler = None,
+    seed: options.Seed = None,
+    count: options.Count = 1,
+    text_guidance: options.TextGuidance = None,
+    image_guidance: options.ImageGuidance = None,
+    guidance_interval: options.Interval = None,
+    negative: options.Negative = None,
+    negative_image: options.NegativeImage = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    like: options.Like = None,
+    allow_private: options.AllowPrivate = False,
+    json: options.Json = False,
+) -> None:
+    """Edit a picture by instruction; the result has the picture's own size and aspect.
+
+    [bold]Examples[/bold]
+
+    retouch edit room.png "make the sofa green" -o green.png
+
+    retouch edit room.png "make the sofa green" "remove the rug" -o both.png
+
+    retouch edit photo.jpg "make it a night shot" -o night.png --count 4 --seed 7
+
+    retouch edit photo.jpg "make it winter" -o winter.png -m timbrooks/instruct-pix2pix
+
+    retouch edit other.png --like green.png -o other-green.png
+    """
+    settings = EditSettings(
+        steps=steps,
+        scheduler=scheduler,
+        text_guidance=text_guidance,
+        image_guidance=image_guidance,
+        guidance_interval=options.interval(guidance_interval),
+        negative=negative,
+        negative_image=negative_image,
+        seed=seed,
+    )
+    plan = _Plan(instructions=tuple(instructions or ()), model=model, settings=settings)
+    plan = _checked(_repeating(plan, like) if like else plan)
+    paths = output_paths(output, count)
+    source = _load(image, like, allow_private)
+    _report(_make(plan, source, paths, device=device, precision=precision), json=json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What was asked for, by words or by an earlier result."""
+
+    instructions: tuple[str, ...]
+    model: str | None
+    settings: EditSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Written:
+    """A result on disk and how it was made."""
+
+    path: Path
+    size: tuple[int, int]
+    provenance: "Provenance"
+
+
+def output_paths(output: Path, count: int) -> tuple[Path, ...]:
+    """Where `count` results go, every place checked; raises OutputError and SettingsError."""
+    if not 1 <= count <= MAXIMUM_COUNT:
+        raise SettingsError(f"count is {count}; expected a whole number from 1 to {MAXIMUM_COUNT}.")
+    numbered = [output.with_stem(f"{output.stem}-{number}") for number in range(1, count + 1)]
+    return tuple(check_writable(path, suffixes=(".png",)) for path in (numbered if count > 1 else [output]))
+
+
+def _repeating(plan: _Plan, like: Path) -> _Plan:
+    from retouch.core.provenance import read_provenance
+
+    earlier = read_provenance(like)
+    return _Plan(
+        instructions=plan.instructions or earlier.instructions,
+        model=plan.model or earlier.model,
+        settings=plan.settings.resolve(earlier.settings),
+    )
+
+
+def _checked(plan: _Plan) -> _Plan:
+    if not plan.instructions:
+        raise SettingsError('There is no instruction; say what to do, such as "make the sofa green".')
+    if not all(instruction.strip() for instruction in plan.instructions):
+        raise SettingsError('An instruction is empty; say what to do, such as "make the sofa green".')
+    return replace(plan, model=plan.model or options.DEFAULT_MODEL)
+
+
+def _load(image: str, like: Path | None, allow_private: bool) -> "LoadedImage":
+    from retouch.core.images import load_image
+    from retouch.core.provenance import read_provenance
+
+    source = load_image(image, allow_private=allow_private)
+    if like and read_provenance(like).source_sha256 != source.sha256:
+        warn(f'"{source.name}" is not the picture that "{like}" was made from; the result will differ.')
+    return source
+
+
+def _make(plan: _Plan, source: "LoadedImage", paths: Sequence[Path], *, device: str, precision: str) -> list[_Written]:
+    from retouch.core.provenance import Provenance, write_png
+    from retouch.editing.editor import Editor
+
+    editor = Editor.load(plan.model or options.DEFAULT_MODEL, device=device, precision=precision)
+    with progress("editing") as update:
+        result = editor.edit(
+            source,
+            plan.instructions,
+            settings=plan.settings,
+            count=len(paths),
+            on_progress=lambda event: update(event.done, event.total),
+        )
+    for warning in result.warnings:
+        warn(warning)
+    written: list[_Written] = []
+    for path, image, seed in zip(paths, result.images[0], result.seeds, strict=True):
+        provenance = Provenance(
+            model=options.model_name(editor.name),
+            instructions=result.instructions,
+            settings=replace(result.settings, seed=seed),
+            source_sha256=source.sha256,
+            source_name=source.name,
+        )
+        write_png(path, image, provenance)
+        written.append(_Written(path=path, size=image.size, provenance=provenance))
+    return written
+
+
+def _report(written: Sequence[_Written], *, json: bool) -> None:
+    if not json:
+        for result in written:
+            width, height = result.size
+            say(f"{result.path}  {width} x {height}, seed {result.provenance.settings.seed}")
+        return
+    first = written[0].provenance
+    settings = {k: v for k, v in options.settings_facts(first.settings).items() if k != "seed"}
+    say_json(
+        {
+            "outputs": [{"path": str(r.path), "seed": r.provenance.settings.seed} for r in written],
+            "model": first.model,
+            "instructions": list(first.instructions),
+            "settings": settings,
+            "source": {"name": first.source_name, "sha256": first.source_sha256},
+        }
+    )

@@ -1,0 +1,120 @@
+"""The `retouch` command: its groups of commands, and how errors leave it."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from retouch import __version__
+from retouch.cli import data, doctor, edit, evaluate, models, rooms, show, sweep, train
+from retouch.cli.output import fail, say
+from retouch.core.errors import RetouchError
+
+DEBUG = "RETOUCH_DEBUG"
+
+EPILOG = (
+    "Exit codes: 0 done, 1 unexpected error, 2 wrong usage or setting, 3 unusable image, 4 unusable model, "
+    "5 output cannot be written, 6 unusable data, 7 training cannot go on, 8 an extra is missing, "
+    "130 interrupted.\n\n"
+    f"{DEBUG}=1 shows the whole traceback of an error. HF_HUB_OFFLINE=1 keeps everything off the network."
+)
+
+# typer brings its own copy of the parser underneath, whose errors share this otherwise unnamed base.
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+app = typer.Typer(
+    name="retouch",
+    epilog=EPILOG,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        say(f"retouch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def retouch(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Edit images with diffusion models, by instruction.
+
+    [bold]First steps[/bold]
+
+    retouch edit examples/living-room.png "make the sofa green" -o green.png
+
+    retouch edit photo.jpg "make it a night shot" -o night.png --count 4
+
+    retouch models list
+
+    retouch doctor
+    """
+
+
+app.command("edit")(edit.edit)
+app.command("sweep")(sweep.sweep)
+app.command("show")(show.show)
+app.add_typer(models.app, name="models")
+app.add_typer(rooms.app, name="rooms")
+app.add_typer(data.app, name="data")
+app.command("train")(train.train)
+app.add_typer(evaluate.app, name="eval")
+app.command("doctor")(doctor.doctor)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; the exit code. Every error becomes one sentence on standard error."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(args=list(arguments) or ["--help"], prog_name="retouch", standalone_mode=False)
+        code = code if isinstance(code, int) else 0
+        if code == 130:
+            fail("Interrupted; nothing half-written was left.")
+        return code
+    except KeyboardInterrupt:
+        fail("Interrupted; nothing half-written was left.")
+        return 130
+    except RetouchError as error:
+        return _report(error, str(error), error.exit_code)
+    except UsageError as error:
+        return _report(error, _usage(error), 2)
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        what = (str(error) or "no message").splitlines()[0]
+        return _report(error, f"{type(error).__name__}: {what}; {DEBUG}=1 shows where.", 1)
+
+
+def _report(error: Exception, sentence: str, code: int) -> int:
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error)
+    fail(sentence)
+    return code
+
+
+def _usage(error: Exception) -> str:
+    message = getattr(error, "format_message", error.__str__)().rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message}; see {context.command_path if context else 'retouch'} --help."
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""`retouch models`: list, show, convert and verify checkpoints."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retouch.cli.options import Json
+from retouch.cli.output import say, say_facts, say_json, say_table
+from retouch.core.errors import ModelError
+
+app = typer.Typer(help="List, inspect, convert and verify models.", rich_markup_mode="rich")
+
+Source = Annotated[str, typer.Argument(help="pocket, a folder in diffusers layout, or a hub id.", show_default=False)]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub id.")]
+Variant = Annotated[str | None, typer.Option(help="Variant of the weight files, such as fp16.")]
+
+
+@app.command("list")
+def list_models(json: Json = False) -> None:
+    """List the models in the package, in the hub's cache on this machine, and known on the hub."""
+    from retouch.models.catalogue import catalogue
+
+    entries = catalogue()
+    if json:
+        say_json([asdict(entry) for entry in entries])
+        return
+    rows = [(entry.source, entry.kind, entry.place, _megabytes(entry.size_bytes), entry.note) for entry in entries]
+    say_table(("model", "kind", "where", "MB", "note"), rows)
+
+
+@app.command("show")
+def show_model(source: Source, revision: Revision = None, variant: Variant = None, json: Json = False) -> None:
+    """Print what a model is: its kind, its networks, its conventions and its own defaults.
+
+    [bold]Example[/bold]
+
+    retouch models show timbrooks/instruct-pix2pix
+    """
+    from retouch.models.verify import verify
+
+    report = verify(source, revision=revision, variant=variant)
+    if not report.sound:
+        raise ModelError(report.problems[0])
+    if json:
+        say_json({**asdict(report), "parameters": report.parameters})
+        return
+    networks = {part.name: f"{part.network}, {part.parameters / 1e6:.1f}M" for part in report.components}
+    conventions = asdict(report.spec) if report.spec else {}
+    say_facts({"model": source, "parameters": f"{report.parameters / 1e6:.1f}M", **networks, **conventions})
+
+
+@app.command("verify")
+def verify_model(source: Source, revision: Revision = None, variant: Variant = None, json: Json = False) -> None:
+    """Check that a model is complete, loadable and free of broken numbers.
+
+    [bold]Example[/bold]
+
+    retouch models verify runs/my-model
+    """
+    from retouch.models.verify import verify
+
+    report = verify(source, revision=revision, variant=variant)
+    if json:
+        say_json({**asdict(report), "parameters": report.parameters, "sound": report.sound})
+    if not report.sound:
+        raise ModelError(report.problems[0])
+    if not json:
+        say(f"{source} is sound: {report.kind}, {report.parameters / 1e6:.1f}M parameters.")
+
+
+@app.command("convert")
+def convert_model(
+    source: Annotated[Path, typer.Argument(help="A checkpoint file or a folder.", show_default=False)],
+    out: Annotated[Path, typer.Argument(help="The new folder, or a new .safetensors file.", show_default=False)],
+    like: Annotated[
+        str | None, typer.Option(help="A model of the same shape, for what a single file does not hold.")
+    ] = None,
+) -> None:
+    """Turn a pickled or single-file checkpoint into safetensors that Retouch loads.
+
+    Pickles can run code when opened; they are read in a separate process that admits tensors only.
+
+    [bold]Examples[/bold]
+
+    retouch models convert instruct-pix2pix.ckpt my-model
+
+    retouch models convert old-folder new-folder
+    """
+    from retouch.models.convert import convert
+
+    say(f"Wrote {convert(source, out, like=like)}")
+
+
+def _megabytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 1e6:.0f}"

@@ -1,0 +1,94 @@
+"""Options that several commands share, and the settings they make."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retouch.core.errors import SettingsError
+from retouch.core.settings import EditSettings
+
+DEFAULT_MODEL = "pocket"
+
+Picture = Annotated[str, typer.Argument(metavar="IMAGE", help="A PNG, JPEG or WEBP file, or its web address.")]
+Instructions = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="INSTRUCTION...", help="What to do; several are done in a row.", show_default=False),
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="The PNG to write.", show_default=False)]
+Count = Annotated[int, typer.Option(help="How many results, each with the next seed, numbered -1, -2, ...")]
+TextGuidance = Annotated[
+    float | None, typer.Option(help="How strongly to follow the instruction. (default: the model's)")
+]
+ImageGuidance = Annotated[float | None, typer.Option(help="How closely to keep to the image. (default: the model's)")]
+Like = Annotated[
+    Path | None,
+    typer.Option(help="A PNG that Retouch wrote: repeat its instructions, model and settings."),
+]
+AllowPrivate = Annotated[bool, typer.Option("--allow-private", help="Let a web address lead into the private network.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="pocket, a folder in diffusers layout, or a hub id. (default: pocket)"),
+]
+Steps = Annotated[int | None, typer.Option(help="Denoising steps. (default: the model's)")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(help="euler-ancestral, euler, ddim, dpm++, unipc, pndm or lcm. (default: the model's)"),
+]
+Seed = Annotated[int | None, typer.Option(help="The first result's seed. (default: 0)")]
+Negative = Annotated[str | None, typer.Option(help="What the result should not look like.")]
+NegativeImage = Annotated[
+    str | None, typer.Option(help="The same for the branch that sees the image but not the instruction.")
+]
+Interval = Annotated[
+    str | None,
+    typer.Option("--guidance-interval", help="START,END: the part of the run, of 0 to 1, that is guided."),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
+
+
+def model_name(source: str) -> str:
+    """What a result's provenance calls the model: a folder by its name alone, which says nothing of this machine."""
+    return Path(source).resolve().name if Path(source).is_dir() else source
+
+
+def interval(text: str | None) -> tuple[float, float] | None:
+    """START,END as two fractions; raises SettingsError."""
+    if text is None:
+        return None
+    values = numbers("--guidance-interval", text)
+    if len(values) != 2:
+        raise SettingsError(f'--guidance-interval is "{text}"; expected two fractions such as 0,0.8.')
+    return values[0], values[1]
+
+
+def numbers(name: str, text: str) -> tuple[float, ...]:
+    """Numbers separated by commas; raises SettingsError."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as problem:
+        raise SettingsError(f'{name} is "{text}"; expected numbers separated by commas.') from problem
+
+
+def whole_numbers(name: str, text: str) -> tuple[int, ...]:
+    """Whole numbers separated by commas; raises SettingsError."""
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as problem:
+        raise SettingsError(f'{name} is "{text}"; expected whole numbers separated by commas.') from problem
+
+
+def settings_facts(settings: EditSettings) -> dict[str, object]:
+    """The settings under their own names, for people and programs."""
+    return {
+        "steps": settings.steps,
+        "scheduler": settings.scheduler,
+        "text_guidance": settings.text_guidance,
+        "image_guidance": settings.image_guidance,
+        "guidance_interval": settings.guidance_interval,
+        "negative": settings.negative,
+        "negative_image": settings.negative_image,
+        "seed": settings.seed,
+    }

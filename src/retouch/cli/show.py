@@ -1,0 +1,38 @@
+"""`retouch show`: how a result was made, from its own text chunks."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retouch.cli.options import Json, settings_facts
+from retouch.cli.output import say_facts, say_json
+
+
+def show(
+    file: Annotated[Path, typer.Argument(help="A PNG that Retouch wrote.", show_default=False)],
+    json: Json = False,
+) -> None:
+    """Print how a result was made: model, instructions, settings and its source.
+
+    [bold]Example[/bold]
+
+    retouch show green.png
+    """
+    from retouch.core.provenance import read_provenance
+
+    provenance = read_provenance(file)
+    if json:
+        facts = {"instructions": list(provenance.instructions), "settings": settings_facts(provenance.settings)}
+    else:
+        texts = {"instruction" + str(n or ""): text for n, text in enumerate(provenance.instructions)}
+        stated = {k: v for k, v in settings_facts(provenance.settings).items() if v not in (None, "")}
+        facts = {**texts, **stated}
+    facts = {
+        "model": provenance.model,
+        **facts,
+        "source_name": provenance.source_name,
+        "source_sha256": provenance.source_sha256,
+        "version": provenance.version,
+    }
+    (say_json if json else say_facts)(facts)

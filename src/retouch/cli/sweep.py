@@ -1,0 +1,106 @@
+"""`retouch sweep`: one edit over ranges of guidance and seeds, on one labelled sheet."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retouch.cli import options
+from retouch.cli.interrupt import patient_interrupt
+from retouch.cli.output import progress, say
+from retouch.core.errors import SettingsError
+from retouch.core.files import atomic_write, check_writable
+from retouch.core.settings import MAXIMUM_COUNT, EditSettings
+
+if TYPE_CHECKING:
+    from retouch.editing.sweep import SweepCell
+
+Guidances = Annotated[str, typer.Option(help="Values separated by commas.")]
+
+
+def sweep(
+    *,
+    image: options.Picture,
+    instruction: Annotated[str, typer.Argument(metavar="INSTRUCTION", help="What to do.")],
+    output: options.Output,
+    text_guidance: Guidances = "1.5,2,3",
+    image_guidance: Guidances = "1,1.5",
+    seed: options.Seed = None,
+    count: Annotated[int, typer.Option(help="How many seeds for each combination.")] = 1,
+    model: options.Model = None,
+    steps: options.Steps = None,
+    scheduler: options.Scheduler = None,
+    negative: options.Negative = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    side: Annotated[int, typer.Option(help="Pixels of a picture's longer side on the sheet.")] = 256,
+) -> None:
+    """Draw one edit over ranges of guidance and seeds: text guidance to the right, all else downwards.
+
+    [bold]Example[/bold]
+
+    retouch sweep room.png "make the sofa green" -o sheet.png --text-guidance 1.5,2,3 --count 2
+    """
+    settings = EditSettings(steps=steps, scheduler=scheduler, negative=negative, seed=seed)
+    grid = _grid(text_guidance, image_guidance, count)
+    if not instruction.strip():
+        raise SettingsError('The instruction is empty; say what to do, such as "make the sofa green".')
+    check_writable(output, suffixes=(".png",))
+
+    from retouch.core.images import load_image
+    from retouch.editing.editor import Editor
+    from retouch.editing.sweep import sweep as run_sweep
+
+    source = load_image(image)
+    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
+    with patient_interrupt("stopping after this step.") as cancelled, progress("sweeping") as update:
+        rows = run_sweep(
+            editor,
+            source,
+            instruction,
+            text_guidance=grid.texts,
+            image_guidance=grid.images,
+            seeds=count,
+            settings=settings,
+            on_progress=update,
+            cancelled=cancelled,
+        )
+    _draw(rows, output, columns=len(grid.texts), side=side)
+    say(f"Wrote {len(rows) * count} results to {output}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Grid:
+    texts: tuple[float, ...]
+    images: tuple[float, ...]
+
+
+def _grid(text_guidance: str, image_guidance: str, count: int) -> _Grid:
+    """The values asked for, all within range; raises SettingsError."""
+    grid = _Grid(
+        texts=options.numbers("--text-guidance", text_guidance),
+        images=options.numbers("--image-guidance", image_guidance),
+    )
+    for text in grid.texts:
+        EditSettings(text_guidance=text)
+    for image in grid.images:
+        EditSettings(image_guidance=image)
+    if not 1 <= count <= MAXIMUM_COUNT:
+        raise SettingsError(f"count is {count}; expected a whole number from 1 to {MAXIMUM_COUNT}.")
+    return grid
+
+
+def _draw(rows: "tuple[tuple[SweepCell, ...], ...]", output: Path, *, columns: int, side: int) -> None:
+    from retouch.core.contact import Cell, contact_sheet
+    from retouch.core.images import png_bytes
+
+    # The rows come by combination; on the sheet the text guidance runs to the right.
+    ordered = [
+        cell
+        for first in range(0, len(rows), columns)
+        for one in zip(*rows[first : first + columns], strict=True)
+        for cell in one
+    ]
+    cells = [Cell(images=(cell.image,), caption=cell.label) for cell in ordered]
+    atomic_write(output, png_bytes(contact_sheet(cells, columns=columns, side=side)))

@@ -1,0 +1,1 @@
+"""Rooms as values, edits as functions on them, their language, and the renderer."""

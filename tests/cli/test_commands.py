@@ -1,0 +1,133 @@
+"""The other commands, each from its words to what it leaves: rooms, data, models, train, eval, doctor."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from tests.cli.conftest import Command, Ran
+
+from retouch.records.shards import count_records
+
+
+def expect_error(ran: Ran, code: int, said: str) -> None:
+    assert ran.code == code, ran.err
+    assert ran.err.startswith("error: ") and ran.err.count("\n") == 1
+    assert said in ran.err
+
+
+def test_rooms_render_is_deterministic(command: Command, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        ran = command("rooms", "render", "--count", 2, "--size", 48, "--samples", 1, "-o", tmp_path / name, "--sheet")
+        assert ran.code == 0, ran.err
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert len(names) == 3 and "sheet.png" in names
+    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
+    expect_error(command("rooms", "render", "--count", 0, "-o", tmp_path / "c"), 2, "at least 1 room")
+    expect_error(command("rooms", "render", "--split", "all", "-o", tmp_path / "c"), 6, "split")
+    assert not (tmp_path / "c").exists()
+
+
+def make_pairs(command: Command, folder: Path, count: int) -> Ran:
+    return command(
+        "data", "pairs", "--engine", "rooms", "--split", "bench", "--size", 64, "--workers", 0, "--count", count,
+        "-o", folder, "--json",
+    )  # fmt: skip
+
+
+def test_pairs_of_rooms_are_made_extended_and_shown(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "pairs"
+    first = make_pairs(command, folder, 2)
+    assert first.code == 0, first.err
+    assert json.loads(first.out)["made"] == 2
+    assert json.loads(make_pairs(command, folder, 3).out)["pairs"] == 3
+    assert json.loads(make_pairs(command, folder, 3).out)["made"] == 0
+    assert count_records(folder) == 3
+    ran = command("data", "show", folder, "-o", tmp_path / "sheet.png", "--side", 64, "--columns", 2)
+    assert ran.code == 0 and "3 pairs" in ran.out
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width == 2 * (2 * 64 + 8 + 16)
+    expect_error(command("data", "show", folder, "-o", tmp_path / "b.png", "--kind", "none"), 6, "no such pairs")
+    expect_error(command("data", "show", tmp_path / "none", "-o", tmp_path / "b.png"), 6, "none")
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_pairs_of_photographs_need_photographs(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    words = ("data", "pairs", "--engine", "photos", "-o", tmp_path / "out")
+    expect_error(command(*words), 2, "--source")
+    expect_error(command(*words, "--source", tmp_path / "none"), 6, "no folder")
+    expect_error(command(*words, "--source", tmp_path / "empty"), 6, "no picture")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--engine", "dreams"], "dreams"),
+        (["--split", "all"], "split"),
+        (["--size", "7"], "size 7"),
+        (["--count", "0"], "count is 0"),
+        (["--workers", "-1"], "workers is -1"),
+    ],
+)
+def test_pairs_refuse_bad_settings(command: Command, tmp_path: Path, options: list[str], said: str) -> None:
+    expect_error(command("data", "pairs", "-o", tmp_path / "out", *options), 2, said)
+    assert not (tmp_path / "out").exists()
+
+
+def test_models_are_listed_shown_and_verified(command: Command, tmp_path: Path, tiny_folder: Path) -> None:
+    assert "timbrooks/instruct-pix2pix" in command("models", "list").out
+    assert isinstance(json.loads(command("models", "list", "--json").out), list)
+    shown = command("models", "show", tiny_folder)
+    assert shown.code == 0 and "instruct" in shown.out and "native_size" in shown.out
+    assert json.loads(command("models", "verify", tiny_folder, "--json").out)["sound"] is True
+    assert "is sound" in command("models", "verify", tiny_folder).out
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_folder, broken)
+    weights = next((broken / "unet").glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-100])
+    expect_error(command("models", "verify", broken), 4, "unet")
+    expect_error(command("models", "show", "no-such-model"), 4, "unknown")
+
+
+def test_a_pickle_is_converted(command: Command, tmp_path: Path) -> None:
+    torch.save({"weight": torch.ones(2)}, tmp_path / "net.ckpt")
+    ran = command("models", "convert", tmp_path / "net.ckpt", tmp_path / "net.safetensors")
+    assert ran.code == 0, ran.err
+    assert (tmp_path / "net.safetensors").exists()
+    expect_error(command("models", "convert", tmp_path / "none.ckpt", tmp_path / "x"), 4, "none.ckpt")
+
+
+def test_doctor_reports(command: Command) -> None:
+    report = json.loads(command("doctor", "--json").out)
+    assert report["extras"]["train"].startswith(("present", "missing"))
+    assert report["devices"][0].startswith("cpu")
+    assert "free_disk_gigabytes" in command("doctor").out
+
+
+def test_train_needs_a_recipe(command: Command, tmp_path: Path) -> None:
+    expect_error(command("train", "--recipe", tmp_path / "none.py"), 2, "none.py")
+    (tmp_path / "odd.py").write_text("def member(data, out):\n    return 3\n")
+    words = ("train", "--recipe", tmp_path / "odd.py", "--out", tmp_path / "runs")
+    expect_error(command(*words), 2, "int")
+    expect_error(command(*words, "other"), 2, "other")
+
+
+def test_a_bench_run_reports_every_contestant(command: Command, tmp_path: Path, tiny_folder: Path) -> None:
+    assert make_pairs(command, tmp_path / "pairs", 2).code == 0
+    words = ("eval", "run", "-m", tiny_folder, "--pairs", tmp_path / "pairs", "--limit", 2, "-o", tmp_path / "out")
+    ran = command(*words, "--steps", 2)
+    assert ran.code == 0, ran.err
+    assert "source" in ran.out and "untrained" in ran.out
+    assert (tmp_path / "out" / "report.md").read_text().strip() == ran.out.strip()
+    assert isinstance(json.loads(command(*words, "--steps", 2, "--json").out), dict)
+
+
+def test_a_bench_run_refuses_nonsense(command: Command, tmp_path: Path, tiny_folder: Path) -> None:
+    words = ("eval", "run", "-m", tiny_folder, "-o", tmp_path / "out")
+    expect_error(command(*words, "--bench", "dreams"), 2, "dreams")
+    expect_error(command(*words, "--limit", 0), 2, "limit is 0")
+    expect_error(command(*words, "--bench", "photos"), 2, "--source")

@@ -1,0 +1,132 @@
+"""`retouch edit`, `show` and `sweep` on a tiny model, from files to files."""
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.cli.conftest import Command
+
+from retouch.core.provenance import read_provenance
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_the_result_has_the_pictures_size_and_tells_how_it_was_made(
+    command: Command, tmp_path: Path, room: Path, tiny_folder: Path
+) -> None:
+    output = tmp_path / "new" / "green.png"
+    ran = command("edit", room, "make the sofa green", "-o", output, "-m", tiny_folder, "--seed", 5)
+    assert (ran.code, ran.err) == (0, "")
+    assert str(output) in ran.out and "90 x 60" in ran.out and "seed 5" in ran.out
+    assert pixels(output).shape == (60, 90, 3)
+    provenance = read_provenance(output)
+    assert provenance.model == "tiny"
+    assert provenance.instructions == ("make the sofa green",)
+    assert provenance.source_name == "room.png"
+    assert (provenance.settings.seed, provenance.settings.steps) == (5, 3)
+    shown = command("show", output)
+    assert shown.code == 0 and "make the sofa green" in shown.out
+    assert json.loads(command("show", output, "--json").out)["settings"]["seed"] == 5
+
+
+def test_transparency_is_kept(command: Command, tmp_path: Path, tiny_folder: Path) -> None:
+    picture = Image.new("RGBA", (64, 48), (200, 50, 50, 255))
+    picture.paste((0, 0, 0, 0), (0, 0, 20, 48))
+    picture.save(tmp_path / "clear.png")
+    output = tmp_path / "out.png"
+    assert command("edit", tmp_path / "clear.png", "make it blue", "-o", output, "-m", tiny_folder).code == 0
+    assert np.array_equal(pixels(output)[..., 3], np.asarray(picture)[..., 3])
+
+
+def test_several_seeds_and_several_instructions(
+    command: Command, tmp_path: Path, room: Path, tiny_folder: Path
+) -> None:
+    output = tmp_path / "many.png"
+    texts = ("make the sofa green", "remove the lamp")
+    ran = command("edit", room, *texts, "-o", output, "-m", tiny_folder, "--count", 2, "--seed", 3, "--json")
+    report = json.loads(ran.out)
+    paths = [tmp_path / "many-1.png", tmp_path / "many-2.png"]
+    assert report["outputs"] == [{"path": str(path), "seed": seed} for path, seed in zip(paths, (3, 4), strict=True)]
+    assert report["instructions"] == list(texts)
+    assert not output.exists()
+    assert not np.array_equal(pixels(paths[0]), pixels(paths[1]))
+
+
+def test_like_repeats_a_result_to_the_pixel(command: Command, tmp_path: Path, room: Path, tiny_folder: Path) -> None:
+    first, second, third = (tmp_path / name for name in ("first-2.png", "second.png", "third.png"))
+    texts = ("make the sofa green", "remove the lamp")
+    command(
+        "edit", room, *texts, "-o", tmp_path / "first.png", "-m", tiny_folder, "--count", 2,
+        "--scheduler", "euler-ancestral", "--steps", 4, "--text-guidance", 3, "--negative", "grain",
+    )  # fmt: skip
+    again = command("edit", room, "--like", first, "-o", second, "-m", tiny_folder)
+    assert (again.code, again.err) == (0, "")
+    assert np.array_equal(pixels(first), pixels(second))
+    assert read_provenance(first) == read_provenance(second)
+    command("edit", room, "--like", first, "-o", third, "-m", tiny_folder, "--seed", 9)
+    assert read_provenance(third).settings.steps == 4
+    assert not np.array_equal(pixels(first), pixels(third))
+
+
+def test_like_on_another_picture_warns(command: Command, tmp_path: Path, room: Path, tiny_folder: Path) -> None:
+    command("edit", room, "make the sofa green", "-o", tmp_path / "first.png", "-m", tiny_folder)
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "other.png")
+    ran = command(
+        "edit", tmp_path / "other.png", "--like", tmp_path / "first.png", "-o", tmp_path / "b.png", "-m", tiny_folder
+    )
+    assert ran.code == 0
+    assert ran.err.startswith("warning: ") and "other.png" in ran.err
+
+
+def test_show_refuses_strangers(command: Command, room: Path) -> None:
+    ran = command("show", room)
+    assert ran.code == 3 and "carries no settings" in ran.err
+
+
+def test_interrupt_leaves_nothing(command: Command, tmp_path: Path, room: Path, tiny_folder: Path) -> None:
+    """A real Ctrl-C during a run of many steps."""
+    output = tmp_path / "out" / "never.png"
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        ran = command("edit", room, "make the sofa green", "-o", output, "-m", tiny_folder, "--steps", 900)
+    finally:
+        timer.cancel()
+    assert ran.code == 130
+    assert "nothing half-written" in ran.err
+    assert not output.parent.exists()
+
+
+def test_sweep_draws_every_combination(command: Command, tmp_path: Path, room: Path, tiny_folder: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    ran = command(
+        "sweep", room, "make the sofa green", "-o", sheet, "-m", tiny_folder, "--side", 60, "--count", 2,
+        "--text-guidance", "1.5,3,5", "--image-guidance", "1,1.5",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert "12 results" in ran.out
+    height, width, _ = pixels(sheet).shape
+    assert width == 3 * (60 + 16) and height > 4 * 60
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--text-guidance", "1,two"], "--text-guidance"),
+        (["--image-guidance", "nan"], "image_guidance"),
+        (["--text-guidance", "-1"], "text_guidance"),
+        (["--count", "0"], "count"),
+    ],
+)
+def test_sweep_refuses_bad_ranges(command: Command, tmp_path: Path, room: Path, options: list[str], said: str) -> None:
+    ran = command("sweep", room, "make it red", "-o", tmp_path / "sheet.png", "-m", "no-such-model", *options)
+    assert ran.code == 2 and said in ran.err and ran.err.count("\n") == 1
+    assert not (tmp_path / "sheet.png").exists()

@@ -1,0 +1,105 @@
+"""The engine of room pairs: exact, varied and the same bytes every time."""
+
+import importlib.util
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from retouch.core.errors import DataError
+from retouch.datagen.rooms import MAXIMUM_UNITS, RoomEngine
+from retouch.records.pair import PairRecord
+from retouch.scenes.edits import EDIT_KINDS
+from retouch.scenes.seeds import SCENE_RANGES
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("mitsuba") is None, reason="Mitsuba is not installed: pip install 'retouch[scenes]'."
+)
+
+TRAIN = RoomEngine(seed=1, split="train", size=64, samples=1)
+BENCH = RoomEngine(seed=1, split="bench", size=64, samples=1, references=2)
+
+
+def pixels(encoded: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(encoded)))
+
+
+@pytest.fixture(scope="module")
+def unit() -> tuple[PairRecord, ...]:
+    return TRAIN.make(0)
+
+
+@pytest.fixture(scope="module")
+def held_out() -> tuple[PairRecord, ...]:
+    return tuple(record for index in range(len(EDIT_KINDS)) for record in BENCH.make(index))
+
+
+def test_a_training_unit_has_its_fixed_number_of_pairs(unit: tuple[PairRecord, ...]) -> None:
+    assert len(unit) == TRAIN.pairs_per_unit == 12
+    assert len({record.id for record in unit}) == 12
+    assert sum(record.kind == "null" for record in unit) == 1
+    assert len({record.edit_prompt for record in unit}) >= 10
+
+
+def test_every_edit_is_told_both_ways(unit: tuple[PairRecord, ...]) -> None:
+    ways = {(record.source_image, record.target_image) for record in unit}
+    base = unit[0].source_image
+    for record in unit[:4]:
+        assert record.source_image == base
+        assert (record.target_image, base) in ways
+
+
+def test_the_same_unit_has_the_same_bytes(unit: tuple[PairRecord, ...]) -> None:
+    assert RoomEngine(seed=1, split="train", size=64, samples=1).make(0) == unit
+
+
+def test_seeds_are_those_of_the_split(unit: tuple[PairRecord, ...], held_out: tuple[PairRecord, ...]) -> None:
+    assert all(record.seed in SCENE_RANGES["train"] and record.split == "train" for record in unit)
+    assert all(record.seed in SCENE_RANGES["bench"] and record.split == "bench" for record in held_out)
+
+
+def test_the_bench_goes_through_all_kinds(held_out: tuple[PairRecord, ...]) -> None:
+    assert [record.kind for record in held_out] == list(EDIT_KINDS)
+
+
+def test_masks_hold_what_changes(held_out: tuple[PairRecord, ...]) -> None:
+    for record in held_out:
+        assert record.mask is not None
+        inside = pixels(record.mask) > 127
+        source, target = pixels(record.source_image).astype(int), pixels(record.target_image).astype(int)
+        difference = np.abs(source - target).mean(axis=2)
+        if record.kind == "null":
+            assert not inside.any()
+            assert record.source_image == record.target_image
+        else:
+            assert inside.any()
+        if record.kind in ("recolour", "replace", "remove", "add"):
+            assert difference[inside].mean() > 2 * difference[~inside].mean()
+
+
+def test_edits_of_objects_come_with_their_mask_and_views(held_out: tuple[PairRecord, ...]) -> None:
+    for record in held_out:
+        if record.kind in ("recolour", "material", "replace", "remove", "add"):
+            assert record.object_mask is not None
+            assert record.object
+            assert len(record.reference_images) == 2
+            view = pixels(record.reference_images[0])
+            assert view.shape == (32, 32, 4)
+            assert (view[..., 3] > 0).any()
+            assert len({*record.reference_images}) == 2
+        if record.kind == "recolour":
+            assert record.params["from"] != record.params["to"] == record.params["colour"]
+            assert len(record.params["target_rgb"]) == 3  # type: ignore[arg-type]
+
+
+def test_units_out_of_range_are_refused() -> None:
+    for unit in (-1, MAXIMUM_UNITS):
+        with pytest.raises(DataError, match="Unit"):
+            TRAIN.make(unit)
+
+
+def test_engines_of_other_seeds_show_other_rooms() -> None:
+    first = [next(TRAIN._scenes(unit)).seed for unit in range(3)]
+    second = [next(RoomEngine(seed=2, split="train")._scenes(unit)).seed for unit in range(3)]
+    assert not {*first} & {*second}
