@@ -69,9 +69,7 @@ def test_a_disk_that_takes_no_more_is_one_sentence(tmp_path: Path) -> None:
         "except OutputError as error:\n    print(error)\n"
     )
     target = tmp_path / "file.png"
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(target)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", program, str(target)], capture_output=True, text=True, check=True)
     assert "larger than allowed" in done.stdout
     assert list(tmp_path.iterdir()) == []
 

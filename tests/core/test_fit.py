@@ -19,9 +19,7 @@ def published_size(width: int, height: int, resolution: int) -> tuple[int, int]:
     return int((width * factor) // 64) * 64, int((height * factor) // 64) * 64
 
 
-@pytest.mark.parametrize(
-    "size", [(512, 512), (1000, 700), (700, 1000), (1920, 1080), (640, 480), (333, 1000)]
-)
+@pytest.mark.parametrize("size", [(512, 512), (1000, 700), (700, 1000), (1920, 1080), (640, 480), (333, 1000)])
 @pytest.mark.parametrize("native", [256, 512])
 def test_model_size_is_the_published_one(size: tuple[int, int], native: int) -> None:
     assert Fit.for_model(size, native=native).model_size == published_size(*size, native)

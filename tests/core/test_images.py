@@ -107,9 +107,7 @@ def test_an_embedded_profile_is_converted_to_srgb() -> None:
     description = profile.find("sRGB".encode("utf-16-be"))
     profile[description : description + 8] = "test".encode("utf-16-be")
     count = struct.unpack(">I", profile[128:132])[0]
-    tags = {
-        bytes(profile[132 + 12 * n : 136 + 12 * n]): 132 + 12 * n for n in range(count)
-    }  # swap red and blue
+    tags = {bytes(profile[132 + 12 * n : 136 + 12 * n]): 132 + 12 * n for n in range(count)}  # swap red and blue
     red, blue = tags[b"rXYZ"], tags[b"bXYZ"]
     profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"
     picture = encoded(Image.new("RGB", (32, 32), (250, 10, 20)), icc_profile=bytes(profile))

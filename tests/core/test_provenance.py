@@ -43,9 +43,7 @@ def test_other_tools_find_their_line(tmp_path: Path) -> None:
         lines = str(image.text["parameters"]).splitlines()
     assert lines[0].startswith("make the sofa green; ")
     assert "Negative prompt: grain — ß" in lines
-    assert lines[-1].startswith(
-        "Steps: 20, Sampler: euler, CFG scale: 2.0, Image CFG scale: 1.0, Seed: 7, Size: 20x30"
-    )
+    assert lines[-1].startswith("Steps: 20, Sampler: euler, CFG scale: 2.0, Image CFG scale: 1.0, Seed: 7, Size: 20x30")
 
 
 @pytest.mark.parametrize(

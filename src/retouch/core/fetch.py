@@ -43,16 +43,12 @@ def fetch(url: str, *, limits: FetchLimits | None = None, allow_private: bool = 
         ) as pool:
             return _follow(pool, url, limits, backend)
     except httpcore.TimeoutException as problem:
-        raise ImageError(
-            f"{url} took longer than {limits.seconds:g} s; download the file yourself."
-        ) from problem
+        raise ImageError(f"{url} took longer than {limits.seconds:g} s; download the file yourself.") from problem
     except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as problem:
         raise ImageError(f"{url} cannot be reached ({_first_line(problem)}); check the address.") from problem
 
 
-def _follow(
-    pool: httpcore.ConnectionPool, url: str, limits: FetchLimits, backend: "_GuardedBackend"
-) -> bytes:
+def _follow(pool: httpcore.ConnectionPool, url: str, limits: FetchLimits, backend: "_GuardedBackend") -> bytes:
     address = _parse(url)
     for _ in range(limits.redirects + 1):
         with pool.stream("GET", _request_url(address), headers=_headers(address)) as response:
@@ -75,16 +71,12 @@ def _parse(url: str) -> httpx.URL:
     if address.scheme not in ("http", "https") or not address.host:
         raise ImageError(f'"{url}" is not an http or https address; download the file and give its path.')
     if address.userinfo:
-        raise ImageError(
-            "A user name or password in an address is refused; download the file and give its path."
-        )
+        raise ImageError("A user name or password in an address is refused; download the file and give its path.")
     return address
 
 
 def _request_url(address: httpx.URL) -> httpcore.URL:
-    return httpcore.URL(
-        scheme=address.raw_scheme, host=address.raw_host, port=address.port, target=address.raw_path
-    )
+    return httpcore.URL(scheme=address.raw_scheme, host=address.raw_host, port=address.port, target=address.raw_path)
 
 
 def _headers(address: httpx.URL) -> list[tuple[bytes, bytes]]:
@@ -97,9 +89,7 @@ def _headers(address: httpx.URL) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _read_body(
-    response: httpcore.Response, url: str, limits: FetchLimits, backend: "_GuardedBackend"
-) -> bytes:
+def _read_body(response: httpcore.Response, url: str, limits: FetchLimits, backend: "_GuardedBackend") -> bytes:
     if response.status != 200:
         raise ImageError(f"{url} answered with status {response.status} instead of 200; check the address.")
     body = bytearray()
@@ -171,8 +161,7 @@ class _GuardedBackend(httpcore.NetworkBackend):
     def _check(self, host: str, address: str) -> None:
         if not self._allow_private and not is_public(address):
             raise ImageError(
-                f"{host} is at the private address {address}, which is refused; "
-                "download the file and give its path."
+                f"{host} is at the private address {address}, which is refused; download the file and give its path."
             )
 
 

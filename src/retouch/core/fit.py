@@ -35,9 +35,7 @@ class Fit:
         """
         width, height = size
         if min(size) < 1 or multiple < 1 or native < multiple:
-            raise SettingsError(
-                f"{width} x {height} cannot be fitted to {native} pixels in multiples of {multiple}."
-            )
+            raise SettingsError(f"{width} x {height} cannot be fitted to {native} pixels in multiples of {multiple}.")
         if max(size) > MAXIMUM_ASPECT * min(size):
             raise ImageError(
                 f"The image is {width} x {height} pixels; crop it to at most {MAXIMUM_ASPECT:g} times "
@@ -70,9 +68,7 @@ class Fit:
     @staticmethod
     def _expect(image: Image.Image, size: tuple[int, int]) -> None:
         if image.size != size:
-            raise ImageError(
-                f"This fit is for {size[0]} x {size[1]} pixels, not for {image.width} x {image.height}."
-            )
+            raise ImageError(f"This fit is for {size[0]} x {size[1]} pixels, not for {image.width} x {image.height}.")
 
 
 def _round_down(length: float, multiple: int) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 MAXIMUM_PIXELS = 80_000_000
 MAXIMUM_BYTES = 256 * 2**20
 MINIMUM_SIDE = 16
+PNG_OPENING = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 
 # Openings of common files that are no picture we read, and what to call them.
 _STRANGERS: tuple[tuple[bytes, str], ...] = (
@@ -110,6 +112,7 @@ def _read_file(path: Path) -> bytes:
 
 
 def _decode(data: bytes, name: str) -> LoadedImage:
+    _check_announced_size(data, name)
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
@@ -122,6 +125,13 @@ def _decode(data: bytes, name: str) -> LoadedImage:
         _load(image, name)
     pixels, alpha = _normalise(image, name)
     return LoadedImage(pixels=pixels, alpha=alpha, sha256=hashlib.sha256(data).hexdigest(), name=name)
+
+
+def _check_announced_size(data: bytes, name: str) -> None:
+    # Pillow reads a PNG's chunks up to the pixels before it tells the size; the size comes first.
+    if data.startswith(PNG_OPENING) and len(data) >= len(PNG_OPENING) + 8:
+        width, height = struct.unpack_from(">II", data, len(PNG_OPENING))
+        _check_size((width, height), name)
 
 
 def _load(image: Image.Image, name: str) -> None:
@@ -160,9 +170,7 @@ def _check_size(size: tuple[int, int], name: str) -> None:
     if width * height > MAXIMUM_PIXELS:
         raise _too_large(name, size)
     if min(size) < MINIMUM_SIDE:
-        raise ImageError(
-            f'"{name}" is {width} x {height} pixels; both sides must have at least {MINIMUM_SIDE}.'
-        )
+        raise ImageError(f'"{name}" is {width} x {height} pixels; both sides must have at least {MINIMUM_SIDE}.')
 
 
 def _too_large(name: str, size: tuple[int, int] | None = None) -> ImageError:
