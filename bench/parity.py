@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers import StableDiffusionInstructPix2PixPipeline
 from PIL import Image
 from torch import Generator, Tensor
 
@@ -65,7 +66,8 @@ def main() -> int:
     )
     source = noise_picture(arguments.size)
     # The first call pays for what is set up once (kernels, memory); neither side shall be charged with it.
-    run_loop(checkpoint, "ddim", source, 7.5, 1.5, steps=1)
+    for run in (run_pipeline, run_loop):
+        run(checkpoint, "ddim", source, 7.5, 1.5, steps=1)
     rows: list[Figures] = []
     for name in arguments.schedulers:
         for text, image in ((7.5, 1.5), *(((7.5, 1.0),) if arguments.all else ())):
@@ -145,8 +147,6 @@ def run_pipeline(
     checkpoint: Checkpoint, name: str, source: Image.Image, text: float, image: float, *, steps: int
 ) -> list[Tensor]:
     """Latents after every step of diffusers' pipeline."""
-    from diffusers import StableDiffusionInstructPix2PixPipeline
-
     components: dict[str, Any] = {
         **checkpoint.modules,
         "tokenizer": checkpoint.tokenizer,

@@ -6,7 +6,9 @@ DIR of the data holds record folders, made by `retouch data pairs` (see docs/poc
 
 from pathlib import Path
 
+from retouch.datagen.photos.language import vocabulary_corpus as photos_language
 from retouch.models.spec import ConditioningSpec
+from retouch.scenes.language import vocabulary_corpus as rooms_language
 from retouch.training.kinds.instruct import InstructTask
 from retouch.training.kinds.vae import VaeTask
 from retouch.training.recipe import InstructRecipe, VaeRecipe
@@ -30,19 +32,38 @@ def vae(data: Path, out: Path) -> VaeRecipe:
         held_out={"rooms": data / "rooms-validation", "photographs": data / "photos-validation"},
         task=VaeTask(crop=128),
         settings=TrainSettings(
-            steps=24_000, batch_size=8, learning_rate=1e-3, warmup=100, cooldown=4_000, ema_decay=0.998
+            steps=60_000, batch_size=6, learning_rate=2e-3, warmup=100, cooldown=1_500, ema_decay=0.998
+        ),
+    )
+
+
+def decoder(data: Path, out: Path) -> VaeRecipe:
+    """The autoencoder's decoder alone, trained on while its latent space stays as it is."""
+    return VaeRecipe(
+        data=(data / "rooms", data / "photos"),
+        held_out={"rooms": data / "rooms-validation", "photographs": data / "photos-validation"},
+        start=out / "vae" / "model",
+        task=VaeTask(crop=128, decoder_only=True),
+        settings=TrainSettings(
+            steps=20_000, batch_size=8, learning_rate=5e-4, warmup=100, cooldown=4_000, ema_decay=0.999
         ),
     )
 
 
 def instruct(data: Path, out: Path) -> InstructRecipe:
-    """The editor: an 8-channel U-Net of 16M parameters and its text encoder, trained jointly from nothing."""
+    """The editor: an 8-channel U-Net of 17M parameters and its text encoder, trained jointly from nothing."""
     return InstructRecipe(
         data=(data / "rooms", data / "photos"),
         held_out=(data / "rooms-validation", data / "photos-validation"),
         cache=out / "latents",
         vae=out / "vae" / "model",
         spec=SPEC,
+        texts=_language,
+        vocabulary=3_000,
+        notes=(
+            "rooms rendered by Retouch itself",
+            "photographs of the train and validation splits of clothing-dataset-small (alexeygrigorev, CC0 1.0)",
+        ),
         task=InstructTask(),
         settings=TrainSettings(
             steps=200_000,
@@ -55,3 +76,8 @@ def instruct(data: Path, out: Path) -> InstructRecipe:
             validate_every=1_000,
         ),
     )
+
+
+def _language() -> list[str]:
+    """What the tokenizer should know beyond the words of the records themselves."""
+    return [*rooms_language(1_500, 0), *photos_language(6_000, 0)]

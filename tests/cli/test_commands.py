@@ -131,3 +131,9 @@ def test_a_bench_run_refuses_nonsense(command: Command, tmp_path: Path, tiny_fol
     expect_error(command(*words, "--bench", "dreams"), 2, "dreams")
     expect_error(command(*words, "--limit", 0), 2, "limit is 0")
     expect_error(command(*words, "--bench", "photos"), 2, "--source")
+
+
+def test_the_material_judge_needs_pairs(command: Command, tmp_path: Path) -> None:
+    words = ("eval", "materials", "--train", tmp_path / "none", "--held-out", tmp_path / "none")
+    expect_error(command(*words, "-o", tmp_path / "judge.npz"), 6, "none")
+    assert not (tmp_path / "judge.npz").exists()

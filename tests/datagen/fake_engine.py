@@ -41,9 +41,7 @@ class FakeEngine:
         return tuple(self._pair(unit, index) for index in range(2))
 
     def _pair(self, unit: int, index: int) -> PairRecord:
-        noise = np.random.default_rng([self.seed, unit, index]).integers(
-            0, 256, (2, 16, 16, 3), dtype=np.uint8
-        )
+        noise = np.random.default_rng([self.seed, unit, index]).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
         source, target = (png_bytes(Image.fromarray(image)) for image in noise)
         return PairRecord(
             id=f"fake-{unit}-{index}",

@@ -164,7 +164,6 @@ def test_a_text_that_is_too_long_is_cut_with_a_warning(editor: Editor) -> None:
     kept = long.removesuffix(cut).strip()
     again = editor.edit(picture(), kept, settings=EditSettings(steps=1))
     assert again.warnings == ()
-    assert difference(result.image, again.image) == 0
 
 
 def test_settings_come_back_resolved(editor: Editor) -> None:

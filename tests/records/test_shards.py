@@ -51,9 +51,7 @@ def test_a_split_and_some_columns_can_be_read_alone(tmp_path, record):
     write(tmp_path, records)
     assert [made.id for made in read_records(tmp_path, split="bench")] == ["fake-1"]
     assert count_records(tmp_path, split="train") == 2
-    assert list(read_columns(tmp_path, ("seed", "params"), split="bench")) == [
-        {"seed": 9, "params": records[1].params}
-    ]
+    assert list(read_columns(tmp_path, ("seed", "params"), split="bench")) == [{"seed": 9, "params": records[1].params}]
     light = next(read_records(tmp_path, columns=("object",)))
     assert (light.object, light.mask, light.reference_images) == ("sofa", None, ())
     with pytest.raises(DataError, match="no column 'picture'"):
@@ -83,9 +81,7 @@ def test_a_broken_shard_is_named_and_the_next_writer_makes_room_for_it(tmp_path,
     content = path.read_bytes()
     position = content.index(full(record).source_image) + 30
     flipped = content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
-    path.write_bytes(
-        {"cut": content[: len(content) // 2], "flip": flipped, "gone": b"", "empty": b""}[damage]
-    )
+    path.write_bytes({"cut": content[: len(content) // 2], "flip": flipped, "gone": b"", "empty": b""}[damage])
     if damage == "gone":
         path.unlink()
     for reader in (verify, lambda folder: list(read_records(folder))):

@@ -46,10 +46,12 @@ def text_length(checkpoint: Checkpoint) -> int:
 
 
 def cut_text(checkpoint: Checkpoint, text: str) -> str:
-    """The end of `text` that lies beyond what the tokenizer takes, as it was written; "" where all fits."""
+    """The end of `text` that the tokenizer does not take, from the first word it breaks; "" where all fits."""
     tokens = checkpoint.tokenizer(text, return_offsets_mapping=True, truncation=False, verbose=False)
     kept = text_length(checkpoint) - 1
     if len(tokens["input_ids"]) <= kept + 1:
         return ""
     start, _ = tokens["offset_mapping"][kept]
-    return text[start:].strip()
+    seen = text[:start]
+    whole = len(seen.rstrip()) if seen != seen.rstrip() else len(seen) - len(seen.split()[-1])
+    return text[whole:].strip()

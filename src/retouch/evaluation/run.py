@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -67,73 +67,73 @@ def evaluate(
     records = [record for record in read_records(pairs, split=split) if record.kind in table][:limit]
     if not records:
         raise DataError(f"{pairs} holds no record of the split '{split}' that can be judged; make pairs there first.")
-    outcomes: dict[str, list[Outcome]] = {}
-    for contestant in contestants:
-        outcomes[contestant.name] = _contest(
-            contestant, records[: contestant.limit], out, table, round_trip, seed, on_progress, cancelled
-        )
+    bench = _Bench(records=records, out=out, table=table, round_trip=round_trip, seed=seed)
+    watch = _Watch(on_progress=on_progress, cancelled=cancelled)
+    outcomes = {contestant.name: bench.contest(contestant, watch) for contestant in contestants}
     summary = summarise(outcomes, table)
     atomic_write(out / "report.json", json.dumps(asdict(summary), indent=2).encode())
     atomic_write(out / "report.md", summary.markdown().encode())
     return summary
 
 
-def _contest(
-    contestant: Contestant,
-    records: list[PairRecord],
-    out: Path,
-    table: Mapping[str, Judge],
-    round_trip: Callable[[Picture], Picture],
-    seed: int,
-    on_progress: Callable[[Progress], None],
-    cancelled: Callable[[], bool],
-) -> list[Outcome]:
-    path = out / f"outcomes-{contestant.name}.jsonl"
-    done = {(outcome.id, outcome.seed): outcome for outcome in _read_outcomes(path)}
-    outcomes = []
-    for index, record in enumerate(records):
-        if cancelled():
-            raise Cancelled(f"Interrupted after {index} of {len(records)} edits; run again to go on from there.")
-        outcome = done.get((record.id, seed))
-        if outcome is None:
-            outcome = _outcome(contestant, record, out, table, round_trip, seed)
-            _append(path, outcome)
-        outcomes.append(outcome)
-        on_progress(Progress(contestant=contestant.name, done=index + 1, total=len(records)))
-    return outcomes
+@dataclass(frozen=True, kw_only=True)
+class _Watch:
+    on_progress: Callable[[Progress], None]
+    cancelled: Callable[[], bool]
 
 
-def _outcome(
-    contestant: Contestant,
-    record: PairRecord,
-    out: Path,
-    table: Mapping[str, Judge],
-    round_trip: Callable[[Picture], Picture],
-    seed: int,
-) -> Outcome:
-    source, target = picture(record.source_image), picture(record.target_image)
-    output = contestant.answer(source, target, record.edit_prompt, seed)
-    _write_picture(out / "pictures" / contestant.name / f"{record.id}.png", output)
-    case = Case(
-        kind=record.kind,
-        params=record.params,
-        source=source,
-        target=target,
-        output=output,
-        round_trip=round_trip(source) if record.kind == "null" else source,
-        changed=mask(record.mask, source),
-        object_mask=mask(record.object_mask, source),
-    )
-    verdict = table[record.kind].judge(case)
-    return Outcome(
-        id=record.id,
-        seed=seed,
-        kind=record.kind,
-        instruction=record.edit_prompt,
-        success=verdict.success,
-        figure=verdict.figure,
-        psnr_outside=psnr_outside(case),
-    )
+@dataclass(frozen=True, kw_only=True)
+class _Bench:
+    """The records to answer, where outcomes go, and how answers are judged."""
+
+    records: Sequence[PairRecord]
+    out: Path
+    table: Mapping[str, Judge]
+    round_trip: Callable[[Picture], Picture]
+    seed: int
+
+    def contest(self, contestant: Contestant, watch: _Watch) -> list[Outcome]:
+        """Put the records to one contestant, those left open by an earlier run."""
+        path = self.out / f"outcomes-{contestant.name}.jsonl"
+        done = {(outcome.id, outcome.seed): outcome for outcome in _read_outcomes(path)}
+        outcomes: list[Outcome] = []
+        records = self.records[: contestant.limit]
+        for index, record in enumerate(records):
+            if watch.cancelled():
+                raise Cancelled(f"Interrupted after {index} of {len(records)} edits; run again to go on from there.")
+            outcome = done.get((record.id, self.seed))
+            if outcome is None:
+                outcome = self.outcome(contestant, record)
+                _append(path, outcome)
+            outcomes.append(outcome)
+            watch.on_progress(Progress(contestant=contestant.name, done=index + 1, total=len(records)))
+        return outcomes
+
+    def outcome(self, contestant: Contestant, record: PairRecord) -> Outcome:
+        """Let the contestant answer one record, keep the picture and judge it."""
+        source, target = picture(record.source_image), picture(record.target_image)
+        output = contestant.answer(source, target, record.edit_prompt, self.seed)
+        _write_picture(self.out / "pictures" / contestant.name / f"{record.id}.png", output)
+        case = Case(
+            kind=record.kind,
+            params=record.params,
+            source=source,
+            target=target,
+            output=output,
+            round_trip=self.round_trip(source) if record.kind == "null" else source,
+            changed=mask(record.mask, source),
+            object_mask=mask(record.object_mask, source),
+        )
+        verdict = self.table[record.kind].judge(case)
+        return Outcome(
+            id=record.id,
+            seed=self.seed,
+            kind=record.kind,
+            instruction=record.edit_prompt,
+            success=verdict.success,
+            figure=verdict.figure,
+            psnr_outside=psnr_outside(case),
+        )
 
 
 def picture(data: bytes) -> Picture:

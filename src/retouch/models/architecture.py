@@ -73,8 +73,8 @@ STABLE_DIFFUSION_1 = Architecture(
 """Stable Diffusion 1.5: a U-Net of 859.5M parameters."""
 
 POCKET = Architecture(
-    unet_widths=(64, 128, 192),
-    unet_layers=2,
+    unet_widths=(64, 128, 256),
+    unet_layers=1,
     attention=(False, True, True),
     heads=4,
     vae_widths=(16, 32, 64, 128),
@@ -87,7 +87,7 @@ POCKET = Architecture(
     text_heads=4,
     text_length=48,
 )
-"""The pocket family's editor: 16M parameters in the U-Net, 256 px."""
+"""The pocket family's editor: 17M parameters in the U-Net, 256 px."""
 
 SCHEDULE: dict[str, object] = {
     "num_train_timesteps": 1000,

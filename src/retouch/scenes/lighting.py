@@ -16,6 +16,9 @@ Colour = tuple[float, float, float]
 """Linear radiance or tint; 1 is what a white surface shows in good daylight."""
 
 
+_WHITE = Finish(material="panel", colour=(255, 255, 255))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Panel:
     """A glowing rectangle `corner` + a·`right` + b·`up` (metres), a and b in [0, 1]; its finish tints it."""
@@ -24,7 +27,7 @@ class Panel:
     right: NDArray[np.float32]
     up: NDArray[np.float32]
     radiance: Colour
-    finish: Finish = Finish(material="panel", colour=(255, 255, 255))
+    finish: Finish = _WHITE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,6 @@ class Mood:
     lamp: Colour
     shade: Colour
     ambient: Colour
-    exposure: float
 
 
 MOODS: dict[Light, Mood] = {
@@ -66,7 +68,6 @@ MOODS: dict[Light, Mood] = {
         lamp=(0.25, 0.24, 0.21),
         shade=(0.0, 0.0, 0.0),
         ambient=(0.55, 0.55, 0.55),
-        exposure=1.0,
     ),
     "evening": Mood(
         ceiling=(0.17, 0.17, 0.225),
@@ -77,7 +78,6 @@ MOODS: dict[Light, Mood] = {
         lamp=(140.0, 94.0, 52.0),
         shade=(1.5, 1.0, 0.55),
         ambient=(0.19, 0.17, 0.19),
-        exposure=1.0,
     ),
     "lamp light": Mood(
         ceiling=(0.19, 0.148, 0.1),
@@ -88,10 +88,9 @@ MOODS: dict[Light, Mood] = {
         lamp=(250.0, 172.0, 98.0),
         shade=(2.2, 1.5, 0.85),
         ambient=(0.2, 0.15, 0.098),
-        exposure=1.0,
     ),
 }
-"""Every light the rooms know; exposures are fixed so that a source and its target agree to the pixel."""
+"""Every light the rooms know, exposed alike, so that a source and its target agree to the pixel."""
 
 
 def panels(room: Room) -> tuple[Panel, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from retouch.scenes.palette import RGB
 from retouch.scenes.parts import Finish
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating[Any]]
 """A periodic (N, N) pattern over one period; rows run along v, columns along u."""
 
 _HIGHEST_ALBEDO = 0.93
@@ -39,11 +40,15 @@ def linear(colour: RGB) -> NDArray[np.float32]:
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
-@lru_cache(maxsize=256)
+def period(material: str) -> float:
+    """Return the metres one tile of a material covers."""
+    return _PATTERNS.get(material, _PLAIN)[2]
+
+
 def texture(finish: Finish) -> Texture:
     """Return the tile of a finish; unknown materials are plain."""
-    make, resolution, period = _PATTERNS.get(finish.material, (_plain, 64, 1.0))
-    return Texture(albedo=_coloured(_pattern(make, resolution), linear(finish.colour)), period=period)
+    make, resolution, metres = _PATTERNS.get(finish.material, _PLAIN)
+    return Texture(albedo=_coloured(_pattern(make, resolution), linear(finish.colour)), period=metres)
 
 
 @lru_cache(maxsize=64)
@@ -312,3 +317,5 @@ _PATTERNS: dict[str, tuple[Callable[[int], Pattern], int, float]] = {
     "picture": (_picture, 256, 0.9),
 }
 """Material → its pattern, the pixels of one tile and the metres it covers; others are plain."""
+
+_PLAIN = (_plain, 16, 1.0)

@@ -148,7 +148,8 @@ def _posterior(vae: AutoencoderKL, pictures: Sequence[bytes]) -> dict[str, Tenso
 
 def _fingerprint(vae: AutoencoderKL) -> bytes:
     digest = hashlib.sha256()
-    for name, value in sorted(vae.encoder.state_dict().items()):
+    encoding = {**vae.encoder.state_dict(), **vae.quant_conv.state_dict()}
+    for name, value in sorted(encoding.items()):
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.digest()

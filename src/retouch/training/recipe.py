@@ -1,6 +1,6 @@
 """Run configurations: what a recipe file's functions return, and how a run is built from it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -69,8 +69,9 @@ class VaeRecipe:
 class InstructRecipe:
     """Train an editor on record folders, from nothing beside an autoencoder, or from a checkpoint.
 
-    `data` are folders of the train split, `held_out` of the validation split. Without `start`, a tokenizer of `vocabulary` pieces is learned from the records' words and `texts`,
-    and `vae` names the autoencoder's folder. `cache` keeps latents between runs.
+    `data` are folders of the train split, `held_out` of the validation split. Without `start`, a
+    tokenizer of `vocabulary` pieces is learned from the records' words and `texts`, and `vae` names
+    the autoencoder's folder. `cache` keeps latents between runs; `notes` go into the model card.
     """
 
     data: Sequence[Path]
@@ -80,7 +81,8 @@ class InstructRecipe:
     spec: ConditioningSpec
     vae: Path | None = None
     start: Path | None = None
-    texts: Callable[[], list[str]] = list
+    texts: Callable[[], Iterable[str]] = list
+    notes: Sequence[str] = ()
     vocabulary: int = 2500
     task: InstructTask = field(default_factory=InstructTask)
     architecture: Architecture = POCKET
@@ -101,6 +103,7 @@ class InstructRecipe:
             self.task,
             mirrored=mirrored,
             sampler=sample_edits,
+            data=self.notes,
         )
 
     def _checkpoint(self) -> Checkpoint:

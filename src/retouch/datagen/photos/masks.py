@@ -40,9 +40,10 @@ class ObjectMask:
     `area` and `border` are the shares of the picture and of its border that the mask covers; `solidity` is its
     area over its convex hull's; `main_part` the share of its largest part; `stability` the overlap (IoU) of
     two searches that started differently; `edge` the share of its outline that runs along a change of colour;
-    `sharpness` how much of the step in lightness across the outline happens within three pixels; `roughness` the outline's length over that of the smoothed mask; `left_out` the area around the mask that
-    looks neither like the background nor belongs to the mask, over the mask's; `extent` the shares of the
-    picture's height and width that the mask spans.
+    `sharpness` how much of the step in lightness across the outline happens within three pixels; `roughness`
+    the outline's length over that of the smoothed mask; `left_out` the area around the mask that looks neither
+    like the background nor belongs to the mask, over the mask's; `extent` the shares of the picture's height
+    and width that the mask spans.
     """
 
     mask: np.ndarray

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch.scenes import objects
-from retouch.scenes.lighting import MOODS, STUDIO, ambient, panels, studio, sun
+from retouch.scenes.lighting import STUDIO, ambient, panels, studio, sun
 from retouch.scenes.palette import COLOURS
 from retouch.scenes.parts import Part
 from retouch.scenes.render.film import denoiser, develop
@@ -42,11 +42,15 @@ class ReferenceView:
     light: Light = "daylight"
 
 
-_threads = 0
+_threads = os.cpu_count() or 1
 
 
 def use_threads(count: int) -> None:
-    """Render with this many threads from the next picture on; 0 for one per core."""
+    """Render with this many threads from the next picture on; by default there is one per core.
+
+    For many pictures, one process per core with one thread each is the faster arrangement. Start
+    such processes anew ("spawn"): the renderer's threads do not survive a fork.
+    """
     global _threads  # noqa: PLW0603
     _threads = count
 
@@ -56,7 +60,7 @@ def render(room: Room, *, size: int = 256, samples: int = 8, seed: int = 0) -> R
 
     The same arguments give the same bytes. Raises MissingExtraError without Mitsuba or pyoidn.
     """
-    variant = activate()
+    variant = activate(_threads)
     walls = linear(COLOURS[room.walls.colour])
     flat = flatten(
         [*build_shell(room), *(part for placed in room for part in placed_in_world(placed, objects.build(placed)))],
@@ -64,7 +68,7 @@ def render(room: Room, *, size: int = 256, samples: int = 8, seed: int = 0) -> R
         glowing=panels(room),
         constants=constants_of(room.camera, ambient=ambient(room, walls), sunlight=sun(room)),
     )
-    image, ids, _ = _picture(flat, variant, size, samples, room.seed * 1013 + seed, MOODS[room.light].exposure)
+    image, ids, _ = _picture(flat, variant, size, samples, room.seed * 1013 + seed)
     return Rendering(image=image, ids=ids)
 
 
@@ -73,7 +77,7 @@ def render_reference(placed: Placed, *, view: ReferenceView, size: int = 128, sa
 
     The object's place in its room does not matter. Raises MissingExtraError without Mitsuba or pyoidn.
     """
-    variant = activate()
+    variant = activate(_threads)
     parts = placed_in_world(replace(placed, position=(0.0, 0.0, 0.0), yaw=0.0), objects.build(placed))
     camera, radius = _portrait(parts, view)
     surrounding = np.asarray(STUDIO[view.light][2], np.float32)
@@ -83,7 +87,7 @@ def render_reference(placed: Placed, *, view: ReferenceView, size: int = 128, sa
         glowing=studio(view.light, camera, radius),
         constants=constants_of(camera, ambient=surrounding, backdrop=surrounding),
     )
-    image, _, coverage = _picture(flat, variant, size, samples, placed.variant, MOODS[view.light].exposure)
+    image, _, coverage = _picture(flat, variant, size, samples, placed.variant)
     alpha = np.rint(coverage * 255.0).astype(np.uint8)
     return np.concatenate([image, alpha[..., None]], axis=-1)
 
@@ -107,7 +111,7 @@ def _portrait(parts: tuple[tuple[int, Part], ...], view: ReferenceView) -> tuple
 
 
 def _picture(
-    flat: FlatScene, variant: str, size: int, samples: int, seed: int, exposure: float
+    flat: FlatScene, variant: str, size: int, samples: int, seed: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.float32]]:
     """Return sRGB picture, ids and coverage."""
     if variant == VECTOR:
@@ -115,9 +119,8 @@ def _picture(
     else:
         from retouch.scenes.render import plugins as tracer
 
-    threads = _threads or os.cpu_count() or 1
     traced = tracer.trace(flat, size=size, samples=samples, seed=seed)
-    clean = denoiser(size, threads)(traced.radiance, traced.albedo, traced.normals)
+    clean = denoiser(size, _threads)(traced.radiance, traced.albedo, traced.normals)
     clean = clean / np.maximum(traced.coverage, 1 / 255)[..., None]
     owners = np.append(flat.soup.owners, np.int32(OTHER))
-    return develop(clean, exposure), owners[traced.faces], traced.coverage
+    return develop(clean), owners[traced.faces], traced.coverage

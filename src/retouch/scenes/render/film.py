@@ -73,9 +73,9 @@ def denoiser(size: int, threads: int) -> Denoiser:
         ) from error
 
 
-def develop(radiance: NDArray[np.floating[Any]], exposure: float) -> NDArray[np.uint8]:
+def develop(radiance: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Return linear light as sRGB bytes; below the shoulder colours are reproduced exactly."""
-    exposed = np.maximum(radiance, 0.0) * exposure
+    exposed = np.maximum(radiance, 0.0)
     room = 1.0 - _SHOULDER
     bent = _SHOULDER + room * (1.0 - np.exp(-(exposed - _SHOULDER) / room))
     linear = np.where(exposed > _SHOULDER, bent, exposed)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from retouch.scenes.looks import Look, look
 from retouch.scenes.parts import Finish, Mesh, Part
 from retouch.scenes.room import Camera, Light, Placed
 from retouch.scenes.shell import OTHER
-from retouch.scenes.textures import linear, texture
+from retouch.scenes.textures import linear, period, texture
 
 Floats = NDArray[np.float32]
 _LEAST_SLOTS = 4096
@@ -37,8 +38,12 @@ class Soup:
 
 @dataclass(frozen=True, kw_only=True)
 class Finishes:
-    """`table` (K, 12) as texture start, texture size, roughness, metallic, specular, opacity, whether
-    its glow is among the sampled lights, scattering, glow (3), 0; `atlas` (T,) uint32 holds all texels, 8 bits of square-rooted albedo a channel."""
+    """All finishes of a scene.
+
+    `table` (K, 12): texture start, texture side, roughness, metallic, specular, opacity, whether its
+    glow is among the sampled lights, scattering, glow (3), 0. `atlas` (T,) uint32: all texels, 8 bits
+    of square-rooted albedo a channel, red lowest.
+    """
 
     table: Floats
     atlas: NDArray[np.uint32]
@@ -46,8 +51,11 @@ class Finishes:
 
 @dataclass(frozen=True, kw_only=True)
 class Lights:
-    """`triangles` (E, 16) as corner, red, edge, green, edge, blue, normal, area over probability;
-    `slots` (S,) uint32 holds each triangle's number as often as its power asks, in order."""
+    """Glowing triangles to aim at.
+
+    `triangles` (E, 16): corner, red, edge, green, edge, blue, normal, area over probability. `slots`
+    (S,) uint32 holds each triangle's number as often as its power asks, in order.
+    """
 
     triangles: Floats
     slots: NDArray[np.uint32]
@@ -76,7 +84,7 @@ def flatten(
     entries: list[tuple[int, int, Mesh, float]] = []
     for owner, part in parts:
         number = numbers.setdefault((part.finish, None), len(numbers))
-        entries.append((owner, number, part.mesh, texture(part.finish).period))
+        entries.append((owner, number, part.mesh, period(part.finish.material)))
     for panel in glowing:
         number = numbers.setdefault((panel.finish, panel.radiance), len(numbers))
         entries.append((OTHER, number, _panel_mesh(panel), 1.0))
@@ -179,19 +187,13 @@ def _glow(surface: Look, mood: Mood) -> tuple[float, float, float]:
     return {"lamp": mood.lamp, "shade": mood.shade, "sky": mood.sky, "ceiling": mood.ceiling}[surface.glows]
 
 
-_PACKED: dict[Finish, tuple[NDArray[np.uint32], int]] = {}
-
-
+@lru_cache(maxsize=256)
 def _packed(finish: Finish) -> tuple[NDArray[np.uint32], int]:
-    """Return a texture's texels in 8 bits a channel, row by row, and its side; kept between calls."""
-    if finish not in _PACKED:
-        if len(_PACKED) > 400:
-            _PACKED.clear()
-        albedo = texture(finish).albedo
-        channels = np.rint(np.sqrt(albedo) * 255.0).astype(np.uint32)
-        packed = channels[..., 0] | (channels[..., 1] << 8) | (channels[..., 2] << 16)
-        _PACKED[finish] = packed.ravel(), albedo.shape[0]
-    return _PACKED[finish]
+    """Return a texture's texels in 8 bits a channel, row by row, and its side."""
+    albedo = texture(finish).albedo
+    channels = np.rint(np.sqrt(albedo) * 255.0).astype(np.uint32)
+    packed = channels[..., 0] | (channels[..., 1] << 8) | (channels[..., 2] << 16)
+    return packed.ravel().astype(np.uint32), albedo.shape[0]
 
 
 def _soup(entries: Sequence[tuple[int, int, Mesh, float]], opaque: NDArray[np.bool_]) -> Soup:

@@ -50,7 +50,7 @@ def _random(samples: int) -> dict[str, Any]:
 
 
 def _rendered(scene: Any, sensor: Any, integrator: dict[str, Any], seed: int) -> NDArray[np.float32]:
-    image = mi.render(scene, sensor=sensor, integrator=mi.load_dict(integrator), seed=seed & 0xFFFFFFFF)
+    image = mi.render(scene, sensor=sensor, integrator=mi.load_dict(integrator), seed=mi.UInt32(seed & 0xFFFFFFFF))
     return np.ascontiguousarray(np.nan_to_num(np.asarray(image, np.float32)))
 
 
@@ -100,9 +100,7 @@ def _mesh(soup: Soup, kept: NDArray[np.bool_], plugins: dict[str, Any]) -> Any:
     for name, plugin in plugins.items():
         properties[name] = mi.load_dict(plugin)
     count = int(kept.sum())
-    mesh = mi.Mesh(
-        "faces", 3 * count, count, props=properties, has_vertex_normals=True, has_vertex_texcoords=True
-    )
+    mesh = mi.Mesh("faces", 3 * count, count, props=properties, has_vertex_normals=True, has_vertex_texcoords=True)
     parameters = mi.traverse(mesh)
     parameters["vertex_positions"] = soup.vertices[soup.faces[kept]].ravel()
     parameters["vertex_normals"] = soup.corners[kept, :9].ravel()

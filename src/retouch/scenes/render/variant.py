@@ -42,19 +42,22 @@ def available_variant() -> str:
     processors; the answer is kept in the cache folder. Raises MissingExtraError without Mitsuba.
     """
     _require()
-    return SCALAR if _library() is None else VECTOR
+    return SCALAR if find_library() is None else VECTOR
 
 
-def activate() -> str:
-    """Choose the available variant for this process and return its name."""
+def activate(threads: int) -> str:
+    """Choose the available variant and a number of threads for this process; return the variant's name."""
     variant = available_variant()
-    library = _library()
+    library = find_library()
     if library:
         os.environ[_LIBRARY] = library
+    import drjit
     import mitsuba
 
     if mitsuba.variant() != variant:
         mitsuba.set_variant(variant)
+    if drjit.thread_count() != threads:
+        drjit.set_thread_count(threads)
     return variant
 
 
@@ -78,7 +81,7 @@ def _installed(package: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _library() -> str | None:
+def findfind_library() -> str | None:
     """Return the LLVM library that works; "" stands for the one Dr.Jit finds by itself."""
     kept = cache_folder() / "mitsuba.json"
     candidates = list(_candidates())

@@ -1,7 +1,7 @@
 """Train an editor that follows instructions: a U-Net beside the source's latents, its text encoder jointly."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn import functional
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.save import save
 from retouch.training.cache import PairTable
+from retouch.training.card import CardFacts, model_card
 from retouch.training.kind import Loss, Validation
 from retouch.training.pictures import strip
 
@@ -51,9 +52,10 @@ class InstructKind:
         *,
         mirrored: Callable[[str], str],
         sampler: Sampler,
+        data: Sequence[str] = (),
     ) -> None:
         self.checkpoint, self._table, self._held_out, self._task = checkpoint, table, held_out, task
-        self._sampler = sampler
+        self._sampler, self._data = sampler, tuple(data)
         self._scheduler = DDIMScheduler.from_config(dict(checkpoint.scheduler_config))
         self._ids = _token_ids(checkpoint, table.prompts)
         self._mirrored_ids = _token_ids(checkpoint, [mirrored(text) for text in table.prompts])
@@ -90,8 +92,14 @@ class InstructKind:
 
     def export(self, folder: Path, *, steps: int) -> None:
         """Write the whole editor in diffusers layout with its `ConditioningSpec`, in half precision."""
-        del steps
-        save(self.checkpoint, folder, storage="float16")
+        task = asdict(self._task)
+        card = CardFacts(
+            title="Retouch instruct",
+            summary="Edits pictures by instruction; open it with Retouch or with diffusers.",
+            data=[f"{len(self._table)} pairs of the train split", *self._data],
+            training={"optimiser steps": steps, **task},
+        )
+        save(self.checkpoint, folder, storage="float16", card=model_card(card))
 
     def _loss_of(
         self,
