@@ -1,4 +1,4 @@
-"""Rendered rooms: the same bytes everywhere, exact ids, edits that stay where they are, light that means what it says."""
+"""Rendered rooms: the same bytes everywhere, exact ids, edits that stay where they are, light as named."""
 
 import importlib.util
 import os

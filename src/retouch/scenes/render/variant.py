@@ -81,7 +81,7 @@ def _installed(package: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def findfind_library() -> str | None:
+def find_library() -> str | None:
     """Return the LLVM library that works; "" stands for the one Dr.Jit finds by itself."""
     kept = cache_folder() / "mitsuba.json"
     candidates = list(_candidates())
