@@ -33,8 +33,9 @@ def latents() -> torch.Tensor:
 def test_what_each_branch_sees(tiny_checkpoint: "Checkpoint", source: torch.Tensor) -> None:
     branches = instruct_branches(tiny_checkpoint, source, [GREEN, "remove the lamp"])
     null = encode_null_text(tiny_checkpoint).expand(2, -1, -1)
-    assert branches[NONE].channels is not None
-    assert not branches[NONE].channels.any()
+    nothing = branches[NONE].channels
+    assert nothing is not None
+    assert not nothing.any()
     assert torch.equal(branches[NONE].context, null)
     assert branches[IMAGE].channels is source
     assert torch.equal(branches[IMAGE].context, null)

@@ -29,7 +29,7 @@ def test_tiles_repeat_without_a_seam(material: str) -> None:
 def test_patterned_materials_can_be_told_apart() -> None:
     tones = {name: texture(Finish(material=name, colour=COLOURS["grey"])).albedo for name in FINISHES}
     spread = {name: float(albedo.std((0, 1)).max() / albedo.mean()) for name, albedo in tones.items()}
-    assert spread["glass"] < 1e-6
+    assert spread["glass"] < 1e-4
     assert all(spread[name] > 0.06 for name in ("wood", "marble", "fabric", "leather", "metal", "brick", "planks"))
 
 

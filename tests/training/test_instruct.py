@@ -13,6 +13,7 @@ from retouch.models.load import load
 from retouch.records.shards import read_records
 from retouch.training.cache import PairTable, changed_cells, joined, pair_table
 from retouch.training.kinds.instruct import InstructKind, InstructTask
+from retouch.training.kinds.vae import as_input
 from retouch.training.preview import sample_edits
 from retouch.training.settings import TrainSettings
 from retouch.training.trainer import train
@@ -47,10 +48,10 @@ def test_pictures_that_recur_are_encoded_once(table: PairTable) -> None:
 def test_the_cache_holds_the_posterior_of_encoding_anew(fresh: Checkpoint, table: PairTable, train_pairs: Path) -> None:
     record = next(iter(read_records(train_pairs, columns=("mask",))))
     pixels = to_pixels([load_image(record.source_image).pixels])
-    posterior = fresh.vae.encode(pixels).latent_dist
+    posterior = fresh.vae.encode(as_input(pixels), return_dict=False)[0]
     torch.testing.assert_close(table.mean[table.source[0], 0].float(), posterior.mean[0], atol=2e-3, rtol=2e-3)
     torch.testing.assert_close(table.spread[table.source[0], 0].float(), posterior.std[0], atol=2e-3, rtol=2e-3)
-    mirrored = fresh.vae.encode(pixels.flip(-1)).latent_dist
+    mirrored = fresh.vae.encode(as_input(pixels.flip(-1)), return_dict=False)[0]
     torch.testing.assert_close(table.mean[table.source[0], 1].float(), mirrored.mean[0], atol=2e-3, rtol=2e-3)
 
 

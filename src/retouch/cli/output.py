@@ -2,16 +2,25 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-Update = Callable[[int, int], None]
 WIDE = 240
+SECONDS_BETWEEN_LINES = 30
+
+
+class Update(Protocol):
+    """Tells how far the work is; `note` is shown beside, such as a speed."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None: ...
+
 
 
 def say(text: str) -> None:
@@ -52,12 +61,33 @@ def fail(text: str) -> None:
 
 @contextmanager
 def progress(description: str) -> Iterator[Update]:
-    """A progress bar on standard error, when that is a terminal; yields `update(done, total)`."""
+    """A progress bar on standard error; yields `update(done, total, note="")`.
+
+    Where standard error is no terminal, a line at the most every half minute takes the bar's place.
+    """
     console = _stderr()
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    if not console.is_terminal:
+        yield _line_writer(description)
+        return
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(description, total=None, note="")
+        yield lambda done, total, note="": bar.update(task, completed=done, total=total, note=note)
+
+
+def _line_writer(description: str) -> Update:
+    last = time.monotonic()
+
+    def write(done: int, total: int, note: str = "") -> None:
+        nonlocal last
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            print(f"{description}: {done} of {total} {note}".rstrip(), file=sys.stderr, flush=True)
+
+    return write
 
 
 def _stderr() -> Console:

@@ -42,7 +42,9 @@ def train(
             out / name,
             device=device,
             steps=steps,
-            on_progress=lambda event: update(event.step, event.steps),
+            on_progress=lambda event: update(
+                event.step, event.steps, f"loss {event.loss:.4f}, {event.samples_per_second:.1f} samples/s"
+            ),
             cancelled=cancelled,
         )
     if report.interrupted:

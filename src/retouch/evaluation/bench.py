@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from numpy.typing import NDArray
 from PIL import Image
+from torch import nn
 
 from retouch.conditioning.image import decode_latents, encode_source, scaling_factor, to_images, to_pixels
 from retouch.core.settings import EditSettings
@@ -79,5 +81,6 @@ def _round_trip(checkpoint: Checkpoint) -> Callable[[NDArray[np.uint8]], NDArray
 def _untrained(checkpoint: Checkpoint) -> Checkpoint:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        unet = UNet2DConditionModel.from_config(dict(checkpoint.unet.config))
-    return replace(checkpoint, unet=unet.to(checkpoint.device, checkpoint.dtype).eval().requires_grad_(False))
+        unet = cast(UNet2DConditionModel, UNet2DConditionModel.from_config(dict(checkpoint.unet.config)))
+    nn.Module.to(unet, checkpoint.device, checkpoint.dtype)
+    return replace(checkpoint, unet=unet.eval().requires_grad_(False))

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from retouch.core.errors import DataError
-from retouch.records.pair import PairRecord
+from retouch.records.pair import PairRecord, Split
 from retouch.records.shards import read_records
 from retouch.training.pictures import decode, to_model_range
 
@@ -44,7 +45,7 @@ def pair_table(
     vae: AutoencoderKL,
     folder: Path,
     *,
-    split: str,
+    split: Split,
     cache: Path,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> PairTable:
@@ -139,8 +140,8 @@ def _posterior(vae: AutoencoderKL, pictures: Sequence[bytes]) -> dict[str, Tenso
     means, spreads = [], []
     for batch in _chunks(pictures, 8):
         images = to_model_range(torch.stack([decode(data) for data in batch]))
-        both = torch.stack([images, images.flip(-1)], dim=1).flatten(0, 1).to(device)
-        posterior = vae.encode(both).latent_dist
+        both: Any = torch.stack([images, images.flip(-1)], dim=1).flatten(0, 1).to(device)
+        posterior = vae.encode(both, return_dict=False)[0]
         means.append(posterior.mean.unflatten(0, (-1, 2)).half().cpu())
         spreads.append(posterior.std.unflatten(0, (-1, 2)).half().cpu())
     return {"mean": torch.cat(means), "spread": torch.cat(spreads)}
@@ -148,7 +149,7 @@ def _posterior(vae: AutoencoderKL, pictures: Sequence[bytes]) -> dict[str, Tenso
 
 def _fingerprint(vae: AutoencoderKL) -> bytes:
     digest = hashlib.sha256()
-    encoding = {**vae.encoder.state_dict(), **vae.quant_conv.state_dict()}
+    encoding = {name: value for name, value in vae.state_dict().items() if name.startswith(("encoder.", "quant_conv."))}
     for name, value in sorted(encoding.items()):
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())

@@ -11,10 +11,11 @@ from PIL import Image
 from torch import Tensor
 
 from retouch.core.errors import DataError
+from retouch.records.pair import Split
 from retouch.records.shards import read_records
 
 
-def unique_pictures(folders: Iterable[Path], *, split: str) -> list[bytes]:
+def unique_pictures(folders: Iterable[Path], *, split: Split) -> list[bytes]:
     """Return every different source and target picture of one split, encoded, in order of appearance.
 
     Raises DataError where there is none.

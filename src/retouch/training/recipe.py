@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL
+from torch import nn
 
 from retouch.core.errors import DataError, ModelError
 from retouch.models.architecture import (
@@ -55,7 +56,9 @@ class VaeRecipe:
             name: unique_pictures([folder], split="validation")[: self.validation_pictures]
             for name, folder in self.held_out.items()
         }
-        return VaeKind(self._network().to(device), pictures, held_out, self.task)
+        vae = self._network()
+        nn.Module.to(vae, device)
+        return VaeKind(vae, pictures, held_out, self.task)
 
     def _network(self) -> AutoencoderKL:
         if self.start is not None:

@@ -49,7 +49,6 @@ NOUNS: dict[str, Noun] = {
 COLOUR_WORDS: dict[str, tuple[str, ...]] = {
     "grey": ("grey", "gray"),
     "navy": ("navy", "navy", "navy blue"),
-    "beige": ("beige", "beige", "sand-coloured"),
     "olive": ("olive", "olive", "olive green"),
 }
 """Other words for palette colours; a colour that is not here goes by its own name."""

@@ -11,8 +11,8 @@ from retouch.scenes import objects
 from retouch.scenes.lighting import STUDIO, ambient, panels, studio, sun
 from retouch.scenes.palette import COLOURS
 from retouch.scenes.parts import Part
+from retouch.scenes.render.arrays import FlatScene, constants_of, flatten, placed_in_world
 from retouch.scenes.render.film import denoiser, develop
-from retouch.scenes.render.flatten import FlatScene, constants_of, flatten, placed_in_world
 from retouch.scenes.render.variant import VECTOR, activate, available_variant
 from retouch.scenes.room import Camera, Light, Placed, Room
 from retouch.scenes.shell import OTHER, build_shell

@@ -12,8 +12,8 @@ import mitsuba as mi
 import numpy as np
 from numpy.typing import NDArray
 
+from retouch.scenes.render.arrays import FlatScene, Soup
 from retouch.scenes.render.film import Traced
-from retouch.scenes.render.flatten import FlatScene, Soup
 from retouch.scenes.render.shading import Surface, onward, reflectance, shade
 
 _SEGMENTS, _SCATTERINGS = 8, 2

@@ -6,8 +6,8 @@ import mitsuba as mi
 import numpy as np
 from numpy.typing import NDArray
 
+from retouch.scenes.render.arrays import Finishes, FlatScene, Soup
 from retouch.scenes.render.film import Traced
-from retouch.scenes.render.flatten import Finishes, FlatScene, Soup
 
 _DEPTH = 5
 

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from diffusers import DDIMScheduler
 from torch import Tensor, nn
 from torch.nn import functional
 
+from retouch.conditioning.image import decode_latents, scaling_factor
+from retouch.diffusion.schedules import make_scheduler
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.save import save
 from retouch.training.cache import PairTable
@@ -56,7 +58,8 @@ class InstructKind:
     ) -> None:
         self.checkpoint, self._table, self._held_out, self._task = checkpoint, table, held_out, task
         self._sampler, self._data = sampler, tuple(data)
-        self._scheduler = DDIMScheduler.from_config(dict(checkpoint.scheduler_config))
+        self._velocity = checkpoint.scheduler_config.get("prediction_type") == "v_prediction"
+        self._signal = signal_powers(checkpoint.scheduler_config)
         self._ids = _token_ids(checkpoint, table.prompts)
         self._mirrored_ids = _token_ids(checkpoint, [mirrored(text) for text in table.prompts])
         self._held_out_ids = _token_ids(checkpoint, held_out.prompts)
@@ -117,11 +120,14 @@ class InstructKind:
         source, ids = self._dropped(source, ids, generator, dropout)
         noise = torch.randn(target.shape, generator=generator)
         times = self._timesteps(len(picked), generator)
-        noisy = self._scheduler.add_noise(target, noise, times)
+        alpha = self._signal[times].sqrt()[:, None, None, None]
+        sigma = (1 - self._signal[times]).sqrt()[:, None, None, None]
+        noisy = alpha * target + sigma * noise
         context = self.checkpoint.text_encoder(ids.to(unet.device)).last_hidden_state
         model_input = torch.cat([noisy, source], dim=1).to(unet.device)
-        prediction = unet(model_input, times.to(unet.device), context).sample.float()
-        wanted = self._wanted(target, noise, times).to(unet.device)
+        prediction = unet(model_input, times.to(unet.device), context, return_dict=False)[0].float()
+        # Velocity: Salimans and Ho, arXiv 2202.00512, appendix D.
+        wanted = (alpha * noise - sigma * target if self._velocity else noise).to(unet.device)
         error = functional.mse_loss(prediction, wanted, reduction="none").mean(dim=1)
         changed = _mirrored_cells(table.changed[picked], side).to(unet.device)
         total = (error * (1 + self._task.changed_weight * changed)).mean()
@@ -131,11 +137,11 @@ class InstructKind:
         rows = table.target[picked]
         mean, spread = table.mean[rows, side].float(), table.spread[rows, side].float()
         latents = mean + spread * torch.randn(mean.shape, generator=generator)
-        return latents * float(self.checkpoint.vae.config.scaling_factor)
+        return latents * scaling_factor(self.checkpoint.vae)
 
     def _condition(self, mode: Tensor) -> Tensor:
         scaled = self.checkpoint.spec.condition_scaled
-        return mode.float() * (float(self.checkpoint.vae.config.scaling_factor) if scaled else 1.0)
+        return mode.float() * (scaling_factor(self.checkpoint.vae) if scaled else 1.0)
 
     def _dropped(self, source: Tensor, ids: Tensor, generator: torch.Generator, share: float) -> tuple[Tensor, Tensor]:
         draw = torch.rand(len(source), generator=generator)
@@ -145,23 +151,19 @@ class InstructKind:
         return source * (~without_image)[:, None, None, None], ids
 
     def _timesteps(self, count: int, generator: torch.Generator) -> Tensor:
-        trained = int(self._scheduler.config["num_train_timesteps"])
+        trained = len(self._signal)
         draw = torch.rand(count, generator=generator) ** (1 / (1 + self._task.noise_bias))
         return (draw * trained).long().clamp_max(trained - 1)
 
-    def _wanted(self, target: Tensor, noise: Tensor, times: Tensor) -> Tensor:
-        if self._scheduler.config["prediction_type"] == "v_prediction":
-            return self._scheduler.get_velocity(target, noise, times)
-        return noise
-
     def _strip(self, picked: Tensor, generator: torch.Generator) -> Tensor:
         table, vae = self._held_out, self.checkpoint.vae
-        factor = float(vae.config.scaling_factor)
+        factor = scaling_factor(vae)
         modes = table.mean[table.source[picked], 0].float()
         prompts = [table.prompts[index] for index in picked.tolist()]
-        edits = self._sampler(self.checkpoint, self._condition(modes), prompts, generator) / factor
+        edits = self._sampler(self.checkpoint, self._condition(modes), prompts, generator)
         targets = table.mean[table.target[picked], 0].float()
-        return strip([vae.decode(latents.to(vae.device)).sample.cpu() for latents in (modes, edits, targets)])
+        rows = (modes * factor, edits, targets * factor)
+        return strip([decode_latents(vae, latents).cpu() for latents in rows])
 
 
 def _token_ids(checkpoint: Checkpoint, texts: Sequence[str]) -> Tensor:
@@ -173,7 +175,13 @@ def _token_ids(checkpoint: Checkpoint, texts: Sequence[str]) -> Tensor:
         max_length=tokenizer.model_max_length,
         return_tensors="pt",
     )
-    return encoded.input_ids
+    return torch.as_tensor(encoded.input_ids)
+
+
+def signal_powers(scheduler_config: Mapping[str, object]) -> Tensor:
+    """Return ᾱ_t of a saved noise schedule at every training timestep, (T,) float32."""
+    scheduler: Any = make_scheduler("ddim", scheduler_config)
+    return scheduler.alphas_cumprod.float()
 
 
 def _mirrored_cells(changed: Tensor, side: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
@@ -42,7 +43,8 @@ class VaeKind:
         vae.requires_grad_(True)
         if task.decoder_only:
             vae.encoder.requires_grad_(False)
-            vae.quant_conv.requires_grad_(False)
+            if vae.quant_conv is not None:
+                vae.quant_conv.requires_grad_(False)
         self.vae, self._pictures, self._held_out, self._task = vae, pictures, held_out, task
         self.modules: Mapping[str, nn.Module] = {"vae": vae}
         self.size = len(pictures)
@@ -52,9 +54,9 @@ class VaeKind:
         task = self._task
         pictures = random_crops(self._pictures, indices, size=task.crop, generator=generator)
         pictures = pictures.to(next(self.vae.parameters()).device)
-        posterior = self.vae.encode(pictures).latent_dist
+        posterior = self.vae.encode(as_input(pictures), return_dict=False)[0]
         noise = torch.randn(posterior.mean.shape, generator=generator, device=pictures.device)
-        output = self.vae.decode(posterior.mean + posterior.std * noise).sample.float()
+        output = reconstruction(self.vae, posterior.mean + posterior.std * noise)
         absolute = functional.l1_loss(output, pictures)
         squared = functional.mse_loss(output, pictures)
         edges = _edge_loss(output, pictures)
@@ -91,10 +93,21 @@ def _edge_loss(output: Tensor, target: Tensor) -> Tensor:
     return across + down
 
 
+def as_input(tensor: Tensor) -> Any:
+    """The tensor as diffusers' own signatures name it: they speak of `FloatTensor`, which no tensor is."""
+    return tensor
+
+
+def reconstruction(vae: AutoencoderKL, latents: Tensor) -> Tensor:
+    """Decode unscaled latents, (B, 4, h, w), to float32 pictures, (B, 3, 8h, 8w) about ±1, with gradients."""
+    decoded: Any = vae.decode(as_input(latents), return_dict=False)[0]
+    return decoded.float()
+
+
 @torch.no_grad()
 def round_trip(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
     """Encode (the posterior's mode) and decode pictures, (B, 3, H, W) in −1…1."""
-    return vae.decode(vae.encode(pictures).latent_dist.mode()).sample.float()
+    return reconstruction(vae, vae.encode(as_input(pictures), return_dict=False)[0].mode())
 
 
 def psnr(output: Tensor, target: Tensor) -> float:
@@ -109,6 +122,5 @@ def measured_scaling(vae: AutoencoderKL, pictures: Sequence[bytes], *, count: in
     picked = pictures[:: max(1, len(pictures) // count)][:count]
     latents = []
     for data in picked:
-        posterior = vae.encode(to_model_range(decode(data))[None]).latent_dist
-        latents.append(posterior.mode())
+        latents.append(vae.encode(as_input(to_model_range(decode(data))[None]), return_dict=False)[0].mode())
     return round(1 / float(torch.cat(latents).std()), 5)
