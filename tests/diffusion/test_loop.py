@@ -97,6 +97,11 @@ def test_consistency_sampling_lands_on_the_mean() -> None:
     assert float(result.mean()) == pytest.approx(2.0, abs=0.1)
 
 
+def test_steps_that_an_offset_leads_past_the_schedule_are_refused() -> None:
+    with pytest.raises(SettingsError, match="cannot take 1000 steps"):
+        run("ddim", gaussian({BOTH: 2.0}), steps=1000, config={**CONFIG, "steps_offset": 1})
+
+
 def test_deterministic_sampling_follows_the_closed_form_flow() -> None:
     noise, _ = noise_of([0])
     result = run("ddim", gaussian({BOTH: 2.0}), steps=1000)

@@ -34,5 +34,5 @@ def test_it_learns_textures_and_survives_a_file(tmp_path) -> None:
 def test_too_few_crops_and_missing_weights_are_said(tmp_path) -> None:
     with pytest.raises(DataError, match="at least 60"):
         fit_material_judge([])
-    with pytest.raises(ModelError, match="fit-materials"):
+    with pytest.raises(ModelError, match="eval materials"):
         MaterialJudge.load(tmp_path / "none.safetensors")

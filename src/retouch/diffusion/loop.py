@@ -114,6 +114,9 @@ def _set_timesteps(scheduler: Scheduler, steps: int, device: torch.device) -> No
         scheduler.set_timesteps(steps, device=device)
     except ValueError as error:
         raise SettingsError(f"This scheduler cannot take {steps} steps; ask for another number ({error})") from error
+    # diffusers adds an offset of its own to evenly spaced steps, which can lead past the last trained one.
+    if int(scheduler.timesteps.max()) >= trained:
+        raise SettingsError(f"This scheduler cannot take {steps} steps of a schedule of {trained}; ask for fewer.")
 
 
 def _step_arguments(scheduler: Scheduler, generator: Generator | Sequence[Generator]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class MaterialJudge:
         """Load fitted weights. Raises ModelError where they are missing."""
         if not path.is_file():
             raise ModelError(
-                f"The material judge's weights are missing at {path}; fit them with `retouch eval fit-materials`."
+                f"The material judge's weights are missing at {path}; fit them with `retouch eval materials`."
             )
         network = _Network()
         network.load_state_dict(load_file(path))
