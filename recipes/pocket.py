@@ -64,16 +64,16 @@ def instruct(data: Path, out: Path) -> InstructRecipe:
             "rooms rendered by Retouch itself",
             "photographs of the train and validation splits of clothing-dataset-small (alexeygrigorev, CC0 1.0)",
         ),
-        task=InstructTask(),
+        task=InstructTask(flip=0.0),
         settings=TrainSettings(
             steps=200_000,
-            batch_size=16,
-            learning_rate=4e-4,
-            warmup=300,
-            cooldown=10_000,
+            batch_size=8,
+            learning_rate=5e-4,
+            warmup=200,
+            cooldown=1_000,
             ema_decay=0.9995,
-            save_every=1_000,
-            validate_every=1_000,
+            save_every=250,
+            validate_every=500,
         ),
     )
 

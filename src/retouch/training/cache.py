@@ -16,6 +16,7 @@ from retouch.core.errors import DataError
 from retouch.records.pair import PairRecord, Split
 from retouch.records.shards import read_records
 from retouch.training.pictures import decode, to_model_range
+from retouch.training.settings import Precision
 
 _COLUMNS = ("source_image", "target_image", "edit_prompt", "source_caption", "target_caption", "mask", "params")
 
@@ -24,9 +25,10 @@ _COLUMNS = ("source_image", "target_image", "edit_prompt", "source_caption", "ta
 class PairTable:
     """Pairs as indices into unique pictures, with what the loss needs beside the latents.
 
-    `mean`, `spread`: the VAE posterior's mean and standard deviation, (pictures, 2, 4, h, w) float16,
-    unscaled; index 0 of the second axis is the picture, 1 its mirror image. `source`, `target`:
-    (pairs,) picture indices. `changed`: (pairs, h, w) uint8, the changed share of each latent cell
+    `mean`, `spread`: the VAE posterior's mean and standard deviation, (pictures, 1 or 2, 4, h, w)
+    float16, unscaled; index 0 of the second axis is the picture, 1 its mirror image, absent where
+    none was asked for. `source`, `target`: (pairs,) picture indices. `changed`: (pairs, h, w) uint8,
+    the changed share of each latent cell
     in 1/255. `prompts`: the instruction of each pair.
     """
 
@@ -41,12 +43,21 @@ class PairTable:
         return len(self.source)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Encoding:
+    """How pictures are encoded for the cache: with their mirror images or without, and in which precision."""
+
+    mirrored: bool = True
+    precision: Precision = "float32"
+
+
 def pair_table(
     vae: AutoencoderKL,
     folder: Path,
     *,
     split: Split,
     cache: Path,
+    encoding: Encoding = Encoding(),
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> PairTable:
     """Return the table of one record folder, from `cache` where it was made from the same data before.
@@ -63,7 +74,7 @@ def pair_table(
         prompts.append(record.edit_prompt)
     if not source:
         raise DataError(f"{folder} holds no record of the split '{split}'; make pairs there first.")
-    mean, spread = _encoded(vae, pictures.encoded, cache, on_progress)
+    mean, spread = _encoded(vae, pictures.encoded, cache, encoding, on_progress)
     return PairTable(
         mean=mean,
         spread=spread,
@@ -111,17 +122,21 @@ class _PictureIndex:
 
 
 def _encoded(
-    vae: AutoencoderKL, pictures: Sequence[bytes], cache: Path, on_progress: Callable[[int], None]
+    vae: AutoencoderKL,
+    pictures: Sequence[bytes],
+    cache: Path,
+    encoding: Encoding,
+    on_progress: Callable[[int], None],
 ) -> tuple[Tensor, Tensor]:
     cache.mkdir(parents=True, exist_ok=True)
-    identity = _fingerprint(vae)
+    identity = _fingerprint(vae) + repr(encoding).encode()
     means, spreads = [], []
     for chunk in _chunks(pictures, 256):
         key = hashlib.sha256(identity + b"".join(hashlib.sha256(data).digest() for data in chunk)).hexdigest()
         path = cache / f"{key[:32]}.safetensors"
         if not path.exists():
             partial = path.with_suffix(".tmp")
-            save_file(_posterior(vae, chunk), partial)
+            save_file(_posterior(vae, chunk, encoding), partial)
             partial.rename(path)
         tensors = load_file(path)
         means.append(tensors["mean"])
@@ -135,15 +150,18 @@ def _chunks(items: Sequence[bytes], size: int) -> Iterable[Sequence[bytes]]:
 
 
 @torch.no_grad()
-def _posterior(vae: AutoencoderKL, pictures: Sequence[bytes]) -> dict[str, Tensor]:
+def _posterior(vae: AutoencoderKL, pictures: Sequence[bytes], encoding: Encoding) -> dict[str, Tensor]:
     device = next(vae.parameters()).device
+    sides = 2 if encoding.mirrored else 1
     means, spreads = [], []
     for batch in _chunks(pictures, 8):
         images = to_model_range(torch.stack([decode(data) for data in batch]))
-        both: Any = torch.stack([images, images.flip(-1)], dim=1).flatten(0, 1).to(device)
-        posterior = vae.encode(both, return_dict=False)[0]
-        means.append(posterior.mean.unflatten(0, (-1, 2)).half().cpu())
-        spreads.append(posterior.std.unflatten(0, (-1, 2)).half().cpu())
+        views = torch.stack([images, images.flip(-1)][:sides], dim=1).flatten(0, 1)
+        inputs: Any = views.to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=encoding.precision == "bfloat16"):
+            posterior = vae.encode(inputs, return_dict=False)[0]
+        means.append(posterior.mean.unflatten(0, (-1, sides)).half().cpu())
+        spreads.append(posterior.std.unflatten(0, (-1, sides)).half().cpu())
     return {"mean": torch.cat(means), "spread": torch.cat(spreads)}
 
 

@@ -23,7 +23,7 @@ from retouch.models.spec import ConditioningSpec
 from retouch.models.tokenizer import train_tokenizer
 from retouch.records.shards import read_records
 from retouch.scenes.language import mirrored
-from retouch.training.cache import joined, pair_table
+from retouch.training.cache import Encoding, joined, pair_table
 from retouch.training.kind import Kind
 from retouch.training.kinds.instruct import InstructKind, InstructTask
 from retouch.training.kinds.vae import VaeKind, VaeTask
@@ -95,10 +95,11 @@ class InstructRecipe:
         checkpoint = self._checkpoint()
         for module in checkpoint.modules.values():
             module.to(device)
-        tables = [pair_table(checkpoint.vae, folder, split="train", cache=self.cache) for folder in self.data]
-        held_out = [
-            pair_table(checkpoint.vae, folder, split="validation", cache=self.cache) for folder in self.held_out
-        ]
+        encoding = Encoding(mirrored=self.task.flip > 0, precision=self.settings.precision)
+        tables, held_out = (
+            [pair_table(checkpoint.vae, folder, split=split, cache=self.cache, encoding=encoding) for folder in folders]
+            for split, folders in (("train", self.data), ("validation", self.held_out))
+        )
         return InstructKind(
             checkpoint,
             joined(tables),
