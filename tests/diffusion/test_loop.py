@@ -99,7 +99,12 @@ def test_consistency_sampling_lands_on_the_mean() -> None:
 
 def test_steps_that_an_offset_leads_past_the_schedule_are_refused() -> None:
     with pytest.raises(SettingsError, match="cannot take 1000 steps"):
-        run("ddim", gaussian({BOTH: 2.0}), steps=1000, config={**CONFIG, "steps_offset": 1, "timestep_spacing": "leading"})
+        run(
+            "ddim",
+            gaussian({BOTH: 2.0}),
+            steps=1000,
+            config={**CONFIG, "steps_offset": 1, "timestep_spacing": "leading"},
+        )
 
 
 def test_deterministic_sampling_follows_the_closed_form_flow() -> None:

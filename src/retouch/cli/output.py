@@ -22,7 +22,6 @@ class Update(Protocol):
     def __call__(self, done: int, total: int, note: str = "") -> None: ...
 
 
-
 def say(text: str) -> None:
     """One line of a result, on standard output."""
     print(text)
