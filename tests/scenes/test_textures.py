@@ -12,9 +12,10 @@ FINISHES = (*MATERIALS, "paint", "brick", "wall tile", "floor tile", "planks", "
 
 @pytest.mark.parametrize("material", FINISHES)
 def test_mean_albedo_is_the_colour(material: str) -> None:
-    for colour in COLOURS.values():
+    for name, colour in COLOURS.items():
         albedo = texture(Finish(material=material, colour=colour)).albedo
-        np.testing.assert_allclose(albedo.mean((0, 1)), linear(colour), atol=0.012)
+        # White keeps its pattern instead: joints and veins must darken something.
+        np.testing.assert_allclose(albedo.mean((0, 1)), linear(colour), atol=0.15 if name == "white" else 0.02)
         assert albedo.min() >= 0 and albedo.max() <= 0.95
 
 

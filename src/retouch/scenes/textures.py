@@ -15,6 +15,8 @@ Field = NDArray[np.floating[Any]]
 """A periodic (N, N) pattern over one period; rows run along v, columns along u."""
 
 _HIGHEST_ALBEDO = 0.93
+_MOST_EXCESS = 1.06
+"""By how much a pattern may be brightened to make up for what is clipped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,16 +59,21 @@ def _pattern(make: Callable[[int], Pattern], resolution: int) -> Pattern:
 
 
 def _coloured(pattern: Pattern, colour: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Colour a pattern and scale each channel so that its mean is the colour's despite clipping."""
+    """Colour a pattern and scale it so that its mean is the colour's despite clipping.
+
+    What is nearly white stays a little darker instead, or its pattern would be clipped away.
+    """
     accent = colour if pattern.accent_colour is None else pattern.accent_colour(colour)
     weight = np.zeros_like(pattern.tone) if pattern.accent is None else pattern.accent
-    channels = np.empty((*pattern.tone.shape, 3), np.float32)
     body = pattern.tone * (1 - weight)
-    for channel in range(3):
-        values = body * colour[channel] + weight * accent[channel]
-        values *= _scale_to(values[1::3, 1::3], float(colour[channel]))
-        np.clip(values, 0.0, _HIGHEST_ALBEDO, out=channels[..., channel])
-    return channels
+    channels = [body * colour[channel] + weight * accent[channel] for channel in range(3)]
+    means = [float(values.mean()) for values in channels]
+    scales = [_scale_to(values.ravel()[::7], float(value)) for values, value in zip(channels, colour, strict=True)]
+    unclipped = [float(value) / max(mean, 1e-4) for mean, value in zip(means, colour, strict=True)]
+    excess = max(scale / max(plain, 1e-4) for scale, plain in zip(scales, unclipped, strict=True))
+    shared = min(1.0, _MOST_EXCESS / max(excess, 1e-4))
+    scaled = [values * (scale * shared) for values, scale in zip(channels, scales, strict=True)]
+    return np.clip(np.stack(scaled, axis=-1), 0.0, _HIGHEST_ALBEDO).astype(np.float32)
 
 
 def _scale_to(values: Field, mean: float) -> float:

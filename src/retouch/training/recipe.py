@@ -21,9 +21,10 @@ from retouch.models.checkpoint import Checkpoint
 from retouch.models.load import load
 from retouch.models.spec import ConditioningSpec
 from retouch.models.tokenizer import train_tokenizer
+from retouch.records.pair import Split
 from retouch.records.shards import read_records
 from retouch.scenes.language import mirrored
-from retouch.training.cache import Encoding, joined, pair_table
+from retouch.training.cache import Encoding, PairTable, joined, pair_table
 from retouch.training.kind import Kind
 from retouch.training.kinds.instruct import InstructKind, InstructTask
 from retouch.training.kinds.vae import VaeKind, VaeTask
@@ -95,11 +96,8 @@ class InstructRecipe:
         checkpoint = self._checkpoint()
         for module in checkpoint.modules.values():
             module.to(device)
-        encoding = Encoding(mirrored=self.task.flip > 0, precision=self.settings.precision)
-        tables, held_out = (
-            [pair_table(checkpoint.vae, folder, split=split, cache=self.cache, encoding=encoding) for folder in folders]
-            for split, folders in (("train", self.data), ("validation", self.held_out))
-        )
+        tables = self._tables(checkpoint.vae, self.data, "train")
+        held_out = self._tables(checkpoint.vae, self.held_out, "validation")
         return InstructKind(
             checkpoint,
             joined(tables),
@@ -109,6 +107,10 @@ class InstructRecipe:
             sampler=sample_edits,
             data=self.notes,
         )
+
+    def _tables(self, vae: AutoencoderKL, folders: Sequence[Path], split: Split) -> list[PairTable]:
+        encoding = Encoding(mirrored=self.task.flip > 0, precision=self.settings.precision)
+        return [pair_table(vae, folder, split=split, cache=self.cache, encoding=encoding) for folder in folders]
 
     def _checkpoint(self) -> Checkpoint:
         if self.start is not None:

@@ -58,7 +58,7 @@ def _scene(soup: Soup, kept: NDArray[np.bool_] | None = None) -> Any:
 
 @dataclass
 class _Path:
-    """Where every path is and what it has seen; `open` while no first surface is recorded."""
+    """Where every path is and what it has seen."""
 
     active: Array
     segment: Array
@@ -68,7 +68,6 @@ class _Path:
     weight: Array
     radiance: Array
     sees_lights: Array
-    open: Array
     albedo: Array
     normal: Array
     coverage: Array
@@ -139,13 +138,16 @@ class _Tracer:
             weight=mi.Color3f(1),
             radiance=mi.Color3f(0),
             sees_lights=mi.Bool(True),
-            open=mi.Bool(True),
             albedo=mi.Color3f(0),
             normal=mi.Vector3f(0),
             coverage=mi.Float(0),
             random=generator(size=self.lanes, initstate=mi.UInt64(self.seed)),
         )
-        even = [*self.spread(pixel, sample, 11, 3), *self.spread(pixel, sample, 23, 3)]
+        even = [
+            *self.spread(pixel, sample, 11, 3),
+            *self.spread(pixel, sample, 23, 3),
+            *self.spread(pixel, sample, 31, 2),
+        ]
 
         def body(path: _Path) -> tuple[_Path]:
             return (self.step(path, even),)
@@ -166,11 +168,12 @@ class _Tracer:
         path.radiance += dr.select(found & (path.sees_lights | ~surface.sampled), glow, 0)
 
         early = path.scatterings == 0
-        chance = [dr.select(early, value, path.random.next_float32(found)) for value in even]
+        chance = [dr.select(early, value, path.random.next_float32(found)) for value in even[:6]]
+        pane = dr.select(path.segment == 0, even[6], even[7])
         fresnel = reflectance(surface, dr.dot(surface.normal, path.direction))
         solidity = dr.maximum(surface.opacity, dr.max(fresnel))
-        through = found & (path.random.next_float32(found) >= solidity)
-        self.record(path, surface, found & ~through)
+        through = found & (pane >= solidity)
+        self.record(path, surface, found)
         light = self.direct(surface, path, chance[0:3], found & ~through)
         light += self.sunlight(surface, path, chance[4:6], found & ~through)
         light = dr.select(early, light, dr.minimum(light, _BRIGHTEST))
@@ -178,12 +181,11 @@ class _Tracer:
         self.move_on(path, surface, fresnel, (found, through), chance[3:6])
         return path
 
-    def record(self, path: _Path, surface: Surface, solid: Array) -> None:
-        """Keep albedo and normal of the first surface that is no pane, for the denoiser."""
-        first = path.open & solid
+    def record(self, path: _Path, surface: Surface, found: Array) -> None:
+        """Keep albedo and normal of the first surface for the denoiser; of panes too, lest it keep their noise."""
+        first = found & (path.segment == 0)
         path.albedo = dr.select(first, surface.albedo, path.albedo)
         path.normal = dr.select(first, surface.normal, path.normal)
-        path.open &= ~solid
 
     def move_on(
         self, path: _Path, surface: Surface, fresnel: Array, masks: tuple[Array, Array], chance: list[Array]
