@@ -33,9 +33,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     command = statistics.median(_timed(_command) for _ in range(rounds))
-    print(f"retouch edit, {PICTURE.name}, model loading included: {command:.1f} s wall on {torch.get_num_threads()} threads")
+    threads = torch.get_num_threads()
+    print(f"retouch edit {PICTURE.name}, model loading included: {command:.1f} s wall on {threads} threads")
     ours, theirs = _ours(), _theirs()
-    ours(), theirs()
+    for warm_up in (ours, theirs):
+        warm_up()
     pairs = [(_timed(ours), _timed(theirs)) for _ in range(rounds)]
     own, other = (statistics.median(column) for column in zip(*pairs, strict=True))
     print(f"loop alone, float32: Retouch {own:.2f} s, diffusers {other:.2f} s, ratio {other / own:.2f}")
