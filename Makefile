@@ -19,7 +19,7 @@ help: ## List the targets
 setup: $(VENV)/.development ## Create .venv with Retouch, every extra and the development tools
 
 .PHONY: demo
-demo: $(VENV)/.runtime ## Set up what is needed, turn a sofa green and say where the result lies
+demo: $(VENV)/.runtime ## Set up what is needed, edit an example picture and say where the result lies
 	@$(BIN)/retouch edit $(DEMO_SOURCE) "$(DEMO_INSTRUCTION)" -o $(DEMO_RESULT)
 	@echo "Before: $(CURDIR)/$(DEMO_SOURCE)"
 	@echo "After:  $(CURDIR)/$(DEMO_RESULT)"
