@@ -146,5 +146,5 @@ def test_the_average_follows_the_published_warm_up() -> None:
     average.update(1)
     assert float(average.shadow["p"]) == pytest.approx(1 - (1 / 10) * (2 / 11))
     with average.applied():
-        assert float(parameter) == pytest.approx(float(average.shadow["p"]))
-    assert float(parameter) == 1.0
+        assert parameter.item() == pytest.approx(average.shadow["p"].item())
+    assert parameter.item() == 1.0
