@@ -1,7 +1,7 @@
 """Latents and tokens of a record folder, computed once: what the U-Net's training reads at every step."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,6 @@ def pair_table(
     split: Split,
     cache: Path,
     encoding: Encoding = Encoding(),
-    on_progress: Callable[[int], None] = lambda _: None,
 ) -> PairTable:
     """Return the table of one record folder, from `cache` where it was made from the same data before.
 
@@ -74,7 +73,7 @@ def pair_table(
         prompts.append(record.edit_prompt)
     if not source:
         raise DataError(f"{folder} holds no record of the split '{split}'; make pairs there first.")
-    mean, spread = _encoded(vae, pictures.encoded, cache, encoding, on_progress)
+    mean, spread = _encoded(vae, pictures.encoded, cache, encoding)
     return PairTable(
         mean=mean,
         spread=spread,
@@ -126,7 +125,6 @@ def _encoded(
     pictures: Sequence[bytes],
     cache: Path,
     encoding: Encoding,
-    on_progress: Callable[[int], None],
 ) -> tuple[Tensor, Tensor]:
     cache.mkdir(parents=True, exist_ok=True)
     identity = _fingerprint(vae) + repr(encoding).encode()
@@ -141,7 +139,6 @@ def _encoded(
         tensors = load_file(path)
         means.append(tensors["mean"])
         spreads.append(tensors["spread"])
-        on_progress(len(chunk))
     return torch.cat(means), torch.cat(spreads)
 
 
