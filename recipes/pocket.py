@@ -4,6 +4,7 @@ DIR of the data holds record folders, made by `retouch data pairs` (see docs/poc
 `rooms`, `photos` of the train split and `rooms-validation`, `photos-validation` to measure on.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from retouch.datagen.photos.language import vocabulary_corpus as photos_language
@@ -16,6 +17,7 @@ from retouch.training.settings import TrainSettings
 
 SPEC = ConditioningSpec(
     condition_scaled=True,
+    denoises="change",
     steps=20,
     scheduler="ddim",
     text_guidance=2.0,
@@ -30,9 +32,10 @@ def vae(data: Path, out: Path) -> VaeRecipe:
     return VaeRecipe(
         data=(data / "rooms", data / "photos"),
         held_out={"rooms": data / "rooms-validation", "photographs": data / "photos-validation"},
-        task=VaeTask(crop=128),
+        from_colours=True,
+        task=VaeTask(crop=128, squared=4.0, divergence=1e-3),
         settings=TrainSettings(
-            steps=60_000, batch_size=6, learning_rate=2e-3, warmup=100, cooldown=1_500, ema_decay=0.998
+            steps=5_000, batch_size=6, learning_rate=4e-4, warmup=100, cooldown=3_500, ema_decay=0.998
         ),
     )
 
@@ -50,8 +53,22 @@ def decoder(data: Path, out: Path) -> VaeRecipe:
     )
 
 
+def draft(data: Path, out: Path) -> InstructRecipe:
+    """The editor's first part, from nothing: at half the size each way, where a sample costs a quarter."""
+    recipe = _editor(data, out)
+    return replace(
+        recipe,
+        task=replace(recipe.task, pooled=2),
+        settings=replace(recipe.settings, steps=6_000, batch_size=32, learning_rate=8e-4, cooldown=500),
+    )
+
+
 def instruct(data: Path, out: Path) -> InstructRecipe:
-    """The editor: an 8-channel U-Net of 17M parameters and its text encoder, trained jointly from nothing."""
+    """The editor: an 8-channel U-Net of 17M parameters and its text encoder, from the draft."""
+    return replace(_editor(data, out), start=out / "draft" / "model")
+
+
+def _editor(data: Path, out: Path) -> InstructRecipe:
     return InstructRecipe(
         data=(data / "rooms", data / "photos"),
         held_out=(data / "rooms-validation", data / "photos-validation"),
@@ -66,11 +83,11 @@ def instruct(data: Path, out: Path) -> InstructRecipe:
         ),
         task=InstructTask(flip=0.0),
         settings=TrainSettings(
-            steps=200_000,
-            batch_size=8,
+            steps=20_000,
+            batch_size=16,
             learning_rate=5e-4,
             warmup=200,
-            cooldown=1_000,
+            cooldown=2_000,
             ema_decay=0.9995,
             save_every=250,
             validate_every=500,

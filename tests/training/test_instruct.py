@@ -1,5 +1,6 @@
 """The instruct kind: what is cached, what is dropped, what is learned, and what comes out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from retouch.conditioning.image import encode_source, to_pixels
 from retouch.core.errors import DataError
 from retouch.core.images import load_image
+from retouch.models.architecture import ZERO_TERMINAL_SCHEDULE
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.load import load
 from retouch.records.shards import read_records
@@ -118,3 +120,27 @@ def test_it_learns_validates_and_exports_a_loadable_editor(fresh: Checkpoint, ta
     loaded = load(tmp_path / "run" / "model")
     assert loaded.kind == "instruct"
     assert loaded.spec == fresh.spec
+
+
+def test_pooled_training_sees_means_over_cells(fresh: Checkpoint, table: PairTable) -> None:
+    kind = kind_of(fresh, table, pooled=2)
+    modes = table.mean[table.source[:2], 0]
+    seen = kind._condition(modes)
+    assert seen.shape == (2, 4, 4, 4)
+    torch.testing.assert_close(seen[0, 0, 0, 0], modes[0, 0, :2, :2].float().mean())
+    loss = kind.loss([0, 1], torch.Generator().manual_seed(0))
+    assert torch.isfinite(loss.total)
+
+
+def test_a_kind_that_denoises_changes_finds_none_where_target_is_source(make_tiny, table: PairTable) -> None:
+    same = replace(table, target=table.source, spread=torch.zeros_like(table.spread))
+    losses = {}
+    for denoises in ("picture", "change"):
+        checkpoint = make_tiny(seed=1, condition_scaled=True, denoises=denoises)
+        checkpoint = replace(checkpoint, scheduler_config={"_class_name": "DDIMScheduler", **ZERO_TERMINAL_SCHEDULE})
+        kind = kind_of(checkpoint, same, dropout=0.0, noise_bias=1000.0)
+        with torch.no_grad():
+            for parameter in checkpoint.unet.parameters():
+                parameter.zero_()
+            losses[denoises] = float(kind.loss(range(8), torch.Generator().manual_seed(0)).total)
+    assert losses["change"] < 0.1 * losses["picture"]

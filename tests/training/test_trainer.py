@@ -10,10 +10,11 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from retouch.core.errors import TrainingError
+from retouch.core.errors import SettingsError, TrainingError
 from retouch.training.average import WeightAverage
 from retouch.training.kind import Loss, Validation
 from retouch.training.order import batch_indices
+from retouch.training.parallel import Processes
 from retouch.training.settings import TrainSettings, rate_factor
 from retouch.training.state import latest_state
 from retouch.training.trainer import train
@@ -24,18 +25,18 @@ class LineKind:
 
     name = "line"
 
-    def __init__(self, *, poison_at: int | None = None) -> None:
+    def __init__(self, *, poison_at: int | None = None, noise: float = 0.1) -> None:
         with torch.random.fork_rng():
             torch.manual_seed(3)
             self.network = nn.Linear(4, 1)
         self.modules: Mapping[str, nn.Module] = {"network": self.network}
         self.size = 50
         self._points = torch.randn(50, 4, generator=torch.Generator().manual_seed(1))
-        self._poison_at, self._calls = poison_at, 0
+        self._poison_at, self._calls, self._noise = poison_at, 0, noise
 
     def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
         points = self._points[list(indices)]
-        noise = torch.randn(len(points), 1, generator=generator) * 0.1
+        noise = torch.randn(len(points), 1, generator=generator) * self._noise
         error = (self.network(points) - points.sum(1, keepdim=True) - noise).square().mean()
         self._calls += 1
         return Loss(total=error * (float("nan") if self._calls == self._poison_at else 1.0))
@@ -148,3 +149,39 @@ def test_the_average_follows_the_published_warm_up() -> None:
     with average.applied():
         assert parameter.item() == pytest.approx(average.shadow["p"].item())
     assert parameter.item() == 1.0
+
+
+_TOGETHER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_trainer import LineKind, settings
+from retouch.training.trainer import train
+report = train(LineKind(noise=0.0), settings({steps}), Path(sys.argv[1]))
+print("first" if report.first else "further", report.steps)
+"""
+
+
+def run_two_processes(folder: Path, *, steps: int) -> str:
+    script = folder / "together.py"
+    script.write_text(_TOGETHER.format(tests=str(Path(__file__).parent), steps=steps))
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    done = subprocess.run([*command, str(script), str(folder / "run")], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def test_two_processes_that_share_batches_train_what_one_does(tmp_path: Path) -> None:
+    train(LineKind(noise=0.0), settings(20), tmp_path / "alone")
+    said = run_two_processes(tmp_path, steps=13)
+    assert sorted(said.split()) == ["13", "13", "first", "further"]
+    run_two_processes(tmp_path, steps=20)
+    alone, together = weights(tmp_path / "alone"), weights(tmp_path / "run")
+    for name, value in alone.items():
+        torch.testing.assert_close(together[name], value, atol=1e-6, rtol=1e-5)
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    processes = Processes(torch.device("cpu"))
+    monkeypatch.setattr(processes, "count", 3)
+    with pytest.raises(SettingsError, match="batch of 8 samples cannot be shared by 3"):
+        processes.share(range(8))

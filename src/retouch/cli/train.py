@@ -47,6 +47,8 @@ def train(
             ),
             cancelled=cancelled,
         )
+    if not report.first:
+        return
     if report.interrupted:
         raise Cancelled(f"Stopped at step {report.steps}; run the same command again to go on.")
     figures = {name: f"{value:.4g}" for name, value in report.figures.items()}

@@ -6,27 +6,51 @@ import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
+from retouch.conditioning.change import ChangeSchedule
 from retouch.diffusion.predictor import Branch
+from retouch.models.checkpoint import Checkpoint
 
 
 class UNetPredictor:
-    """Predicts the branches it was given in one call; names that share one `Branch` are computed once."""
+    """Predicts the branches it was given in one call; names that share one `Branch` are computed once.
 
-    def __init__(self, unet: UNet2DConditionModel, branches: Mapping[str, Branch]) -> None:
+    With `change` the network denoises the change from the source, which is each branch's channels.
+    """
+
+    def __init__(
+        self, unet: UNet2DConditionModel, branches: Mapping[str, Branch], *, change: ChangeSchedule | None = None
+    ) -> None:
         self._unet = unet
         self._branches = dict(branches)
+        self._change = change
 
     @torch.no_grad()
     def __call__(self, latents: Tensor, timestep: Tensor, branches: Sequence[str]) -> dict[str, Tensor]:
         """Predictions by name, each of the shape and type of `latents` (B, 4, h, w)."""
         distinct = {id(self._branches[name]): self._branches[name] for name in branches}
-        inputs = torch.cat([_join(latents, branch) for branch in distinct.values()]).to(self._unet.dtype)
+        joined = [self._join(latents, timestep, branch) for branch in distinct.values()]
+        inputs = torch.cat(joined).to(self._unet.dtype)
         context = torch.cat([branch.context for branch in distinct.values()]).to(self._unet.dtype)
         predicted = self._unet(inputs, timestep, encoder_hidden_states=context, return_dict=False)[0]
         parts = dict(zip(distinct, predicted.to(latents.dtype).chunk(len(distinct)), strict=True))
-        return {name: parts[id(self._branches[name])] for name in branches}
+        found = {key: self._part(part, timestep, distinct[key]) for key, part in parts.items()}
+        return {name: found[id(self._branches[name])] for name in branches}
+
+    def _join(self, latents: Tensor, timestep: Tensor, branch: Branch) -> Tensor:
+        """(B, 4 + C, h, w)."""
+        if branch.channels is None:
+            return latents
+        if self._change is not None:
+            latents = self._change.to_change(latents, timestep, branch.channels)
+        return torch.cat([latents, branch.channels], dim=1)
+
+    def _part(self, prediction: Tensor, timestep: Tensor, branch: Branch) -> Tensor:
+        if self._change is None or branch.channels is None:
+            return prediction
+        return self._change.from_change(prediction, timestep, branch.channels)
 
 
-def _join(latents: Tensor, branch: Branch) -> Tensor:
-    """(B, 4 + C, h, w)."""
-    return latents if branch.channels is None else torch.cat([latents, branch.channels], dim=1)
+def unet_predictor(checkpoint: Checkpoint, branches: Mapping[str, Branch]) -> UNetPredictor:
+    """The predictor of a checkpoint's U-Net, as its spec says."""
+    change = ChangeSchedule(checkpoint.scheduler_config) if checkpoint.spec.denoises == "change" else None
+    return UNetPredictor(checkpoint.unet, branches, change=change)

@@ -67,6 +67,12 @@ def make_scheduler(name: str, config: Mapping[str, object]) -> Scheduler:
     return scheduler_class(**(kept | _OVERRIDES.get(name, {})))
 
 
+def signal_powers(config: Mapping[str, object]) -> Tensor:
+    """ᾱ_t of a saved noise schedule at every training timestep, (T,) float32: the signal's share of the variance."""
+    scheduler: Any = make_scheduler("ddim", config)
+    return scheduler.alphas_cumprod.float()
+
+
 def _check_zero_terminal_snr(name: str, config: Mapping[str, object], accepted: Mapping[str, object]) -> None:
     if not config.get("rescale_betas_zero_snr"):
         return

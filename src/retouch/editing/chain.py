@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from retouch.conditioning.image import decode_latents, encode_source, to_images, to_pixels
 from retouch.conditioning.instruct import instruct_branches
-from retouch.conditioning.unet import UNetPredictor
+from retouch.conditioning.unet import unet_predictor
 from retouch.core.fit import Fit
 from retouch.core.images import LoadedImage
 from retouch.core.seeds import derive_seed
@@ -109,7 +109,7 @@ def _edit_once(
     generators = [Generator().manual_seed(seed) for seed in link.seeds]
     with follower.part("denoise"):
         latents = denoise(
-            UNetPredictor(checkpoint.unet, branches),
+            unet_predictor(checkpoint, branches),
             scheduler,
             guidance,
             unit_noise(source.shape[1:], generators, source.device),

@@ -33,6 +33,7 @@ class ConditioningSpec:
     condition_posterior: whether the source's latents are the mode of the VAE's posterior or a sample.
     null_text: whether "no text" is the encoded empty string or zeros.
     channel_order: the parts of the U-Net's input, first to last.
+    denoises: whether the U-Net denoises the picture's latents or their change from the source's.
     mask_meaning: what white says in a mask channel.
     steps, scheduler, text_guidance, image_guidance: used where a request leaves them open.
     native_size: pixels of the side the model was trained at.
@@ -45,6 +46,7 @@ class ConditioningSpec:
     null_text: Literal["encoded-empty", "zeros"] = "encoded-empty"
     channel_order: tuple[str, ...] = ("latents", "source")
     mask_meaning: Literal["none", "white-is-changed", "white-is-kept"] = "none"
+    denoises: Literal["picture", "change"] = "picture"
     steps: int = 100
     scheduler: str = "euler-ancestral"
     text_guidance: float = 7.5
@@ -59,6 +61,11 @@ class ConditioningSpec:
             raise ModelError(
                 f"The channel order {', '.join(self.channel_order)} does not fit kind '{self.kind}' with "
                 f"{CHANNELS[self.kind]} channels; mend '{SPEC_FILE}' in the model's folder."
+            )
+        if self.denoises == "change" and not (self.kind == "instruct" and self.condition_scaled):
+            raise ModelError(
+                "Only a model of kind 'instruct' whose condition is scaled can denoise the change from the source; "
+                f"mend '{SPEC_FILE}' in the model's folder."
             )
         if min(self.steps, self.native_size, self.size_multiple) < 1:
             raise ModelError(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from retouch.conditioning.instruct import instruct_branches
-from retouch.conditioning.unet import UNetPredictor
+from retouch.conditioning.unet import unet_predictor
 from retouch.diffusion.guidance import InstructGuidance
 from retouch.diffusion.loop import denoise
 from retouch.diffusion.schedules import make_scheduler
@@ -24,7 +24,7 @@ def sample_edits(
     spec = checkpoint.spec
     source = source.to(checkpoint.device)
     return denoise(
-        UNetPredictor(checkpoint.unet, instruct_branches(checkpoint, source, instructions)),
+        unet_predictor(checkpoint, instruct_branches(checkpoint, source, instructions)),
         make_scheduler(spec.scheduler, checkpoint.scheduler_config),
         InstructGuidance(text=spec.text_guidance, image=spec.image_guidance),
         torch.randn(source.shape, generator=generator, device=generator.device).to(source.device),

@@ -10,6 +10,7 @@ from types import ModuleType
 import torch
 
 from retouch.core.errors import SettingsError, TrainingError
+from retouch.training.parallel import Processes
 from retouch.training.recipe import InstructRecipe, Recipe, VaeRecipe
 from retouch.training.trainer import OnProgress, TrainReport, train
 
@@ -68,12 +69,16 @@ def run_recipe(
 ) -> TrainReport:
     """Build and train a recipe, resuming from `out`; `steps` overrides how long it goes.
 
-    `device` is "cpu", "cuda" or "auto", which prefers CUDA. Raises TrainingError as `train` does,
+    `device` is "cpu", "cuda" or "auto", which prefers CUDA. Of several processes the first prepares
+    latents alone, so that they are computed once. Raises TrainingError as `train` does,
     and where memory runs out.
     """
     settings = recipe.settings if steps is None else replace(recipe.settings, steps=steps)
     try:
-        return train(recipe.build(_device(device)), settings, out, on_progress=on_progress, cancelled=cancelled)
+        where = _device(device)
+        with Processes(where).first_goes_ahead():
+            kind = recipe.build(where)
+        return train(kind, settings, out, on_progress=on_progress, cancelled=cancelled)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise TrainingError(
             "Memory ran out; the last good checkpoint was kept: train with a smaller batch_size."

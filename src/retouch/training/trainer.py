@@ -14,6 +14,7 @@ from retouch.training.average import WeightAverage, named_parameters
 from retouch.training.journal import Journal
 from retouch.training.kind import Kind
 from retouch.training.order import batch_indices
+from retouch.training.parallel import Processes
 from retouch.training.settings import TrainSettings, rate_factor
 from retouch.training.state import latest_state, load_facts, load_state, save_state
 
@@ -30,12 +31,16 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainReport:
-    """How a run ended: steps done in all, the last validation's figures, where things are."""
+    """How a run ended: steps done in all, the last validation's figures, where things are.
+
+    `first` is False in the further processes of a run, which have nothing to report.
+    """
 
     steps: int
     figures: dict[str, float]
     folder: Path
     interrupted: bool
+    first: bool = True
 
 
 OnProgress = Callable[[Progress], None]
@@ -52,7 +57,8 @@ def train(
     """Train `kind` to `settings.steps`, resuming from the newest state in `out`; export at the end.
 
     Every step's samples and noise depend on (seed, step) alone, so a resumed run repeats what the
-    uninterrupted one would have done, to the bit on one CPU process. Raises TrainingError where the
+    uninterrupted one would have done, to the bit on one CPU process. Several processes share each
+    batch (see `parallel`); the first of them writes. Raises TrainingError where the
     data is smaller than a batch, the loss is not finite or a state cannot be written.
     """
     if kind.size < settings.batch_size:
@@ -61,10 +67,12 @@ def train(
         )
     run = _Run(kind, settings, out)
     run.resume()
+    if not run.processes.first:
+        on_progress = None
     stopped = run.loop(on_progress, cancelled)
     if not stopped:
         run.finish()
-    return TrainReport(steps=run.step, figures=run.figures, folder=out, interrupted=stopped)
+    return TrainReport(steps=run.step, figures=run.figures, folder=out, interrupted=stopped, first=run.processes.first)
 
 
 class _Run:
@@ -81,7 +89,8 @@ class _Run:
         )
         self.average = WeightAverage(self.parameters, decay=settings.ema_decay)
         self.device = next(iter(self.parameters.values())).device
-        self.journal = Journal(out / "log")
+        self.processes = Processes(self.device)
+        self.journal = Journal(out / "log") if self.processes.first else None
         self.step = 0
         self.figures: dict[str, float] = {}
 
@@ -102,7 +111,7 @@ class _Run:
         settings, smooth = self.settings, math.nan
         began, first = time.monotonic(), self.step
         while self.step < settings.steps:
-            if cancelled():
+            if any(self.processes.mean([float(cancelled())])):
                 self.save()
                 return True
             loss, parts = self.advance()
@@ -111,7 +120,7 @@ class _Run:
             if on_progress:
                 progress = Progress(step=self.step, steps=settings.steps, loss=smooth, samples_per_second=rate)
                 on_progress(progress)
-            if self.step % settings.log_every == 0:
+            if self.journal and self.step % settings.log_every == 0:
                 self.journal.scalars({"loss": smooth, "samples a second": rate, **parts}, self.step)
             if self.step % settings.save_every == 0:
                 self.save()
@@ -125,16 +134,18 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = settings.learning_rate * rate_factor(settings, self.step)
         indices = batch_indices(size=self.kind.size, batch=settings.batch_size, step=self.step, seed=settings.seed)
+        names = ("step", self.step) if self.processes.first else ("step", self.step, self.processes.rank)
         enabled = settings.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=enabled):
-            loss = self.kind.loss(indices, self.generator("step", self.step))
-        value = float(loss.total.detach())
+            loss = self.kind.loss(self.processes.share(indices), self.generator(*names))
+        (value,) = self.processes.mean([float(loss.total.detach())])
         if not math.isfinite(value):
             raise TrainingError(
                 f"The loss became {value} at step {self.step}; the last good checkpoint was kept: "
                 "lower the learning rate and run again."
             )
         loss.total.backward()
+        self.processes.average_gradients(self.parameters.values())
         torch.nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
@@ -143,6 +154,8 @@ class _Run:
         return value, dict(loss.parts)
 
     def validate(self) -> None:
+        if self.journal is None:
+            return
         for module in self.kind.modules.values():
             module.eval()
         with self.average.applied(), torch.no_grad():
@@ -154,6 +167,8 @@ class _Run:
         self.journal.pictures(result.pictures, self.step)
 
     def save(self) -> None:
+        if not self.processes.first:
+            return
         save_state(
             self.out,
             step=self.step,
@@ -166,6 +181,8 @@ class _Run:
     def finish(self) -> None:
         self.validate()
         self.save()
+        if self.journal is None:
+            return
         with self.average.applied():
             self.kind.export(self.out / "model", steps=self.step)
         self.journal.close()

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from retouch.conditioning.image import decode_latents, scaling_factor
-from retouch.diffusion.schedules import make_scheduler
+from retouch.diffusion.schedules import signal_powers
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.save import save
 from retouch.training.cache import PairTable
@@ -26,13 +25,15 @@ class InstructTask:
     `dropout` is u of InstructPix2Pix: with one uniform draw per sample the text is dropped alone in
     a share u of the samples, text and image in u, the image alone in u. `flip` is the share of
     mirrored samples. `changed_weight` is added to the loss weight of cells that the edit changes.
-    `noise_bias` > 0 draws noisier timesteps more often (t = T·r^(1/(1+bias)), r uniform).
+    `noise_bias` > 0 draws noisier timesteps more often (t = T·r^(1/(1+bias)), r uniform). `pooled` > 1
+    trains on means over so many cells each way, a smaller picture: the cheap first part of a training.
     """
 
     dropout: float = 0.05
     flip: float = 0.5
     changed_weight: float = 2.0
     noise_bias: float = 0.5
+    pooled: int = 1
     train_text_encoder: bool = True
 
 
@@ -118,6 +119,8 @@ class InstructKind:
         target = self._target(table, picked, side, generator)
         source = self._condition(table.mean[table.source[picked], side])
         source, ids = self._dropped(source, ids, generator, dropout)
+        if self.checkpoint.spec.denoises == "change":
+            target = target - source
         noise = torch.randn(target.shape, generator=generator)
         times = self._timesteps(len(picked), generator)
         alpha = self._signal[times].sqrt()[:, None, None, None]
@@ -129,7 +132,7 @@ class InstructKind:
         # Velocity: Salimans and Ho, arXiv 2202.00512, appendix D.
         wanted = (alpha * noise - sigma * target if self._velocity else noise).to(unet.device)
         error = functional.mse_loss(prediction, wanted, reduction="none").mean(dim=1)
-        changed = _mirrored_cells(table.changed[picked], side).to(unet.device)
+        changed = self._pooled(_mirrored_cells(table.changed[picked], side)).to(unet.device)
         total = (error * (1 + self._task.changed_weight * changed)).mean()
         return Loss(total=total, parts={"error": float(error.detach().mean())})
 
@@ -137,11 +140,14 @@ class InstructKind:
         rows = table.target[picked]
         mean, spread = table.mean[rows, side].float(), table.spread[rows, side].float()
         latents = mean + spread * torch.randn(mean.shape, generator=generator)
-        return latents * scaling_factor(self.checkpoint.vae)
+        return self._pooled(latents) * scaling_factor(self.checkpoint.vae)
 
     def _condition(self, mode: Tensor) -> Tensor:
         scaled = self.checkpoint.spec.condition_scaled
-        return mode.float() * (scaling_factor(self.checkpoint.vae) if scaled else 1.0)
+        return self._pooled(mode.float()) * (scaling_factor(self.checkpoint.vae) if scaled else 1.0)
+
+    def _pooled(self, cells: Tensor) -> Tensor:
+        return functional.avg_pool2d(cells, self._task.pooled) if self._task.pooled > 1 else cells
 
     def _dropped(self, source: Tensor, ids: Tensor, generator: torch.Generator, share: float) -> tuple[Tensor, Tensor]:
         draw = torch.rand(len(source), generator=generator)
@@ -162,7 +168,7 @@ class InstructKind:
         prompts = [table.prompts[index] for index in picked.tolist()]
         edits = self._sampler(self.checkpoint, self._condition(modes), prompts, generator)
         targets = table.mean[table.target[picked], 0].float()
-        rows = (modes * factor, edits, targets * factor)
+        rows = (self._pooled(modes) * factor, edits, self._pooled(targets) * factor)
         return strip([decode_latents(vae, latents).cpu() for latents in rows])
 
 
@@ -176,12 +182,6 @@ def _token_ids(checkpoint: Checkpoint, texts: Sequence[str]) -> Tensor:
         return_tensors="pt",
     )
     return torch.as_tensor(encoded.input_ids)
-
-
-def signal_powers(scheduler_config: Mapping[str, object]) -> Tensor:
-    """Return ᾱ_t of a saved noise schedule at every training timestep, (T,) float32."""
-    scheduler: Any = make_scheduler("ddim", scheduler_config)
-    return scheduler.alphas_cumprod.float()
 
 
 def _mirrored_cells(changed: Tensor, side: Tensor) -> Tensor:

@@ -1,0 +1,59 @@
+"""Several processes that train one network: each takes a share of every batch, gradients are averaged.
+
+Started by `accelerate launch` or `torchrun`, which say in the environment how many processes there are;
+over gloo on CPUs, NCCL on GPUs. A run started alone is one process of one.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+
+import torch
+from accelerate import PartialState
+from torch import distributed, nn
+
+from retouch.core.errors import SettingsError
+
+
+class Processes:
+    """This process among those of the run."""
+
+    def __init__(self, device: torch.device) -> None:
+        state = PartialState(cpu=device.type == "cpu")
+        self._state, self._device = state, device
+        self.rank, self.count = state.process_index, state.num_processes
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the one that writes, validates and reports."""
+        return self.rank == 0
+
+    def first_goes_ahead(self) -> AbstractContextManager[None]:
+        """Within, the first process runs alone and the others follow when it is through."""
+        return self._state.main_process_first()
+
+    def share(self, indices: Sequence[int]) -> Sequence[int]:
+        """This process's part of a batch. Raises SettingsError where the parts would differ in size."""
+        if len(indices) % self.count:
+            raise SettingsError(
+                f"A batch of {len(indices)} samples cannot be shared by {self.count} processes; "
+                "give a batch_size that is a multiple of their number."
+            )
+        return indices[self.rank :: self.count]
+
+    def mean(self, values: Sequence[float]) -> list[float]:
+        """Means over the processes, the same in each of them."""
+        if self.count == 1:
+            return list(values)
+        tensor = torch.tensor(values, dtype=torch.float64, device=self._device)
+        distributed.all_reduce(tensor)
+        return (tensor / self.count).tolist()
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace every gradient by its mean over the processes."""
+        if self.count == 1:
+            return
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        distributed.all_reduce(flat)
+        parts = (flat / self.count).split([gradient.numel() for gradient in gradients])
+        torch._foreach_copy_(gradients, [part.view_as(grad) for part, grad in zip(parts, gradients, strict=True)])
