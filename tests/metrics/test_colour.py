@@ -46,3 +46,4 @@ def test_psnr_of_a_known_error() -> None:
 def test_nearer_to() -> None:
     assert nearer_to(plain((90, 0, 0)), plain((100, 0, 0)), plain((0, 0, 0)), EVERYWHERE)
     assert not nearer_to(plain((10, 0, 0)), plain((100, 0, 0)), plain((0, 0, 0)), EVERYWHERE)
+    assert not nearer_to(plain((255, 255, 255)), plain((100, 0, 0)), plain((0, 0, 0)), EVERYWHERE)

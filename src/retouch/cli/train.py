@@ -42,6 +42,7 @@ def train(
             out / name,
             device=device,
             steps=steps,
+            on_prepared=lambda done, total: update(done, total, "pictures encoded"),
             on_progress=lambda event: update(
                 event.step, event.steps, f"loss {event.loss:.4f}, {event.samples_per_second:.1f} samples/s"
             ),

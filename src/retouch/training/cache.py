@@ -1,7 +1,7 @@
 """Latents and tokens of a record folder, computed once: what the U-Net's training reads at every step."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from retouch.records.pair import PairRecord, Split
 from retouch.records.shards import read_records
 from retouch.training.pictures import decode, to_model_range
 from retouch.training.settings import Precision
+
+OnPrepared = Callable[[int, int], None]
+"""Is told how many of how many pictures are prepared."""
 
 _COLUMNS = ("source_image", "target_image", "edit_prompt", "source_caption", "target_caption", "mask", "params")
 
@@ -58,11 +61,13 @@ def pair_table(
     split: Split,
     cache: Path,
     encoding: Encoding = Encoding(),
+    on_progress: OnPrepared = lambda _done, _total: None,
 ) -> PairTable:
     """Return the table of one record folder, from `cache` where it was made from the same data before.
 
-    Encoding writes its pictures' latents in chunks, so that an interrupted preparation goes on where
-    it stopped. Raises DataError where the folder has no record of the split.
+    `on_progress` is told how many of how many pictures have latents. Encoding writes its pictures'
+    latents in chunks, so that an interrupted preparation goes on where it stopped. Raises DataError
+    where the folder has no record of the split.
     """
     pictures = _PictureIndex()
     source, target, masks, prompts = [], [], [], []
@@ -73,7 +78,7 @@ def pair_table(
         prompts.append(record.edit_prompt)
     if not source:
         raise DataError(f"{folder} holds no record of the split '{split}'; make pairs there first.")
-    mean, spread = _encoded(vae, pictures.encoded, cache, encoding)
+    mean, spread = _encoded(vae, pictures.encoded, cache, encoding, on_progress)
     return PairTable(
         mean=mean,
         spread=spread,
@@ -125,6 +130,7 @@ def _encoded(
     pictures: Sequence[bytes],
     cache: Path,
     encoding: Encoding,
+    on_progress: OnPrepared,
 ) -> tuple[Tensor, Tensor]:
     cache.mkdir(parents=True, exist_ok=True)
     identity = _fingerprint(vae) + repr(encoding).encode()
@@ -139,6 +145,7 @@ def _encoded(
         tensors = load_file(path)
         means.append(tensors["mean"])
         spreads.append(tensors["spread"])
+        on_progress(sum(map(len, means)), len(pictures))
     return torch.cat(means), torch.cat(spreads)
 
 

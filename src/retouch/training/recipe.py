@@ -25,7 +25,7 @@ from retouch.models.tokenizer import train_tokenizer
 from retouch.records.pair import Split
 from retouch.records.shards import read_records
 from retouch.scenes.language import mirrored
-from retouch.training.cache import Encoding, PairTable, joined, pair_table
+from retouch.training.cache import Encoding, OnPrepared, PairTable, joined, pair_table
 from retouch.training.kind import Kind
 from retouch.training.kinds.instruct import InstructKind, InstructTask
 from retouch.training.kinds.vae import VaeKind, VaeTask
@@ -53,8 +53,9 @@ class VaeRecipe:
     from_colours: bool = False
     validation_pictures: int = 24
 
-    def build(self, device: torch.device) -> Kind:
+    def build(self, device: torch.device, *, on_prepared: OnPrepared = lambda _done, _total: None) -> Kind:
         """Load the pictures and the network. Raises DataError where a folder has no records."""
+        del on_prepared
         pictures = unique_pictures(self.data, split="train")
         held_out = {
             name: unique_pictures([folder], split="validation")[: self.validation_pictures]
@@ -98,13 +99,13 @@ class InstructRecipe:
     task: InstructTask = field(default_factory=InstructTask)
     architecture: Architecture = POCKET
 
-    def build(self, device: torch.device) -> Kind:
+    def build(self, device: torch.device, *, on_prepared: OnPrepared = lambda _done, _total: None) -> Kind:
         """Prepare latents and networks. Raises DataError or ModelError where a part is missing."""
         checkpoint = self._checkpoint()
         for module in checkpoint.modules.values():
             module.to(device)
-        tables = self._tables(checkpoint.vae, self.data, "train")
-        held_out = self._tables(checkpoint.vae, self.held_out, "validation")
+        tables = self._tables(checkpoint.vae, self.data, "train", on_prepared)
+        held_out = self._tables(checkpoint.vae, self.held_out, "validation", on_prepared)
         return InstructKind(
             checkpoint,
             joined(tables),
@@ -115,9 +116,14 @@ class InstructRecipe:
             data=self.notes,
         )
 
-    def _tables(self, vae: AutoencoderKL, folders: Sequence[Path], split: Split) -> list[PairTable]:
+    def _tables(
+        self, vae: AutoencoderKL, folders: Sequence[Path], split: Split, on_prepared: OnPrepared
+    ) -> list[PairTable]:
         encoding = Encoding(mirrored=self.task.flip > 0, precision=self.settings.precision)
-        return [pair_table(vae, folder, split=split, cache=self.cache, encoding=encoding) for folder in folders]
+        return [
+            pair_table(vae, folder, split=split, cache=self.cache, encoding=encoding, on_progress=on_prepared)
+            for folder in folders
+        ]
 
     def _checkpoint(self) -> Checkpoint:
         if self.start is not None:

@@ -10,6 +10,7 @@ from types import ModuleType
 import torch
 
 from retouch.core.errors import SettingsError, TrainingError
+from retouch.training.cache import OnPrepared
 from retouch.training.parallel import Processes
 from retouch.training.recipe import InstructRecipe, Recipe, VaeRecipe
 from retouch.training.trainer import OnProgress, TrainReport, train
@@ -64,6 +65,7 @@ def run_recipe(
     *,
     device: str = "auto",
     steps: int | None = None,
+    on_prepared: OnPrepared = lambda _done, _total: None,
     on_progress: OnProgress | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> TrainReport:
@@ -77,7 +79,7 @@ def run_recipe(
     try:
         where = _device(device)
         with Processes(where).first_goes_ahead():
-            kind = recipe.build(where)
+            kind = recipe.build(where, on_prepared=on_prepared)
         return train(kind, settings, out, on_progress=on_progress, cancelled=cancelled)
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise TrainingError(
