@@ -104,6 +104,8 @@ class InstructRecipe:
         checkpoint = self._checkpoint()
         for module in checkpoint.modules.values():
             module.to(device)
+        vae: Any = checkpoint.vae
+        vae.to(memory_format=torch.channels_last)
         tables = self._tables(checkpoint.vae, self.data, "train", on_prepared)
         held_out = self._tables(checkpoint.vae, self.held_out, "validation", on_prepared)
         return InstructKind(
