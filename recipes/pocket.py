@@ -35,7 +35,7 @@ def vae(data: Path, out: Path) -> VaeRecipe:
         from_colours=True,
         task=VaeTask(crop=128, squared=4.0, divergence=1e-3),
         settings=TrainSettings(
-            steps=4_000, batch_size=6, learning_rate=4e-4, warmup=100, cooldown=2_800, ema_decay=0.998
+            steps=3_300, batch_size=6, learning_rate=4e-4, warmup=100, cooldown=2_100, ema_decay=0.998
         ),
     )
 

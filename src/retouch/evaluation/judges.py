@@ -1,7 +1,7 @@
 """What counts as a success, by kind of edit: one small judge each, with the bar it is held to."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,20 +46,21 @@ class Judge:
 
 
 def judges(materials: MaterialJudge | None) -> dict[str, Judge]:
-    """Return the judges by kind of edit; without a material judge that kind is not judged."""
+    """Return the judges by kind of edit; without a material judge that kind is judged as removals are."""
     table = {
         "recolour": Judge(measure="ΔE2000 of mean colour in the object < 12", goal=0.80, judge=_colour(12)),
-        "remove": Judge(measure="nearer to the target than to the source", goal=0.80, judge=_nearer),
-        "add": Judge(measure="nearer to the target than to the source", goal=None, judge=_nearer),
-        "replace": Judge(measure="nearer to the target than to the source", goal=None, judge=_nearer),
+        "remove": replace(_NEARER, goal=0.80),
+        "add": _NEARER,
+        "replace": _NEARER,
         "walls": Judge(measure="ΔE2000 of mean colour in the walls < 12", goal=None, judge=_colour(12)),
         "floor": Judge(measure="ΔE2000 of mean colour in the floor < 12", goal=None, judge=_colour(12)),
         "light": Judge(measure="mean ΔE2000 over all pixels < 10", goal=None, judge=_whole(10)),
-        "compound": Judge(measure="nearer to the target than to the source", goal=None, judge=_nearer),
+        "compound": _NEARER,
+        "material": _NEARER,
         "null": Judge(measure="PSNR to the source's round trip ≥ 34 dB", goal=None, judge=_unchanged),
         "look": Judge(measure="mean ΔE2000 over all pixels < 10", goal=0.80, judge=_whole(10)),
         "garment_recolour": Judge(measure="ΔE2000 of mean colour in the mask < 14", goal=0.70, judge=_colour(14)),
-        "garment_pattern": Judge(measure="nearer to the target than to the source", goal=None, judge=_nearer),
+        "garment_pattern": _NEARER,
     }
     if materials is not None:
         table["material"] = Judge(
@@ -99,6 +100,9 @@ def _nearer(case: Case) -> Verdict:
         success=nearer_to(case.output, case.target, case.source, case.changed),
         figure=psnr(case.output, case.target, case.changed),
     )
+
+
+_NEARER = Judge(measure="nearer to the target than to the source", goal=None, judge=_nearer)
 
 
 def _unchanged(case: Case) -> Verdict:
