@@ -59,7 +59,9 @@ def draft(data: Path, out: Path) -> InstructRecipe:
     return replace(
         recipe,
         task=replace(recipe.task, pooled=2),
-        settings=replace(recipe.settings, steps=6_000, batch_size=32, learning_rate=8e-4, cooldown=500),
+        settings=replace(
+            recipe.settings, steps=5_000, batch_size=32, learning_rate=8e-4, cooldown=500, ema_decay=0.998
+        ),
     )
 
 
@@ -81,7 +83,7 @@ def _editor(data: Path, out: Path) -> InstructRecipe:
             "rooms rendered by Retouch itself",
             "photographs of the train and validation splits of clothing-dataset-small (alexeygrigorev, CC0 1.0)",
         ),
-        task=InstructTask(flip=0.0),
+        task=InstructTask(flip=0.0, noise_bias=1.0),
         settings=TrainSettings(
             steps=20_000,
             batch_size=16,

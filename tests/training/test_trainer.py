@@ -1,5 +1,6 @@
 """The training loop's laws: order, averages, resumption to the bit, and stopping before harm is done."""
 
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -135,6 +136,54 @@ def test_the_rate_rises_stays_and_falls() -> None:
     assert rate_factor(plan, 0) == pytest.approx(0.1)
     assert rate_factor(plan, 50) == 1.0
     assert 0 < rate_factor(plan, 99) < 0.1
+
+
+@pytest.mark.parametrize(("schedule", "half"), [("linear", 0.5), ("cosine", 0.5)])
+def test_other_schedules_fall_all_the_way(schedule: str, half: float) -> None:
+    plan = settings(110, warmup=10, schedule=schedule)
+    assert rate_factor(plan, 9) == 1.0
+    assert rate_factor(plan, 60) == pytest.approx(half)
+    assert rate_factor(plan, 109) < 0.02
+    assert rate_factor(plan, 30) > rate_factor(plan, 40)
+
+
+def test_a_batch_in_parts_trains_what_the_whole_does(tmp_path: Path) -> None:
+    train(LineKind(noise=0.0), settings(20), tmp_path / "whole")
+    train(LineKind(noise=0.0), settings(20, accumulate=4), tmp_path / "parts")
+    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_learns_and_resumes_to_the_bit(precision: str, tmp_path: Path) -> None:
+    report = train(LineKind(), settings(200, precision=precision), tmp_path / "long")
+    assert report.figures["error"] < 0.1
+    train(LineKind(), settings(20, precision=precision), tmp_path / "whole")
+    calls = iter([False] * 12 + [True])
+    train(LineKind(), settings(20, precision=precision), tmp_path / "parts", cancelled=lambda: next(calls))
+    train(LineKind(), settings(20, precision=precision), tmp_path / "parts")
+    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"accumulate": 3}, "cannot be accumulated from 3 equal parts"),
+        ({"schedule": "cosine", "cooldown": 5}, "falls to zero by itself"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        settings(20, **changes)
+
+
+def test_the_8_bit_optimiser_says_what_it_needs(tmp_path: Path) -> None:
+    if importlib.util.find_spec("bitsandbytes") is not None:
+        pytest.skip("bitsandbytes is installed here")
+    with pytest.raises(TrainingError, match="pip install bitsandbytes"):
+        train(LineKind(), settings(5, optimiser="adamw8bit"), tmp_path)
 
 
 def test_the_average_follows_the_published_warm_up() -> None:

@@ -20,16 +20,20 @@ def named_parameters(modules: Mapping[str, nn.Module]) -> dict[str, nn.Parameter
 class WeightAverage:
     """Average of parameters with decay_n = min(decay, (1 + n) / (10 + n)), as InstructPix2Pix trains."""
 
-    def __init__(self, parameters: Mapping[str, nn.Parameter], *, decay: float) -> None:
+    def __init__(self, parameters: Mapping[str, nn.Parameter], *, decay: float, on_cpu: bool = False) -> None:
         self._parameters = dict(parameters)
         self._decay = decay
         self.shadow = {name: value.detach().clone() for name, value in parameters.items()}
+        if on_cpu:
+            self.shadow = {name: value.cpu() for name, value in self.shadow.items()}
 
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Take the parameters after optimiser step `step` (counted from 0) into the average."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.shadow.values()), list(self._parameters.values()), 1 - decay)
+        shadow = list(self.shadow.values())
+        weights = [value.to(kept.device) for value, kept in zip(self._parameters.values(), shadow, strict=True)]
+        torch._foreach_lerp_(shadow, weights, 1 - decay)
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor]) -> None:

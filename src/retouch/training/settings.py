@@ -1,21 +1,27 @@
 """How a training run goes, whatever its kind: lengths, rates, averages and intervals."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from retouch.core.errors import SettingsError
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "float16"]
+Schedule = Literal["constant", "linear", "cosine"]
+Optimiser = Literal["adamw", "adamw8bit"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
     """One run's settings.
 
-    `steps` optimiser steps in all, of `batch_size` samples. The learning rate rises linearly over
-    `warmup` steps, stays, and falls linearly to zero over the last `cooldown` steps, so that a run
-    may be prolonged from a checkpoint taken before its cooldown. `ema_decay` is the limit of the
-    weights' moving average, decay_n = min(ema_decay, (1 + n) / (10 + n)); 0 keeps none.
+    `steps` optimiser steps in all, of `batch_size` samples, which go through the network in `accumulate`
+    equal parts where memory is short. The learning rate rises linearly over `warmup` steps. With the
+    `schedule` "constant" it then stays, and falls linearly to zero over the last `cooldown` steps, so
+    that a run may be prolonged from a checkpoint taken before its cooldown; "linear" and "cosine" fall
+    to zero all the way. `ema_decay` is the limit of the weights' moving average,
+    decay_n = min(ema_decay, (1 + n) / (10 + n)); 0 keeps none; with `ema_on_cpu` it lies there.
+    `checkpointing` recomputes activations instead of keeping them. "adamw8bit" needs bitsandbytes.
     """
 
     steps: int
@@ -26,7 +32,12 @@ class TrainSettings:
     weight_decay: float = 1e-2
     betas: tuple[float, float] = (0.9, 0.99)
     clip: float = 1.0
+    schedule: Schedule = "constant"
+    accumulate: int = 1
+    optimiser: Optimiser = "adamw"
     ema_decay: float = 0.999
+    ema_on_cpu: bool = False
+    checkpointing: bool = False
     precision: Precision = "bfloat16"
     seed: int = 0
     save_every: int = 500
@@ -38,6 +49,15 @@ class TrainSettings:
             raise SettingsError(
                 f"A run of {self.steps} steps of {self.batch_size} samples was asked for; give at least 1 of each."
             )
+        if self.accumulate < 1 or self.batch_size % self.accumulate:
+            raise SettingsError(
+                f"A batch of {self.batch_size} samples cannot be accumulated from {self.accumulate} equal parts; "
+                "give a divisor of the batch size."
+            )
+        if self.cooldown and self.schedule != "constant":
+            raise SettingsError(
+                f"The schedule '{self.schedule}' falls to zero by itself; give a cooldown only with 'constant'."
+            )
         if not 0 < self.learning_rate < 1:
             raise SettingsError(f"The learning rate is {self.learning_rate}; give one between 0 and 1.")
         if not 0 <= self.ema_decay < 1:
@@ -46,6 +66,9 @@ class TrainSettings:
 
 def rate_factor(settings: TrainSettings, step: int) -> float:
     """Return the learning rate at `step` (counted from 0) as a fraction of its peak."""
-    rising = min(1.0, (step + 1) / max(1, settings.warmup))
-    falling = min(1.0, (settings.steps - step) / (settings.cooldown + 1)) if settings.cooldown else 1.0
-    return rising * falling
+    if step < settings.warmup:
+        return (step + 1) / settings.warmup
+    if settings.schedule == "constant":
+        return min(1.0, (settings.steps - step) / (settings.cooldown + 1)) if settings.cooldown else 1.0
+    done = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
+    return 1 - done if settings.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from retouch.core.errors import TrainingError
 from retouch.core.files import atomic_write
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")
-
 
 def save_state(
     folder: Path,
@@ -39,7 +37,7 @@ def save_state(
     tensors |= {f"average/{name}": value for name, value in average.items()}
     for name, value in parameters.items():
         moments = optimiser.state.get(value, {})
-        tensors |= {f"{key}/{name}": moments[key] for key in _MOMENTS if key in moments}
+        tensors |= {f"{key}/{name}": kept for key, kept in moments.items() if isinstance(kept, Tensor)}
     try:
         save_file({key: value.contiguous() for key, value in tensors.items()}, partial / "state.safetensors")
     except OSError as error:
@@ -78,11 +76,19 @@ def load_state(
             f"{state} holds no weights for {missing[0]} and {len(missing) - 1} more; "
             "it belongs to another network: give another --out."
         )
-    step = torch.tensor(float(str(load_facts(state)["step"])))
+    moments: dict[str, dict[str, Tensor]] = {}
+    for key, kept in tensors.items():
+        group, _, name = key.partition("/")
+        if group not in ("weights", "average"):
+            moments.setdefault(name, {})[group] = kept
+    step = int(str(load_facts(state)["step"]))
     with torch.no_grad():
         for name, value in parameters.items():
             value.copy_(tensors[f"weights/{name}"])
-            if f"exp_avg/{name}" in tensors:
-                moments = {key: tensors[f"{key}/{name}"].to(value.device) for key in _MOMENTS}
-                optimiser.state[value] = {"step": step.clone(), **moments}
+            if name in moments:
+                # AdamW counts in a tensor of its own, on the CPU; its 8-bit form in a number, which is not stored.
+                kept = {
+                    key: moment if key == "step" else moment.to(value.device) for key, moment in moments[name].items()
+                }
+                optimiser.state[value] = {"step": step, **kept}
     return {key.removeprefix("average/"): value for key, value in tensors.items() if key.startswith("average/")}

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from retouch.core.errors import TrainingError
 from retouch.core.seeds import derive_seed
 from retouch.training.average import WeightAverage, named_parameters
 from retouch.training.journal import Journal
-from retouch.training.kind import Kind
+from retouch.training.kind import Kind, Loss
+from retouch.training.optimiser import autocast, make_optimiser, recompute_activations
 from retouch.training.order import batch_indices
 from retouch.training.parallel import Processes
 from retouch.training.settings import TrainSettings, rate_factor
@@ -81,14 +82,12 @@ class _Run:
     def __init__(self, kind: Kind, settings: TrainSettings, out: Path) -> None:
         self.kind, self.settings, self.out = kind, settings, out
         self.parameters = named_parameters(kind.modules)
-        self.optimiser = torch.optim.AdamW(
-            self.parameters.values(),
-            lr=settings.learning_rate,
-            betas=settings.betas,
-            weight_decay=settings.weight_decay,
-        )
-        self.average = WeightAverage(self.parameters, decay=settings.ema_decay)
+        self.optimiser = make_optimiser(self.parameters.values(), settings)
+        self.average = WeightAverage(self.parameters, decay=settings.ema_decay, on_cpu=settings.ema_on_cpu)
+        if settings.checkpointing:
+            recompute_activations(kind.modules.values())
         self.device = next(iter(self.parameters.values())).device
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "float16")
         self.processes = Processes(self.device)
         self.journal = Journal(out / "log") if self.processes.first else None
         self.step = 0
@@ -100,7 +99,11 @@ class _Run:
             return
         average = load_state(state, parameters=self.parameters, optimiser=self.optimiser)
         self.average.load(average)
-        self.step = int(str(load_facts(state)["step"]))
+        facts = load_facts(state)
+        self.step = int(str(facts["step"]))
+        scaler = facts.get("scaler")
+        if isinstance(scaler, dict):
+            self.scaler.load_state_dict(scaler)
 
     def generator(self, *names: str | int) -> torch.Generator:
         seed = derive_seed(self.settings.seed, self.kind.name, *names)
@@ -133,25 +136,33 @@ class _Run:
         settings = self.settings
         for group in self.optimiser.param_groups:
             group["lr"] = settings.learning_rate * rate_factor(settings, self.step)
-        indices = batch_indices(size=self.kind.size, batch=settings.batch_size, step=self.step, seed=settings.seed)
-        names = ("step", self.step) if self.processes.first else ("step", self.step, self.processes.rank)
-        enabled = settings.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=enabled):
-            loss = self.kind.loss(self.processes.share(indices), self.generator(*names))
-        (value,) = self.processes.mean([float(loss.total.detach())])
+        batch = batch_indices(size=self.kind.size, batch=settings.batch_size, step=self.step, seed=settings.seed)
+        mine = self.processes.share(batch)
+        losses = [self.backward(mine, part) for part in range(settings.accumulate)]
+        (value,) = self.processes.mean([sum(float(loss.total.detach()) for loss in losses) / len(losses)])
         if not math.isfinite(value):
             raise TrainingError(
                 f"The loss became {value} at step {self.step}; the last good checkpoint was kept: "
                 "lower the learning rate and run again."
             )
-        loss.total.backward()
         self.processes.average_gradients(self.parameters.values())
+        self.scaler.unscale_(self.optimiser)
         torch.nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip)
-        self.optimiser.step()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
         self.optimiser.zero_grad(set_to_none=True)
         self.average.update(self.step)
         self.step += 1
-        return value, dict(loss.parts)
+        return value, dict(losses[0].parts)
+
+    def backward(self, batch: Sequence[int], part: int) -> Loss:
+        """Add the gradients of one part of this process's batch, with randomness of its own."""
+        settings, rank = self.settings, self.processes.rank
+        names = ("step", self.step, rank, part) if rank or part else ("step", self.step)
+        with autocast(settings.precision, self.device):
+            loss = self.kind.loss(batch[part :: settings.accumulate], self.generator(*names))
+        self.scaler.scale(loss.total / settings.accumulate).backward()
+        return loss
 
     def validate(self) -> None:
         if self.journal is None:
@@ -175,7 +186,8 @@ class _Run:
             parameters=self.parameters,
             optimiser=self.optimiser,
             average=self.average.shadow,
-            facts={"kind": self.kind.name, "settings": asdict(self.settings), "figures": self.figures},
+            facts={"kind": self.kind.name, "settings": asdict(self.settings), "figures": self.figures}
+            | {"scaler": self.scaler.state_dict()},
         )
 
     def finish(self) -> None:

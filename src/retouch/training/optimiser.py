@@ -1,0 +1,40 @@
+"""The optimiser of a run, its precision, and what saves it memory."""
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+
+import torch
+from torch import nn
+
+from retouch.core.errors import TrainingError
+from retouch.training.settings import Precision, TrainSettings
+
+
+def make_optimiser(parameters: Iterable[nn.Parameter], settings: TrainSettings) -> torch.optim.Optimizer:
+    """AdamW, or its 8-bit form. Raises TrainingError where bitsandbytes is wanted and missing."""
+    options = {"lr": settings.learning_rate, "betas": settings.betas, "weight_decay": settings.weight_decay}
+    if settings.optimiser == "adamw":
+        return torch.optim.AdamW(parameters, **options)
+    try:
+        from bitsandbytes.optim import AdamW8bit  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise TrainingError(
+            "The optimiser adamw8bit needs bitsandbytes; run `pip install bitsandbytes`, or train with adamw."
+        ) from error
+    return AdamW8bit(parameters, **options)
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
+    """Compute in half precision where `precision` asks for it; weights stay float32."""
+    kind = torch.float16 if precision == "float16" else torch.bfloat16
+    return torch.autocast(device.type, kind, enabled=precision != "float32")
+
+
+def recompute_activations(modules: Iterable[nn.Module]) -> None:
+    """Let the networks that can forget activations and compute them again, for memory against time."""
+    for module in modules:
+        for name in ("enable_gradient_checkpointing", "gradient_checkpointing_enable"):
+            enable = getattr(module, name, None)
+            if enable is not None:
+                enable()
+                break
