@@ -83,7 +83,7 @@ def _editor(data: Path, out: Path) -> InstructRecipe:
             "rooms rendered by Retouch itself",
             "photographs of the train and validation splits of clothing-dataset-small (alexeygrigorev, CC0 1.0)",
         ),
-        task=InstructTask(flip=0.0, noise_bias=1.0),
+        task=InstructTask(flip=0.0, noise_bias=0.5),
         settings=TrainSettings(
             steps=20_000,
             batch_size=16,

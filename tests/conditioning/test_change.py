@@ -1,6 +1,7 @@
 """Denoising the change from the source: the same trajectory, seen from the source."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,7 +34,7 @@ def test_the_velocity_of_the_change_gives_the_velocity_of_the_picture(timestep: 
     clean, source, noise = noisy(1)
     power = signal_powers(ZERO_TERMINAL_SCHEDULE)[timestep]
     alpha, sigma = power.sqrt(), (1 - power).sqrt()
-    schedule, time = ChangeSchedule(ZERO_TERMINAL_SCHEDULE), torch.tensor(timestep)
+    schedule, time = ChangeSchedule.of(ZERO_TERMINAL_SCHEDULE, 0.35), torch.tensor(timestep)
     seen = schedule.to_change(alpha * clean + sigma * noise, time, source)
     torch.testing.assert_close(seen, alpha * (clean - source) + sigma * noise)
     answer = alpha * noise - sigma * (clean - source)
@@ -42,16 +43,32 @@ def test_the_velocity_of_the_change_gives_the_velocity_of_the_picture(timestep: 
 
 def test_noise_is_the_same_for_both() -> None:
     _, source, noise = noisy(2)
-    assert ChangeSchedule(SCHEDULE).from_change(noise, torch.tensor(400), source) is noise
+    assert ChangeSchedule.of(SCHEDULE, 0.35).from_change(noise, torch.tensor(400), source) is noise
 
 
-def test_without_a_source_it_is_an_ordinary_model(make_tiny: Callable[..., "Checkpoint"]) -> None:
-    checkpoint = make_tiny(condition_scaled=True, denoises="change")
+@pytest.mark.parametrize("timestep", [100, 500, 900, 999])
+@pytest.mark.parametrize("config", [SCHEDULE, ZERO_TERMINAL_SCHEDULE])
+def test_the_skip_is_the_best_linear_guess(config: dict[str, object], timestep: int) -> None:
+    generator = Generator().manual_seed(5)
+    change, noise = torch.randn(2, 64, 4, 32, 32, generator=generator)
+    change, power = 0.35 * change, signal_powers(config)[timestep]
+    alpha, sigma = power.sqrt(), (1 - power).sqrt()
+    velocity = config is ZERO_TERMINAL_SCHEDULE
+    wanted = alpha * noise - sigma * change if velocity else noise
+    seen = alpha * change + sigma * noise
+    guess = ChangeSchedule.of(config, 0.35).with_skip(torch.zeros_like(seen), torch.tensor(timestep), seen)
+    best = (wanted * seen).sum() / (seen * seen).sum() * seen
+    torch.testing.assert_close(guess, best, atol=0.02, rtol=0)
+
+
+def test_with_a_spread_of_one_and_no_source_it_is_an_ordinary_model(make_tiny: Callable[..., "Checkpoint"]) -> None:
+    checkpoint = make_tiny(condition_scaled=True, denoises="change", change_spread=1.0)
+    config = {**checkpoint.scheduler_config, **ZERO_TERMINAL_SCHEDULE}
     _, source, latents = noisy(3)
     branches = instruct_branches(checkpoint, source, ["make it green"] * 2)
-    time = torch.tensor(700)
-    around = unet_predictor(checkpoint, branches)(latents, time, (NONE, BOTH))
-    plain = UNetPredictor(checkpoint.unet, branches)(latents, time, (NONE, BOTH))
+    time, names = torch.tensor(700), (NONE, BOTH)
+    around = unet_predictor(replace(checkpoint, scheduler_config=config), branches)(latents, time, names)
+    plain = UNetPredictor(checkpoint.unet, branches)(latents, time, names)
     torch.testing.assert_close(around[NONE], plain[NONE])
     assert not torch.allclose(around[BOTH], plain[BOTH])
 
@@ -70,7 +87,7 @@ class _NothingChanges(torch.nn.Module):
 def test_where_nothing_changes_the_loop_returns_the_source(scheduler: str) -> None:
     _, source, noise = noisy(4)
     branch = Branch(channels=source, context=torch.zeros(2, 1, 16))
-    change = ChangeSchedule(ZERO_TERMINAL_SCHEDULE)
+    change = ChangeSchedule.of(ZERO_TERMINAL_SCHEDULE, 1.0)
     predictor = UNetPredictor(_NothingChanges(), {BOTH: branch, NONE: branch}, change=change)  # type: ignore[arg-type]
     result = denoise(
         predictor,
@@ -80,7 +97,12 @@ def test_where_nothing_changes_the_loop_returns_the_source(scheduler: str) -> No
         steps=10,
         generator=Generator().manual_seed(0),
     )
-    torch.testing.assert_close(result, source, atol=0.05, rtol=0)
+    torch.testing.assert_close(result, source, atol=0.15, rtol=0)  # the last step leaves σ = 0.03
+
+
+def test_a_spread_out_of_range_is_refused() -> None:
+    with pytest.raises(ModelError, match="change_spread is 0"):
+        ConditioningSpec(condition_scaled=True, denoises="change", change_spread=0.0)
 
 
 def test_a_model_without_a_scaled_source_cannot_denoise_its_change() -> None:

@@ -28,29 +28,36 @@ class UNetPredictor:
     def __call__(self, latents: Tensor, timestep: Tensor, branches: Sequence[str]) -> dict[str, Tensor]:
         """Predictions by name, each of the shape and type of `latents` (B, 4, h, w)."""
         distinct = {id(self._branches[name]): self._branches[name] for name in branches}
-        joined = [self._join(latents, timestep, branch) for branch in distinct.values()]
+        noisy = {key: self._noisy(latents, timestep, branch) for key, branch in distinct.items()}
+        joined = [_join(noisy[key], branch) for key, branch in distinct.items()]
         inputs = torch.cat(joined).to(self._unet.dtype)
         context = torch.cat([branch.context for branch in distinct.values()]).to(self._unet.dtype)
         predicted = self._unet(inputs, timestep, encoder_hidden_states=context, return_dict=False)[0]
         parts = dict(zip(distinct, predicted.to(latents.dtype).chunk(len(distinct)), strict=True))
-        found = {key: self._part(part, timestep, distinct[key]) for key, part in parts.items()}
+        found = {key: self._prediction(part, timestep, noisy[key], distinct[key]) for key, part in parts.items()}
         return {name: found[id(self._branches[name])] for name in branches}
 
-    def _join(self, latents: Tensor, timestep: Tensor, branch: Branch) -> Tensor:
-        """(B, 4 + C, h, w)."""
-        if branch.channels is None:
-            return latents
-        if self._change is not None:
-            latents = self._change.to_change(latents, timestep, branch.channels)
-        return torch.cat([latents, branch.channels], dim=1)
-
-    def _part(self, prediction: Tensor, timestep: Tensor, branch: Branch) -> Tensor:
+    def _noisy(self, latents: Tensor, timestep: Tensor, branch: Branch) -> Tensor:
         if self._change is None or branch.channels is None:
-            return prediction
-        return self._change.from_change(prediction, timestep, branch.channels)
+            return latents
+        return self._change.to_change(latents, timestep, branch.channels)
+
+    def _prediction(self, answer: Tensor, timestep: Tensor, noisy: Tensor, branch: Branch) -> Tensor:
+        if self._change is None or branch.channels is None:
+            return answer
+        answer = self._change.with_skip(answer, timestep, noisy)
+        return self._change.from_change(answer, timestep, branch.channels)
+
+
+def _join(latents: Tensor, branch: Branch) -> Tensor:
+    """(B, 4 + C, h, w)."""
+    return latents if branch.channels is None else torch.cat([latents, branch.channels], dim=1)
 
 
 def unet_predictor(checkpoint: Checkpoint, branches: Mapping[str, Branch]) -> UNetPredictor:
     """The predictor of a checkpoint's U-Net, as its spec says."""
-    change = ChangeSchedule(checkpoint.scheduler_config) if checkpoint.spec.denoises == "change" else None
+    spec = checkpoint.spec
+    change = None
+    if spec.denoises == "change":
+        change = ChangeSchedule.of(checkpoint.scheduler_config, spec.change_spread)
     return UNetPredictor(checkpoint.unet, branches, change=change)

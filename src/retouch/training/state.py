@@ -90,5 +90,6 @@ def load_state(
                 kept = {
                     key: moment if key == "step" else moment.to(value.device) for key, moment in moments[name].items()
                 }
-                optimiser.state[value] = {"step": step, **kept}
+                count = torch.tensor(float(step)) if isinstance(optimiser, torch.optim.AdamW) else step
+                optimiser.state[value] = {"step": count, **kept}
     return {key.removeprefix("average/"): value for key, value in tensors.items() if key.startswith("average/")}

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from retouch.conditioning.change import ChangeSchedule
 from retouch.conditioning.image import decode_latents, scaling_factor
 from retouch.diffusion.schedules import signal_powers
 from retouch.models.checkpoint import Checkpoint
@@ -61,6 +62,9 @@ class InstructKind:
         self._sampler, self._data = sampler, tuple(data)
         self._velocity = checkpoint.scheduler_config.get("prediction_type") == "v_prediction"
         self._signal = signal_powers(checkpoint.scheduler_config)
+        self._change = None
+        if checkpoint.spec.denoises == "change":
+            self._change = ChangeSchedule.of(checkpoint.scheduler_config, checkpoint.spec.change_spread)
         self._ids = _token_ids(checkpoint, table.prompts)
         self._mirrored_ids = _token_ids(checkpoint, [mirrored(text) for text in table.prompts])
         self._held_out_ids = _token_ids(checkpoint, held_out.prompts)
@@ -119,7 +123,7 @@ class InstructKind:
         target = self._target(table, picked, side, generator)
         source = self._condition(table.mean[table.source[picked], side])
         source, ids = self._dropped(source, ids, generator, dropout)
-        if self.checkpoint.spec.denoises == "change":
+        if self._change is not None:
             target = target - source
         noise = torch.randn(target.shape, generator=generator)
         times = self._timesteps(len(picked), generator)
@@ -129,6 +133,8 @@ class InstructKind:
         context = self.checkpoint.text_encoder(ids.to(unet.device)).last_hidden_state
         model_input = torch.cat([noisy, source], dim=1).to(unet.device)
         prediction = unet(model_input, times.to(unet.device), context, return_dict=False)[0].float()
+        if self._change is not None:
+            prediction = self._change.with_skip(prediction, times, noisy.to(unet.device))
         # Velocity: Salimans and Ho, arXiv 2202.00512, appendix D.
         wanted = (alpha * noise - sigma * target if self._velocity else noise).to(unet.device)
         error = functional.mse_loss(prediction, wanted, reduction="none").mean(dim=1)
