@@ -45,7 +45,7 @@ def decoder(data: Path, out: Path) -> VaeRecipe:
     return VaeRecipe(
         data=(data / "rooms", data / "photos"),
         held_out={"rooms": data / "rooms-validation", "photographs": data / "photos-validation"},
-        start=out / "vae" / "model",
+        base=out / "vae" / "model",
         task=VaeTask(crop=128, decoder_only=True),
         settings=TrainSettings(
             steps=20_000, batch_size=8, learning_rate=5e-4, warmup=100, cooldown=4_000, ema_decay=0.999
@@ -54,23 +54,45 @@ def decoder(data: Path, out: Path) -> VaeRecipe:
 
 
 def draft(data: Path, out: Path) -> InstructRecipe:
-    """The editor's first part, from nothing: at half the size each way, where a sample costs a quarter."""
-    recipe = _editor(data, out)
-    return replace(
-        recipe,
-        task=replace(recipe.task, pooled=2),
-        settings=replace(
-            recipe.settings, steps=5_000, batch_size=32, learning_rate=8e-4, cooldown=500, ema_decay=0.998
+    """The editor's first and longest part, from nothing: at half the size each way, where a sample costs a quarter."""
+    return _editor(
+        data,
+        out,
+        task=InstructTask(flip=0.0, pooled=2, noise_bias=3.0),
+        settings=TrainSettings(
+            steps=30_000,
+            batch_size=32,
+            learning_rate=3e-4,
+            warmup=200,
+            cooldown=3_000,
+            ema_decay=0.998,
+            save_every=250,
+            validate_every=500,
         ),
     )
 
 
 def instruct(data: Path, out: Path) -> InstructRecipe:
     """The editor: an 8-channel U-Net of 17M parameters and its text encoder, from the draft."""
-    return replace(_editor(data, out), start=out / "draft" / "model")
+    recipe = _editor(
+        data,
+        out,
+        task=InstructTask(flip=0.0, noise_bias=1.5),
+        settings=TrainSettings(
+            steps=3_000,
+            batch_size=16,
+            learning_rate=2e-4,
+            warmup=50,
+            cooldown=1_500,
+            ema_decay=0.995,
+            save_every=250,
+            validate_every=500,
+        ),
+    )
+    return replace(recipe, base=out / "draft" / "model")
 
 
-def _editor(data: Path, out: Path) -> InstructRecipe:
+def _editor(data: Path, out: Path, *, task: InstructTask, settings: TrainSettings) -> InstructRecipe:
     return InstructRecipe(
         data=(data / "rooms", data / "photos"),
         held_out=(data / "rooms-validation", data / "photos-validation"),
@@ -83,17 +105,8 @@ def _editor(data: Path, out: Path) -> InstructRecipe:
             "rooms rendered by Retouch itself",
             "photographs of the train and validation splits of clothing-dataset-small (alexeygrigorev, CC0 1.0)",
         ),
-        task=InstructTask(flip=0.0, noise_bias=0.5),
-        settings=TrainSettings(
-            steps=20_000,
-            batch_size=16,
-            learning_rate=5e-4,
-            warmup=200,
-            cooldown=2_000,
-            ema_decay=0.9995,
-            save_every=250,
-            validate_every=500,
-        ),
+        task=task,
+        settings=settings,
     )
 
 

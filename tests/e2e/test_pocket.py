@@ -54,7 +54,6 @@ def test_a_photograph_comes_back_at_its_own_size(editor: Editor) -> None:
     assert result.size == photograph.size == (451, 300)
 
 
-@pytest.mark.xfail(strict=True, reason="the embedded checkpoint is too young to follow words; see docs/pocket.md")
 def test_the_instruction_matters(editor: Editor) -> None:
     room = Image.open(EXAMPLES / "living-room.png")
     green, night = (

@@ -1,45 +1,96 @@
-"""`retouch train`: train a network as a recipe file says."""
+"""`retouch train`: train a network, as a kind with its usual settings or as a recipe file says."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
 from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say_facts
-from retouch.core.errors import Cancelled
+from retouch.core.errors import Cancelled, SettingsError
+
+if TYPE_CHECKING:
+    from retouch.training.recipe import Recipe
+
+WHICH = "The kind to train (instruct, vae), or with --recipe one of its functions. (default: the only one)"
+DATA = "A folder of records, several times for several; with --recipe where its folders lie. (default: runs/data)"
 
 
 def train(
     *,
-    recipe: Annotated[Path, typer.Option("--recipe", help="A Python file whose functions return run configurations.")],
-    member: Annotated[
-        str | None, typer.Argument(help="Which of its functions. (default: the only one)", show_default=False)
+    which: Annotated[str | None, typer.Argument(metavar="KIND", help=WHICH, show_default=False)] = None,
+    recipe: Annotated[
+        Path | None, typer.Option("--recipe", help="A Python file whose functions return run configurations.")
     ] = None,
-    data: Annotated[Path, typer.Option(help="Where the record folders that the recipe names lie.")] = Path("runs/data"),
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where runs are kept and resumed.")] = Path("runs"),
-    steps: Annotated[int | None, typer.Option(help="Train this long instead of what the recipe says.")] = None,
+    data: Annotated[list[Path] | None, typer.Option(help=DATA, show_default=False)] = None,
+    base: Annotated[str, typer.Option(help="What a kind starts from: pocket, a folder or a hub id.")] = "pocket",
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the run is kept and resumed.")] = Path("runs"),
+    lora: Annotated[int | None, typer.Option(help="Train low-rank updates of this rank; instruct only.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps in all. (default: the kind's or recipe's)")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples a step. (default: the kind's)")] = None,
+    accumulate: Annotated[int | None, typer.Option(help="Parts a batch is computed in. (default: 1)")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The highest. (default: the kind's)")] = None,
+    schedule: Annotated[str | None, typer.Option(help="constant, linear or cosine. (default: the kind's)")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16. (default: bfloat16)")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random. (default: 0)")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Train a network as a recipe file says; run the same command again to resume.
+    """Train a network; run the same command again to resume.
 
-    Losses, validation figures and pictures go to TensorBoard files in the run's folder.
+    Losses, validation figures and pictures go to TensorBoard files in the run's folder, the trained model to its
+    folder `model`. Several processes share a run when started by torchrun.
 
     [bold]Examples[/bold]
 
+    retouch train instruct --data runs/data/rooms --base pocket --out runs/mine
+
+    retouch train instruct --lora 8 --data pairs --base timbrooks/instruct-pix2pix --out runs/style
+
     retouch train --recipe recipes/pocket.py vae
 
-    retouch train --recipe recipes/pocket.py instruct --device cuda --out runs
+    torchrun --nproc-per-node 2 -m retouch train --recipe recipes/pocket.py instruct
     """
-    from retouch.training.run import read_recipe, run_recipe
+    if recipe is not None:
+        chosen = (lora, batch_size, accumulate, learning_rate, schedule, precision, seed)
+        if any(value is not None for value in chosen):
+            raise SettingsError("A recipe says how it trains; beside --recipe give --steps alone, or change the file.")
+        _run(*_from_recipe(recipe, which, data, out), steps=steps, device=device)
+        return
+    from retouch.training.settings import Precision, Schedule
+    from retouch.training.usual import Choices, Material, usual_recipe
 
-    configuration = read_recipe(recipe, member, data=data, out=out)
+    if which is None or not data:
+        raise SettingsError("Name a kind and its --data, or a --recipe; `retouch train --help` shows both.")
+    choices = Choices(
+        batch_size=batch_size,
+        accumulate=accumulate,
+        learning_rate=learning_rate,
+        schedule=cast(Schedule | None, _one_of("schedule", schedule, get_args(Schedule))),
+        precision=cast(Precision | None, _one_of("precision", precision, get_args(Precision))),
+        seed=seed,
+    )
+    material = Material(data=data, base=base, out=out, lora=lora)
+    _run(usual_recipe(which, material, choices), which, out, steps=steps, device=device)
+
+
+def _from_recipe(recipe: Path, member: str | None, data: list[Path] | None, out: Path) -> tuple["Recipe", str, Path]:
+    from retouch.training.run import read_recipe
+
+    if data is not None and len(data) > 1:
+        raise SettingsError(f"A recipe finds its record folders in one place; {len(data)} --data were given.")
+    where = data[0] if data else Path("runs/data")
     name = member or recipe.stem
+    return read_recipe(recipe, member, data=where, out=out), name, out / name
+
+
+def _run(configuration: "Recipe", name: str, folder: Path, *, steps: int | None, device: str) -> None:
+    from retouch.training.run import run_recipe
+
     note = "stopping after this step and saving; press Ctrl-C again to stop at once."
     with patient_interrupt(note) as cancelled, progress(f"training {name}") as update:
         report = run_recipe(
             configuration,
-            out / name,
+            folder,
             device=device,
             steps=steps,
             on_prepared=lambda done, total: update(done, total, "pictures encoded"),
@@ -54,3 +105,9 @@ def train(
         raise Cancelled(f"Stopped at step {report.steps}; run the same command again to go on.")
     figures = {name: f"{value:.4g}" for name, value in report.figures.items()}
     say_facts({"steps": report.steps, **figures, "folder": report.folder})
+
+
+def _one_of(name: str, value: str | None, known: tuple[str, ...]) -> str | None:
+    if value is not None and value not in known:
+        raise SettingsError(f"{name} is '{value}'; choose {', '.join(known)}.")
+    return value

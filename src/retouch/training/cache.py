@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,32 @@ def joined(tables: Sequence[PairTable]) -> PairTable:
         target=torch.cat([table.target + offset for table, offset in zip(tables, offsets, strict=True)]),
         changed=torch.cat([table.changed for table in tables]),
         prompts=tuple(prompt for table in tables for prompt in table.prompts),
+    )
+
+
+def parted(table: PairTable, *, every: int) -> tuple[PairTable, PairTable]:
+    """Part a table into pairs to train on and pairs to measure on, those of every `every`-th source picture.
+
+    A picture is on one side only. Raises DataError where one side would be empty.
+    """
+    number = {picture: place for place, picture in enumerate(dict.fromkeys(table.source.tolist()))}
+    held = [number[picture] % every == every - 1 for picture in table.source.tolist()]
+    if all(held) or not any(held):
+        raise DataError(
+            f"The data shows {len(number)} source pictures, too few to hold some out; "
+            f"give at least {every}, or a folder to validate on."
+        )
+    return _rows(table, [not out for out in held]), _rows(table, held)
+
+
+def _rows(table: PairTable, wanted: Sequence[bool]) -> PairTable:
+    mask = torch.tensor(wanted)
+    return replace(
+        table,
+        source=table.source[mask],
+        target=table.target[mask],
+        changed=table.changed[mask],
+        prompts=tuple(prompt for prompt, keep in zip(table.prompts, wanted, strict=True) if keep),
     )
 
 

@@ -1,7 +1,6 @@
 """The optimiser of a run, its precision, and what saves it memory."""
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
 
 import torch
 from torch import nn
@@ -24,7 +23,7 @@ def make_optimiser(parameters: Iterable[nn.Parameter], settings: TrainSettings) 
     return AdamW8bit(parameters, **options)
 
 
-def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[None]:
+def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     """Compute in half precision where `precision` asks for it; weights stay float32."""
     kind = torch.float16 if precision == "float16" else torch.bfloat16
     return torch.autocast(device.type, kind, enabled=precision != "float32")

@@ -4,6 +4,7 @@ Started by `accelerate launch` or `torchrun`, which say in the environment how m
 over gloo on CPUs, NCCL on GPUs. A run started alone is one process of one.
 """
 
+import atexit
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 
@@ -21,6 +22,8 @@ class Processes:
         state = PartialState(cpu=device.type == "cpu")
         self._state, self._device = state, device
         self.rank, self.count = state.process_index, state.num_processes
+        if self.count > 1:
+            atexit.register(_leave)
 
     @property
     def first(self) -> bool:
@@ -57,3 +60,9 @@ class Processes:
         distributed.all_reduce(flat)
         parts = (flat / self.count).split([gradient.numel() for gradient in gradients])
         torch._foreach_copy_(gradients, [part.view_as(grad) for part, grad in zip(parts, gradients, strict=True)])
+
+
+def _leave() -> None:
+    """End the group before the interpreter does: its threads, still running then, would abort the process."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()

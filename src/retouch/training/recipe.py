@@ -20,12 +20,14 @@ from retouch.models.architecture import (
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.colour_start import start_from_colours
 from retouch.models.load import load
-from retouch.models.spec import ConditioningSpec
+from retouch.models.sources import find_model
+from retouch.models.spec import PUBLISHED, ConditioningSpec
 from retouch.models.tokenizer import train_tokenizer
+from retouch.models.widen import as_editor
 from retouch.records.pair import Split
 from retouch.records.shards import read_records
 from retouch.scenes.language import mirrored
-from retouch.training.cache import Encoding, OnPrepared, PairTable, joined, pair_table
+from retouch.training.cache import Encoding, OnPrepared, PairTable, joined, pair_table, parted
 from retouch.training.kind import Kind
 from retouch.training.kinds.instruct import InstructKind, InstructTask
 from retouch.training.kinds.vae import VaeKind, VaeTask
@@ -39,17 +41,17 @@ class VaeRecipe:
     """Train an autoencoder on the pictures of record folders.
 
     `data` are folders of records of the train split, `held_out` of the validation split by the name
-    their figure gets; `validation_pictures` of each are measured. `start` is a folder of an
-    autoencoder to go on from; None starts from nothing, or with `from_colours` from weights that
-    already carry mean colours.
+    their figure gets; without the latter a twentieth of the pictures is held out. `validation_pictures`
+    of each are measured. `base` is an autoencoder's own folder, or whatever `models.load` takes; None
+    starts from nothing, or with `from_colours` from weights that already carry mean colours.
     """
 
     data: Sequence[Path]
-    held_out: Mapping[str, Path]
     settings: TrainSettings
+    held_out: Mapping[str, Path] = field(default_factory=dict)
     task: VaeTask = field(default_factory=VaeTask)
     architecture: Architecture = POCKET
-    start: Path | None = None
+    base: str | Path | None = None
     from_colours: bool = False
     validation_pictures: int = 24
 
@@ -57,18 +59,23 @@ class VaeRecipe:
         """Load the pictures and the network. Raises DataError where a folder has no records."""
         del on_prepared
         pictures = unique_pictures(self.data, split="train")
-        held_out = {
-            name: unique_pictures([folder], split="validation")[: self.validation_pictures]
-            for name, folder in self.held_out.items()
-        }
+        held_out = {name: unique_pictures([folder], split="validation") for name, folder in self.held_out.items()}
+        if not held_out:
+            held_out = {"pictures": pictures[19::20]}
+            pictures = [picture for place, picture in enumerate(pictures) if place % 20 != 19]
+        if not all(held_out.values()):
+            raise DataError("The data shows fewer than 20 pictures, too few to hold some out; make more pairs.")
+        held_out = {name: shown[: self.validation_pictures] for name, shown in held_out.items()}
         vae: Any = self._network()
         # oneDNN and cuDNN both compute convolutions this narrow faster with the channels last.
         vae.to(device, memory_format=torch.channels_last)
         return VaeKind(vae, pictures, held_out, self.task)
 
     def _network(self) -> AutoencoderKL:
-        if self.start is not None:
-            return AutoencoderKL.from_pretrained(self.start, torch_dtype=torch.float32)
+        if self.base is not None:
+            alone = (Path(self.base) / "config.json").is_file()
+            folder = Path(self.base) if alone else find_model(str(self.base)) / "vae"
+            return AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.settings.seed)
             vae = random_vae(self.architecture)
@@ -81,41 +88,48 @@ class VaeRecipe:
 class InstructRecipe:
     """Train an editor on record folders, from nothing beside an autoencoder, or from a checkpoint.
 
-    `data` are folders of the train split, `held_out` of the validation split. Without `start`, a
-    tokenizer of `vocabulary` pieces is learned from the records' words and `texts`, and `vae` names
-    the autoencoder's folder. `cache` keeps latents between runs; `notes` go into the model card.
+    `data` are folders of the train split, `held_out` of the validation split; without the latter every
+    `validation_every`-th source picture of the train split is held out. `base` is whatever `models.load`
+    takes, of 4 or 8 channels; where it is None, a tokenizer of `vocabulary` pieces is learned from the
+    records' words and `texts`, `vae` names the autoencoder's folder, and `spec` is needed. With a base,
+    `spec` overrides its own. `cache` keeps latents between runs; `notes` go into the model card.
     """
 
     data: Sequence[Path]
-    held_out: Sequence[Path]
     cache: Path
     settings: TrainSettings
-    spec: ConditioningSpec
+    held_out: Sequence[Path] = ()
+    spec: ConditioningSpec | None = None
     vae: Path | None = None
-    start: Path | None = None
+    base: str | Path | None = None
     texts: Callable[[], Iterable[str]] = list
     notes: Sequence[str] = ()
     vocabulary: int = 2500
+    validation_every: int = 20
     task: InstructTask = field(default_factory=InstructTask)
     architecture: Architecture = POCKET
 
     def build(self, device: torch.device, *, on_prepared: OnPrepared = lambda _done, _total: None) -> Kind:
         """Prepare latents and networks. Raises DataError or ModelError where a part is missing."""
-        checkpoint = self._checkpoint()
+        checkpoint, widened = self._checkpoint()
         for module in checkpoint.modules.values():
             module.to(device)
         vae: Any = checkpoint.vae
         vae.to(memory_format=torch.channels_last)
-        tables = self._tables(checkpoint.vae, self.data, "train", on_prepared)
-        held_out = self._tables(checkpoint.vae, self.held_out, "validation", on_prepared)
+        table = joined(self._tables(checkpoint.vae, self.data, "train", on_prepared))
+        if self.held_out:
+            held_out = joined(self._tables(checkpoint.vae, self.held_out, "validation", on_prepared))
+        else:
+            table, held_out = parted(table, every=self.validation_every)
         return InstructKind(
             checkpoint,
-            joined(tables),
-            joined(held_out),
+            table,
+            held_out,
             self.task,
             mirrored=mirrored,
             sampler=sample_edits,
             data=self.notes,
+            widened=widened,
         )
 
     def _tables(
@@ -127,11 +141,20 @@ class InstructRecipe:
             for folder in folders
         ]
 
-    def _checkpoint(self) -> Checkpoint:
-        if self.start is not None:
-            return load(self.start)
-        if self.vae is None:
-            raise ModelError("The recipe names neither a checkpoint to start from nor an autoencoder; give one.")
+    def _checkpoint(self) -> tuple[Checkpoint, bool]:
+        """The start, and whether its first convolution had to be widened."""
+        if self.base is None:
+            return self._fresh(), False
+        base = load(self.base)
+        spec = self.spec or (base.spec if base.kind == "instruct" else PUBLISHED["instruct"])
+        return as_editor(base, spec), base.kind != "instruct"
+
+    def _fresh(self) -> Checkpoint:
+        if self.vae is None or self.spec is None:
+            raise ModelError(
+                "The recipe names no checkpoint to start from, and not both an autoencoder and a spec to begin anew; "
+                "give a base, or vae and spec."
+            )
         vae = AutoencoderKL.from_pretrained(self.vae, torch_dtype=torch.float32).eval().requires_grad_(False)
         tokenizer = train_tokenizer(
             chain(self.texts(), self._words()),

@@ -1,7 +1,7 @@
 """Train an editor that follows instructions: a U-Net beside the source's latents, its text encoder jointly."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -10,12 +10,13 @@ from torch.nn import functional
 
 from retouch.conditioning.change import ChangeSchedule
 from retouch.conditioning.image import decode_latents, scaling_factor
-from retouch.diffusion.schedules import signal_powers
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.save import save
 from retouch.training.cache import PairTable
 from retouch.training.card import CardFacts, model_card
 from retouch.training.kind import Loss, Validation
+from retouch.training.lora import add_lora, merged, write_lora
+from retouch.training.noising import Noising
 from retouch.training.pictures import strip
 
 
@@ -26,8 +27,11 @@ class InstructTask:
     `dropout` is u of InstructPix2Pix: with one uniform draw per sample the text is dropped alone in
     a share u of the samples, text and image in u, the image alone in u. `flip` is the share of
     mirrored samples. `changed_weight` is added to the loss weight of cells that the edit changes.
-    `noise_bias` > 0 draws noisier timesteps more often (t = T·r^(1/(1+bias)), r uniform). `pooled` > 1
-    trains on means over so many cells each way, a smaller picture: the cheap first part of a training.
+    `noise_bias` > 0 draws noisier timesteps more often (see `Noising`), `minimum_snr` is γ of min-SNR
+    weighting. `pooled` > 1 trains on means over so many cells each way, a smaller picture: the cheap
+    first part of a training. With `lora` the U-Net's attention gets low-rank updates of that rank (and
+    its first convolution is trained whole, where the start had no room for a source), and the text
+    encoder stays.
     """
 
     dropout: float = 0.05
@@ -35,7 +39,9 @@ class InstructTask:
     changed_weight: float = 2.0
     noise_bias: float = 0.5
     pooled: int = 1
+    minimum_snr: float | None = None
     train_text_encoder: bool = True
+    lora: int | None = None
 
 
 Sampler = Callable[[Checkpoint, Tensor, Sequence[str], torch.Generator], Tensor]
@@ -57,11 +63,11 @@ class InstructKind:
         mirrored: Callable[[str], str],
         sampler: Sampler,
         data: Sequence[str] = (),
+        widened: bool = False,
     ) -> None:
         self.checkpoint, self._table, self._held_out, self._task = checkpoint, table, held_out, task
         self._sampler, self._data = sampler, tuple(data)
-        self._velocity = checkpoint.scheduler_config.get("prediction_type") == "v_prediction"
-        self._signal = signal_powers(checkpoint.scheduler_config)
+        self._noising = Noising.of(checkpoint.scheduler_config)
         self._change = None
         if checkpoint.spec.denoises == "change":
             self._change = ChangeSchedule.of(checkpoint.scheduler_config, checkpoint.spec.change_spread)
@@ -69,10 +75,13 @@ class InstructKind:
         self._mirrored_ids = _token_ids(checkpoint, [mirrored(text) for text in table.prompts])
         self._held_out_ids = _token_ids(checkpoint, held_out.prompts)
         self._null_ids = _token_ids(checkpoint, [""])[0]
-        checkpoint.unet.train().requires_grad_(True)
-        checkpoint.text_encoder.train(task.train_text_encoder).requires_grad_(task.train_text_encoder)
+        texts = task.train_text_encoder and task.lora is None
+        checkpoint.unet.train().requires_grad_(task.lora is None)
+        checkpoint.text_encoder.train(texts).requires_grad_(texts)
+        if task.lora is not None:
+            add_lora(checkpoint.unet, rank=task.lora, first_convolution=widened)
         self.modules: Mapping[str, nn.Module] = {"unet": checkpoint.unet}
-        if task.train_text_encoder:
+        if texts:
             self.modules = {**self.modules, "text_encoder": checkpoint.text_encoder}
         self.size = len(table)
 
@@ -101,13 +110,19 @@ class InstructKind:
     def export(self, folder: Path, *, steps: int) -> None:
         """Write the whole editor in diffusers layout with its `ConditioningSpec`, in half precision."""
         task = asdict(self._task)
+        readers = "Retouch or with diffusers" if self._change is None else "Retouch: it denoises changes"
         card = CardFacts(
             title="Retouch instruct",
-            summary="Edits pictures by instruction; open it with Retouch or with diffusers.",
+            summary=f"Edits pictures by instruction; open it with {readers}.",
             data=[f"{len(self._table)} pairs of the train split", *self._data],
             training={"optimiser steps": steps, **task},
         )
-        save(self.checkpoint, folder, storage="float16", card=model_card(card))
+        checkpoint = self.checkpoint
+        if self._task.lora is not None:
+            checkpoint = replace(checkpoint, unet=merged(checkpoint.unet))
+        save(checkpoint, folder, storage="float16", card=model_card(card))
+        if self._task.lora is not None:
+            write_lora(self.checkpoint.unet, folder / "lora")
 
     def _loss_of(
         self,
@@ -126,20 +141,18 @@ class InstructKind:
         if self._change is not None:
             target = target - source
         noise = torch.randn(target.shape, generator=generator)
-        times = self._timesteps(len(picked), generator)
-        alpha = self._signal[times].sqrt()[:, None, None, None]
-        sigma = (1 - self._signal[times]).sqrt()[:, None, None, None]
-        noisy = alpha * target + sigma * noise
+        times = self._noising.timesteps(len(picked), generator, bias=self._task.noise_bias)
+        noisy = self._noising.noisy(target, noise, times)
         context = self.checkpoint.text_encoder(ids.to(unet.device)).last_hidden_state
         model_input = torch.cat([noisy, source], dim=1).to(unet.device)
         prediction = unet(model_input, times.to(unet.device), context, return_dict=False)[0].float()
         if self._change is not None:
             prediction = self._change.with_skip(prediction, times, noisy.to(unet.device))
-        # Velocity: Salimans and Ho, arXiv 2202.00512, appendix D.
-        wanted = (alpha * noise - sigma * target if self._velocity else noise).to(unet.device)
+        wanted = self._noising.wanted(target, noise, times).to(unet.device)
         error = functional.mse_loss(prediction, wanted, reduction="none").mean(dim=1)
         changed = self._pooled(_mirrored_cells(table.changed[picked], side)).to(unet.device)
-        total = (error * (1 + self._task.changed_weight * changed)).mean()
+        weight = self._noising.weights(times, gamma=self._task.minimum_snr)[:, None, None].to(unet.device)
+        total = (error * weight * (1 + self._task.changed_weight * changed)).mean()
         return Loss(total=total, parts={"error": float(error.detach().mean())})
 
     def _target(self, table: PairTable, picked: Tensor, side: Tensor, generator: torch.Generator) -> Tensor:
@@ -161,11 +174,6 @@ class InstructKind:
         without_image = (draw >= share) & (draw < 3 * share)
         ids = torch.where(without_text[:, None], self._null_ids, ids)
         return source * (~without_image)[:, None, None, None], ids
-
-    def _timesteps(self, count: int, generator: torch.Generator) -> Tensor:
-        trained = len(self._signal)
-        draw = torch.rand(count, generator=generator) ** (1 / (1 + self._task.noise_bias))
-        return (draw * trained).long().clamp_max(trained - 1)
 
     def _strip(self, picked: Tensor, generator: torch.Generator) -> Tensor:
         table, vae = self._held_out, self.checkpoint.vae

@@ -1,0 +1,39 @@
+"""Low-rank updates of a U-Net's attention (arXiv 2106.09685): put in, merged, written as others read them."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from diffusers.utils.state_dict_utils import convert_state_dict_to_diffusers
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+"""The projections that get an update."""
+
+
+def add_lora(unet: UNet2DConditionModel, *, rank: int, first_convolution: bool) -> None:
+    """Add trainable updates of `rank` (and of the same α) to a frozen U-Net.
+
+    With `first_convolution` that is trained whole: a start of four channels has learned nothing about the
+    source's, and no update of attention could.
+    """
+    unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(ATTENTION)))
+    unet.conv_in.requires_grad_(first_convolution)
+
+
+def merged(unet: UNet2DConditionModel) -> UNet2DConditionModel:
+    """Return a U-Net without adapters that computes what `unet` does with its own."""
+    plain: Any = copy.deepcopy(unet)
+    plain.fuse_lora()
+    plain.unload_lora()
+    return plain
+
+
+def write_lora(unet: UNet2DConditionModel, folder: Path) -> None:
+    """Write the updates alone, as `load_lora_weights` of diffusers reads them."""
+    weights: Any = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
+    folder.mkdir(parents=True, exist_ok=True)
+    StableDiffusionPipeline.save_lora_weights(folder, unet_lora_layers=weights, safe_serialization=True)
