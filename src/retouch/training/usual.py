@@ -46,6 +46,8 @@ def usual_recipe(kind: str, material: Material, choices: Choices) -> Recipe:
         raise SettingsError(f"The kind '{kind}' is unknown; choose {', '.join(_KINDS)}, or give a --recipe.")
     if material.lora is not None and kind != "instruct":
         raise SettingsError(f"The kind '{kind}' cannot be trained as a LoRA; leave --lora out.")
+    if material.lora is not None and material.lora < 1:
+        raise SettingsError(f"The LoRA's rank is {material.lora}; give at least 1.")
     return _KINDS[kind](material, choices)
 
 
