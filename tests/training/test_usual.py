@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 from retouch.core.errors import DataError, SettingsError
 from retouch.models.load import load
 from retouch.models.save import save
+from retouch.training.choices import Choices, Material
 from retouch.training.recipe import InstructRecipe
 from retouch.training.run import run_recipe
-from retouch.training.usual import Choices, Material, usual_recipe
+from retouch.training.usual import usual_recipe
 
 QUICK = Choices(steps=3, batch_size=4, learning_rate=1e-3, precision="float32")
 

@@ -56,8 +56,9 @@ def train(
             raise SettingsError("A recipe says how it trains; beside --recipe give --steps alone, or change the file.")
         _run(*_from_recipe(recipe, which, data, out), steps=steps, device=device)
         return
+    from retouch.training.choices import Choices, Material
     from retouch.training.settings import Precision, Schedule
-    from retouch.training.usual import Choices, Material, usual_recipe
+    from retouch.training.usual import usual_recipe
 
     if which is None or not data:
         raise SettingsError("Name a kind and its --data, or a --recipe; `retouch train --help` shows both.")

@@ -1,43 +1,13 @@
 """The kinds by name with their usual settings: what `retouch train KIND` runs without a recipe file."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from collections.abc import Callable
 
 from retouch.core.errors import SettingsError
+from retouch.training.choices import Choices, Material
 from retouch.training.kinds.instruct import InstructTask
 from retouch.training.kinds.vae import VaeTask
 from retouch.training.recipe import InstructRecipe, Recipe, VaeRecipe
-from retouch.training.settings import Precision, Schedule, TrainSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choices:
-    """What somebody wants otherwise than usual; None keeps the usual. See `TrainSettings`."""
-
-    steps: int | None = None
-    batch_size: int | None = None
-    accumulate: int | None = None
-    learning_rate: float | None = None
-    schedule: Schedule | None = None
-    precision: Precision | None = None
-    checkpointing: bool | None = None
-    seed: int | None = None
-
-    def applied(self, settings: TrainSettings) -> TrainSettings:
-        """`settings` with the choices in their places."""
-        made = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(settings, **{name: value for name, value in made.items() if value is not None})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Material:
-    """What a kind is made from: record folders, a model to start from, rank of a LoRA, where the run lies."""
-
-    data: Sequence[Path]
-    base: str
-    out: Path
-    lora: int | None = None
+from retouch.training.settings import TrainSettings
 
 
 def usual_recipe(kind: str, material: Material, choices: Choices) -> Recipe:

@@ -1,0 +1,36 @@
+"""What somebody chooses for a kind's training beside its usual settings: on the command line, or from Python."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from retouch.training.settings import Precision, Schedule, TrainSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What somebody wants otherwise than usual; None keeps the usual. See `TrainSettings`."""
+
+    steps: int | None = None
+    batch_size: int | None = None
+    accumulate: int | None = None
+    learning_rate: float | None = None
+    schedule: Schedule | None = None
+    precision: Precision | None = None
+    checkpointing: bool | None = None
+    seed: int | None = None
+
+    def applied(self, settings: TrainSettings) -> TrainSettings:
+        """`settings` with the choices in their places."""
+        made = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(settings, **{name: value for name, value in made.items() if value is not None})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What a kind is made from: record folders, a model to start from, rank of a LoRA, where the run lies."""
+
+    data: Sequence[Path]
+    base: str
+    out: Path
+    lora: int | None = None
