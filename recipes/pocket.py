@@ -58,14 +58,15 @@ def draft(data: Path, out: Path) -> InstructRecipe:
     return _editor(
         data,
         out,
-        task=InstructTask(flip=0.0, pooled=2, noise_bias=3.0),
+        task=InstructTask(flip=0.5, pooled=2, noise_bias=3.0, balance=0.1, regions=0.2),
         settings=TrainSettings(
             steps=30_000,
-            batch_size=32,
-            learning_rate=3e-4,
+            batch_size=16,
+            learning_rate=4e-4,
             warmup=200,
-            cooldown=3_000,
+            cooldown=1_000,
             ema_decay=0.998,
+            precision="auto",
             save_every=250,
             validate_every=500,
         ),
@@ -77,7 +78,7 @@ def instruct(data: Path, out: Path) -> InstructRecipe:
     recipe = _editor(
         data,
         out,
-        task=InstructTask(flip=0.0, noise_bias=1.5),
+        task=InstructTask(flip=0.5, noise_bias=1.5, balance=0.1, regions=0.2),
         settings=TrainSettings(
             steps=3_000,
             batch_size=16,

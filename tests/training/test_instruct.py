@@ -132,15 +132,33 @@ def test_pooled_training_sees_means_over_cells(fresh: Checkpoint, table: PairTab
     assert torch.isfinite(loss.total)
 
 
-def test_a_kind_that_denoises_changes_finds_none_where_target_is_source(make_tiny, table: PairTable) -> None:
-    same = replace(table, target=table.source, spread=torch.zeros_like(table.spread))
-    losses = {}
-    for denoises in ("picture", "change"):
-        checkpoint = make_tiny(seed=1, condition_scaled=True, denoises=denoises)
-        checkpoint = replace(checkpoint, scheduler_config={"_class_name": "DDIMScheduler", **ZERO_TERMINAL_SCHEDULE})
-        kind = kind_of(checkpoint, same, dropout=0.0, noise_bias=1000.0)
-        with torch.no_grad():
-            for parameter in checkpoint.unet.parameters():
-                parameter.zero_()
-            losses[denoises] = float(kind.loss(range(8), torch.Generator().manual_seed(0)).total)
-    assert losses["change"] < 0.1 * losses["picture"]
+@pytest.fixture
+def changing(make_tiny) -> Checkpoint:
+    checkpoint = make_tiny(seed=1, condition_scaled=True, denoises="change")
+    return replace(checkpoint, scheduler_config={"_class_name": "DDIMScheduler", **ZERO_TERMINAL_SCHEDULE})
+
+
+def test_a_kind_that_learns_changes_begins_without_error_where_target_is_source(
+    changing: Checkpoint, table: PairTable
+) -> None:
+    kind = kind_of(changing, replace(table, target=table.source), dropout=0.0)
+    assert float(kind.loss(range(8), torch.Generator().manual_seed(0)).total.detach()) == 0
+
+
+def test_balance_lets_small_changes_count_as_much_as_large_ones(changing: Checkpoint, table: PairTable) -> None:
+    kind = kind_of(changing, table, balance=0.001)
+    small, large = torch.full((1, 4, 8, 8), 0.5), torch.full((1, 4, 8, 8), 2.0)
+    weights = kind._weights(torch.zeros(2, dtype=torch.long), torch.cat([small, large]))
+    assert float(weights[0] * 0.25) == pytest.approx(float(weights[1] * 4), rel=0.01)
+
+
+def test_regions_are_learned_beside_and_are_no_part_of_the_editor(
+    changing: Checkpoint, table: PairTable, tmp_path: Path
+) -> None:
+    kind = kind_of(changing, table, regions=1.0, dropout=0.0)
+    settings = TrainSettings(steps=40, batch_size=8, learning_rate=3e-3, warmup=5, precision="float32", save_every=40)
+    before = kind.loss(range(24), torch.Generator().manual_seed(0)).parts["regions"]
+    train(kind, settings, tmp_path / "run")
+    assert kind.loss(range(24), torch.Generator().manual_seed(0)).parts["regions"] < 0.9 * before
+    names = load(tmp_path / "run" / "model").unet.state_dict().keys()
+    assert names == changing.unet.state_dict().keys()

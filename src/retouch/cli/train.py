@@ -31,7 +31,7 @@ def train(
     accumulate: Annotated[int | None, typer.Option(help="Parts a batch is computed in. (default: 1)")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="The highest. (default: the kind's)")] = None,
     schedule: Annotated[str | None, typer.Option(help="constant, linear or cosine. (default: the kind's)")] = None,
-    precision: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16. (default: bfloat16)")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16. (default: auto)")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random. (default: 0)")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:

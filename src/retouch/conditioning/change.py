@@ -1,11 +1,9 @@
-"""Networks that denoise the change from the source instead of the picture: what goes in, what comes out.
+"""Networks that answer with the change from the source instead of noise: what goes in, what comes out.
 
-With clean latents x₀, source s and x_t = α x₀ + σ ε the change c = x₀ − s has c_t = α c + σ ε = x_t − α s, and the
-velocity α ε − σ c = v + σ s. What is linear in c_t the network need not learn: were changes Gaussian of standard
-deviation d, the best guess at ε would be σ c_t / D and at the velocity α σ (1 − d²) c_t / D, with D = α² d² + σ²
-(the skip connection of Karras et al., arXiv 2206.00364, section 5, around the source instead of zero). It is added
-to the network's answer. Where nothing is to change little is left to answer, so that keeping the source needs
-little learning. A branch without the source has s = 0.
+With clean latents x₀, source s and x_t = α x₀ + σ ε such a network reads c_t = x_t − α s = α c + σ ε beside s and
+answers with the clean change c = x₀ − s, so that an answer of zero keeps the source, whatever the noise: where
+nothing is to change there is nothing to learn. The scheduler is told what it asks for, ε = (x_t − α x₀) / σ or the
+velocity v = α ε − σ x₀ (arXiv 2202.00512, appendix D). A branch without the source has s = 0.
 """
 
 from collections.abc import Mapping
@@ -19,34 +17,26 @@ from retouch.diffusion.schedules import signal_powers
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChangeSchedule:
-    """The noise schedule of such a network: ᾱ_t by timestep, (T,), what it answers with, and d."""
+    """The noise schedule of such a network: ᾱ_t by timestep, (T,), and whether the scheduler asks for velocities."""
 
     powers: Tensor
     velocity: bool
-    spread: float
 
     @classmethod
-    def of(cls, scheduler_config: Mapping[str, object], spread: float) -> "ChangeSchedule":
+    def of(cls, scheduler_config: Mapping[str, object]) -> "ChangeSchedule":
         """Read a checkpoint's saved scheduler configuration."""
         velocity = scheduler_config.get("prediction_type") == "v_prediction"
-        return cls(powers=signal_powers(scheduler_config), velocity=velocity, spread=spread)
+        return cls(powers=signal_powers(scheduler_config), velocity=velocity)
 
     def to_change(self, latents: Tensor, timesteps: Tensor, source: Tensor) -> Tensor:
         """c_t of noisy latents x_t, all (B, 4, h, w), at one timestep or one for each, on the scheduler's scale."""
         return latents - self._levels(timesteps, latents)[0] * source
 
-    def with_skip(self, answer: Tensor, timesteps: Tensor, change: Tensor) -> Tensor:
-        """ε or velocity of the change from the network's answer and c_t, (B, 4, h, w)."""
-        alpha, sigma = self._levels(timesteps, change)
-        total = alpha**2 * self.spread**2 + sigma**2
-        gain = alpha * (1 - self.spread**2) if self.velocity else 1.0
-        return answer + gain * sigma / total * change
-
-    def from_change(self, prediction: Tensor, timesteps: Tensor, source: Tensor) -> Tensor:
-        """ε or v of x_t from that of c_t; ε is the same for both."""
-        if not self.velocity:
-            return prediction
-        return prediction - self._levels(timesteps, prediction)[1] * source
+    def to_prediction(self, change: Tensor, latents: Tensor, timesteps: Tensor, source: Tensor) -> Tensor:
+        """ε or velocity, (B, 4, h, w), from the answered change c, the noisy x_t and the source."""
+        alpha, sigma = self._levels(timesteps, latents)
+        clean = source + change
+        return (alpha * latents - clean) / sigma if self.velocity else (latents - alpha * clean) / sigma
 
     def _levels(self, timesteps: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         """α and σ, between whole timesteps by linear interpolation of ᾱ."""

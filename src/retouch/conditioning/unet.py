@@ -14,7 +14,7 @@ from retouch.models.checkpoint import Checkpoint
 class UNetPredictor:
     """Predicts the branches it was given in one call; names that share one `Branch` are computed once.
 
-    With `change` the network denoises the change from the source, which is each branch's channels.
+    With `change` the network answers with the change from the source, which is each branch's channels.
     """
 
     def __init__(
@@ -28,13 +28,12 @@ class UNetPredictor:
     def __call__(self, latents: Tensor, timestep: Tensor, branches: Sequence[str]) -> dict[str, Tensor]:
         """Predictions by name, each of the shape and type of `latents` (B, 4, h, w)."""
         distinct = {id(self._branches[name]): self._branches[name] for name in branches}
-        noisy = {key: self._noisy(latents, timestep, branch) for key, branch in distinct.items()}
-        joined = [_join(noisy[key], branch) for key, branch in distinct.items()]
+        joined = [_join(self._noisy(latents, timestep, branch), branch) for branch in distinct.values()]
         inputs = torch.cat(joined).to(self._unet.dtype)
         context = torch.cat([branch.context for branch in distinct.values()]).to(self._unet.dtype)
         predicted = self._unet(inputs, timestep, encoder_hidden_states=context, return_dict=False)[0]
         parts = dict(zip(distinct, predicted.to(latents.dtype).chunk(len(distinct)), strict=True))
-        found = {key: self._prediction(part, timestep, noisy[key], distinct[key]) for key, part in parts.items()}
+        found = {key: self._prediction(part, latents, timestep, distinct[key]) for key, part in parts.items()}
         return {name: found[id(self._branches[name])] for name in branches}
 
     def _noisy(self, latents: Tensor, timestep: Tensor, branch: Branch) -> Tensor:
@@ -42,11 +41,10 @@ class UNetPredictor:
             return latents
         return self._change.to_change(latents, timestep, branch.channels)
 
-    def _prediction(self, answer: Tensor, timestep: Tensor, noisy: Tensor, branch: Branch) -> Tensor:
+    def _prediction(self, answer: Tensor, latents: Tensor, timestep: Tensor, branch: Branch) -> Tensor:
         if self._change is None or branch.channels is None:
             return answer
-        answer = self._change.with_skip(answer, timestep, noisy)
-        return self._change.from_change(answer, timestep, branch.channels)
+        return self._change.to_prediction(answer, latents, timestep, branch.channels)
 
 
 def _join(latents: Tensor, branch: Branch) -> Tensor:
@@ -56,8 +54,5 @@ def _join(latents: Tensor, branch: Branch) -> Tensor:
 
 def unet_predictor(checkpoint: Checkpoint, branches: Mapping[str, Branch]) -> UNetPredictor:
     """The predictor of a checkpoint's U-Net, as its spec says."""
-    spec = checkpoint.spec
-    change = None
-    if spec.denoises == "change":
-        change = ChangeSchedule.of(checkpoint.scheduler_config, spec.change_spread)
+    change = ChangeSchedule.of(checkpoint.scheduler_config) if checkpoint.spec.denoises == "change" else None
     return UNetPredictor(checkpoint.unet, branches, change=change)

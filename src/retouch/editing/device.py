@@ -38,7 +38,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
         SettingsError: the name is unknown, or it is float16 on the CPU.
     """
     if name == "auto":
-        return torch.bfloat16 if _computes_bfloat16(device) else torch.float32
+        return torch.bfloat16 if computes_bfloat16(device) else torch.float32
     if name not in PRECISIONS:
         raise SettingsError(f"The precision '{name}' is unknown; choose auto, {', '.join(PRECISIONS)}.")
     if name == "float16" and device.type == "cpu":
@@ -66,7 +66,8 @@ def _is_present(device: torch.device) -> bool:
     return device.type == "cpu" or (device.type == "mps" and torch.backends.mps.is_available())
 
 
-def _computes_bfloat16(device: torch.device) -> bool:
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for bfloat16; where it has none, torch emulates them very slowly."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == "cpu":

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from retouch.models.checkpoint import Checkpoint
@@ -133,7 +134,15 @@ def random_checkpoint(
         )
     for module in checkpoint.modules.values():
         module.eval().requires_grad_(False)
+    if checkpoint.spec.denoises == "change":
+        _change_nothing(checkpoint.unet)
     return checkpoint
+
+
+def _change_nothing(unet: Any) -> None:
+    """Let a network that answers with changes begin with none."""
+    nn.init.zeros_(unet.conv_out.weight)
+    nn.init.zeros_(unet.conv_out.bias)
 
 
 def _unet(shape: Architecture, channels: int) -> UNet2DConditionModel:

@@ -33,8 +33,8 @@ class ConditioningSpec:
     condition_posterior: whether the source's latents are the mode of the VAE's posterior or a sample.
     null_text: whether "no text" is the encoded empty string or zeros.
     channel_order: the parts of the U-Net's input, first to last.
-    denoises: whether the U-Net denoises the picture's latents or their change from the source's.
-    change_spread: with the latter, the standard deviation of changes that the skip around the U-Net assumes.
+    denoises: whether the U-Net denoises the picture's latents, answering as the scheduler's prediction type says,
+        or their change from the source's, answering with the clean change.
     mask_meaning: what white says in a mask channel.
     steps, scheduler, text_guidance, image_guidance: used where a request leaves them open.
     native_size: pixels of the side the model was trained at.
@@ -48,7 +48,6 @@ class ConditioningSpec:
     channel_order: tuple[str, ...] = ("latents", "source")
     mask_meaning: Literal["none", "white-is-changed", "white-is-kept"] = "none"
     denoises: Literal["picture", "change"] = "picture"
-    change_spread: float = 0.35
     steps: int = 100
     scheduler: str = "euler-ancestral"
     text_guidance: float = 7.5
@@ -67,11 +66,6 @@ class ConditioningSpec:
         if self.denoises == "change" and not (self.kind == "instruct" and self.condition_scaled):
             raise ModelError(
                 "Only a model of kind 'instruct' whose condition is scaled can denoise the change from the source; "
-                f"mend '{SPEC_FILE}' in the model's folder."
-            )
-        if not 0 < self.change_spread <= 1:
-            raise ModelError(
-                f"change_spread is {self.change_spread}, expected above 0 and at most 1; "
                 f"mend '{SPEC_FILE}' in the model's folder."
             )
         if min(self.steps, self.native_size, self.size_multiple) < 1:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from retouch.core.errors import TrainingError
+from retouch.editing.device import computes_bfloat16
 from retouch.training.settings import Precision, TrainSettings
 
 
@@ -25,8 +26,16 @@ def make_optimiser(parameters: Iterable[nn.Parameter], settings: TrainSettings) 
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     """Compute in half precision where `precision` asks for it; weights stay float32."""
+    precision = resolved(precision, device)
     kind = torch.float16 if precision == "float16" else torch.bfloat16
     return torch.autocast(device.type, kind, enabled=precision != "float32")
+
+
+def resolved(precision: Precision, device: torch.device) -> Precision:
+    """Return what "auto" means on `device`: bfloat16 where it is in the hardware, else float32."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if computes_bfloat16(device) else "float32"
 
 
 def recompute_activations(modules: Iterable[nn.Module]) -> None:

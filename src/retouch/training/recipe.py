@@ -31,6 +31,7 @@ from retouch.training.cache import Encoding, OnPrepared, PairTable, joined, pair
 from retouch.training.kind import Kind
 from retouch.training.kinds.instruct import InstructKind, InstructTask
 from retouch.training.kinds.vae import VaeKind, VaeTask
+from retouch.training.optimiser import resolved
 from retouch.training.pictures import unique_pictures
 from retouch.training.preview import sample_edits
 from retouch.training.settings import TrainSettings
@@ -135,7 +136,8 @@ class InstructRecipe:
     def _tables(
         self, vae: AutoencoderKL, folders: Sequence[Path], split: Split, on_prepared: OnPrepared
     ) -> list[PairTable]:
-        encoding = Encoding(mirrored=self.task.flip > 0, precision=self.settings.precision)
+        device = next(vae.parameters()).device
+        encoding = Encoding(mirrored=self.task.flip > 0, precision=resolved(self.settings.precision, device))
         return [
             pair_table(vae, folder, split=split, cache=self.cache, encoding=encoding, on_progress=on_prepared)
             for folder in folders

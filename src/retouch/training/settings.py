@@ -6,7 +6,7 @@ from typing import Literal
 
 from retouch.core.errors import SettingsError
 
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Schedule = Literal["constant", "linear", "cosine"]
 Optimiser = Literal["adamw", "adamw8bit"]
 
@@ -22,6 +22,8 @@ class TrainSettings:
     to zero all the way. `ema_decay` is the limit of the weights' moving average,
     decay_n = min(ema_decay, (1 + n) / (10 + n)); 0 keeps none; with `ema_on_cpu` it lies there.
     `checkpointing` recomputes activations instead of keeping them. "adamw8bit" needs bitsandbytes.
+    `precision` is that of the networks' arithmetic; "auto" is bfloat16 where the device has instructions for
+    it, else float32. Weights are always kept in float32.
     """
 
     steps: int
@@ -38,7 +40,7 @@ class TrainSettings:
     ema_decay: float = 0.999
     ema_on_cpu: bool = False
     checkpointing: bool = False
-    precision: Precision = "bfloat16"
+    precision: Precision = "auto"
     seed: int = 0
     save_every: int = 500
     validate_every: int = 500

@@ -18,6 +18,7 @@ from retouch.training.kind import Loss, Validation
 from retouch.training.lora import add_lora, merged, write_lora
 from retouch.training.noising import Noising
 from retouch.training.pictures import strip
+from retouch.training.region_head import RegionHead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +29,12 @@ class InstructTask:
     a share u of the samples, text and image in u, the image alone in u. `flip` is the share of
     mirrored samples. `changed_weight` is added to the loss weight of cells that the edit changes.
     `noise_bias` > 0 draws noisier timesteps more often (see `Noising`), `minimum_snr` is γ of min-SNR
-    weighting. `pooled` > 1 trains on means over so many cells each way, a smaller picture: the cheap
-    first part of a training. With `lora` the U-Net's attention gets low-rank updates of that rank (and
-    its first convolution is trained whole, where the start had no room for a source), and the text
-    encoder stays.
+    weighting. Where the network answers with changes, a `balance` b weighs each sample by
+    1 / (b + mean squared change), so that small edits count as much as large ones. `regions` > 0 weighs
+    a second loss: that the U-Net's features tell where the edit changes the picture (see `RegionHead`).
+    `pooled` > 1 trains on means over so many cells each way, a smaller picture: the cheap first part of a
+    training. With `lora` the U-Net's attention gets low-rank updates of that rank (and its first
+    convolution is trained whole, where the start had no room for a source), and the text encoder stays.
     """
 
     dropout: float = 0.05
@@ -40,6 +43,8 @@ class InstructTask:
     noise_bias: float = 0.5
     pooled: int = 1
     minimum_snr: float | None = None
+    balance: float | None = None
+    regions: float = 0.0
     train_text_encoder: bool = True
     lora: int | None = None
 
@@ -70,7 +75,7 @@ class InstructKind:
         self._noising = Noising.of(checkpoint.scheduler_config)
         self._change = None
         if checkpoint.spec.denoises == "change":
-            self._change = ChangeSchedule.of(checkpoint.scheduler_config, checkpoint.spec.change_spread)
+            self._change = ChangeSchedule.of(checkpoint.scheduler_config)
         self._ids = _token_ids(checkpoint, table.prompts)
         self._mirrored_ids = _token_ids(checkpoint, [mirrored(text) for text in table.prompts])
         self._held_out_ids = _token_ids(checkpoint, held_out.prompts)
@@ -83,6 +88,9 @@ class InstructKind:
         self.modules: Mapping[str, nn.Module] = {"unet": checkpoint.unet}
         if texts:
             self.modules = {**self.modules, "text_encoder": checkpoint.text_encoder}
+        self._regions = RegionHead(checkpoint.unet).to(checkpoint.device) if task.regions else None
+        if self._regions is not None:
+            self.modules = {**self.modules, "regions": self._regions}
         self.size = len(table)
 
     def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
@@ -146,19 +154,31 @@ class InstructKind:
         context = self.checkpoint.text_encoder(ids.to(unet.device)).last_hidden_state
         model_input = torch.cat([noisy, source], dim=1).to(unet.device)
         prediction = unet(model_input, times.to(unet.device), context, return_dict=False)[0].float()
-        if self._change is not None:
-            prediction = self._change.with_skip(prediction, times, noisy.to(unet.device))
-        wanted = self._noising.wanted(target, noise, times).to(unet.device)
-        error = functional.mse_loss(prediction, wanted, reduction="none").mean(dim=1)
+        wanted = target if self._change is not None else self._noising.wanted(target, noise, times)
+        error = functional.mse_loss(prediction, wanted.to(unet.device), reduction="none").mean(dim=1)
         changed = self._pooled(_mirrored_cells(table.changed[picked], side)).to(unet.device)
-        weight = self._noising.weights(times, gamma=self._task.minimum_snr)[:, None, None].to(unet.device)
+        weight = self._weights(times, target)[:, None, None].to(unet.device)
         total = (error * weight * (1 + self._task.changed_weight * changed)).mean()
-        return Loss(total=total, parts={"error": float(error.detach().mean())})
+        parts = {"error": float(error.detach().mean())}
+        if self._regions is not None:
+            regions = self._regions(changed)
+            total = total + self._task.regions * regions
+            parts["regions"] = float(regions.detach())
+        return Loss(total=total, parts=parts)
+
+    def _weights(self, times: Tensor, target: Tensor) -> Tensor:
+        if self._change is None:
+            return self._noising.weights(times, gamma=self._task.minimum_snr)
+        if self._task.balance is None:
+            return torch.ones(len(times))
+        return 1 / (self._task.balance + target.square().mean(dim=(1, 2, 3)))
 
     def _target(self, table: PairTable, picked: Tensor, side: Tensor, generator: torch.Generator) -> Tensor:
+        """Latents of the edited pictures: a sample, or where changes are learned the mode, as the source's are."""
         rows = table.target[picked]
-        mean, spread = table.mean[rows, side].float(), table.spread[rows, side].float()
-        latents = mean + spread * torch.randn(mean.shape, generator=generator)
+        latents = table.mean[rows, side].float()
+        if self._change is None:
+            latents = latents + table.spread[rows, side].float() * torch.randn(latents.shape, generator=generator)
         return self._pooled(latents) * scaling_factor(self.checkpoint.vae)
 
     def _condition(self, mode: Tensor) -> Tensor:
