@@ -61,15 +61,19 @@ def render(room: Room, *, size: int = 256, samples: int = 8, seed: int = 0) -> R
     The same arguments give the same bytes. Raises MissingExtraError without Mitsuba or pyoidn.
     """
     variant = activate(_threads)
+    image, ids, _ = _picture(flat_room(room), variant, size, samples, room.seed * 1013 + seed)
+    return Rendering(image=image, ids=ids)
+
+
+def flat_room(room: Room) -> FlatScene:
+    """Return a room as the arrays that are traced."""
     walls = linear(COLOURS[room.walls.colour])
-    flat = flatten(
+    return flatten(
         [*build_shell(room), *(part for placed in room for part in placed_in_world(placed, objects.build(placed)))],
         light=room.light,
         glowing=panels(room),
         constants=constants_of(room.camera, ambient=ambient(room, walls), sunlight=sun(room)),
     )
-    image, ids, _ = _picture(flat, variant, size, samples, room.seed * 1013 + seed)
-    return Rendering(image=image, ids=ids)
 
 
 def render_reference(placed: Placed, *, view: ReferenceView, size: int = 128, samples: int = 8) -> NDArray[np.uint8]:

@@ -24,13 +24,7 @@ _FOLDERS = (
     "/opt/homebrew/opt/llvm/lib",
     "/usr/local/opt/llvm/lib",
 )
-_PROBE = """
-import drjit, mitsuba
-mitsuba.set_variant("llvm_ad_rgb")
-scene = mitsuba.load_dict({"type": "scene", "shape": {"type": "sphere"}})
-ray = mitsuba.Ray3f(mitsuba.Point3f(drjit.linspace(mitsuba.Float, -1, 1, 64), 0, -3), mitsuba.Vector3f(0, 0, 1))
-assert drjit.count(scene.ray_intersect(ray).is_valid())[0] > 32
-"""
+_PROBE = "retouch.scenes.render.probe"
 _PROBE_SECONDS = 120
 
 
@@ -38,8 +32,9 @@ _PROBE_SECONDS = 120
 def available_variant() -> str:
     """Return the fastest variant that works here, `llvm_ad_rgb` or `scalar_rgb`.
 
-    A child process tries each LLVM library, since one older than 19 aborts its process on recent
-    processors; the answer is kept in the cache folder. Raises MissingExtraError without Mitsuba.
+    A child process traces a room with each LLVM library, since one older than 19 aborts its process on
+    some processors, and only at what it cannot compile; the answer is kept in the cache folder.
+    Raises MissingExtraError without Mitsuba.
     """
     _require()
     return SCALAR if find_library() is None else VECTOR
@@ -85,7 +80,7 @@ def find_library() -> str | None:
     """Return the LLVM library that works; "" stands for the one Dr.Jit finds by itself."""
     kept = cache_folder() / "mitsuba.json"
     candidates = list(_candidates())
-    key = "|".join([importlib.metadata.version("mitsuba"), *candidates])
+    key = "|".join([_PROBE, importlib.metadata.version("mitsuba"), *candidates])
     answers = _read(kept)
     if key not in answers:
         answers[key] = next((library for library in candidates if _works(library)), None)
@@ -114,7 +109,7 @@ def _works(library: str) -> bool:
     environment = {**os.environ, _LIBRARY: library} if library else dict(os.environ)
     try:
         probe = subprocess.run(
-            [sys.executable, "-c", _PROBE], env=environment, capture_output=True, timeout=_PROBE_SECONDS, check=False
+            [sys.executable, "-m", _PROBE], env=environment, capture_output=True, timeout=_PROBE_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         return False
