@@ -10,9 +10,8 @@ from pathlib import Path
 from retouch.datagen.photos.language import vocabulary_corpus as photos_language
 from retouch.models.spec import ConditioningSpec
 from retouch.scenes.language import vocabulary_corpus as rooms_language
-from retouch.training.kinds.instruct import InstructTask
-from retouch.training.kinds.vae import VaeTask
-from retouch.training.recipe import InstructRecipe, VaeRecipe
+from retouch.training.kinds.instruct import InstructRecipe, InstructTask
+from retouch.training.kinds.vae import VaeRecipe, VaeTask
 from retouch.training.settings import TrainSettings
 
 SPEC = ConditioningSpec(

@@ -12,7 +12,7 @@ from retouch.core.errors import DataError, SettingsError
 from retouch.models.load import load
 from retouch.models.save import save
 from retouch.training.choices import Choices, Material
-from retouch.training.recipe import InstructRecipe
+from retouch.training.kinds.instruct import InstructRecipe
 from retouch.training.run import run_recipe
 from retouch.training.usual import usual_recipe
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from retouch.core.errors import SettingsError
 from retouch.training.settings import Precision, Schedule, TrainSettings
 
 
@@ -34,3 +35,8 @@ class Material:
     base: str
     out: Path
     lora: int | None = None
+
+    def refuse_lora(self, kind: str) -> None:
+        """Raise SettingsError where a LoRA is wanted of a kind that cannot be trained as one."""
+        if self.lora is not None:
+            raise SettingsError(f"The kind '{kind}' cannot be trained as a LoRA; leave --lora out.")

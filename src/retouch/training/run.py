@@ -12,7 +12,7 @@ import torch
 from retouch.core.errors import SettingsError, TrainingError
 from retouch.training.cache import OnPrepared
 from retouch.training.parallel import Processes
-from retouch.training.recipe import InstructRecipe, Recipe, VaeRecipe
+from retouch.training.recipe import Recipe
 from retouch.training.trainer import OnProgress, TrainReport, train
 
 
@@ -30,7 +30,7 @@ def read_recipe(path: Path, member: str | None, *, data: Path, out: Path) -> Rec
     if member not in members:
         raise SettingsError(f"{path} has no member '{member}'; it has {', '.join(members)}.")
     recipe = members[member](data, out)
-    if not isinstance(recipe, VaeRecipe | InstructRecipe):
+    if not isinstance(recipe, Recipe):
         raise SettingsError(f"'{member}' of {path} returned a {type(recipe).__name__}; it must return a recipe.")
     return recipe
 

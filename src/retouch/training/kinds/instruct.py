@@ -1,24 +1,40 @@
 """Train an editor that follows instructions: a U-Net beside the source's latents, its text encoder jointly."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import torch
+from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn import functional
 
 from retouch.conditioning.change import ChangeSchedule
 from retouch.conditioning.image import decode_latents, scaling_factor
+from retouch.core.errors import DataError, ModelError
+from retouch.models.architecture import POCKET, ZERO_TERMINAL_SCHEDULE, Architecture, random_checkpoint
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.load import load
 from retouch.models.save import save
-from retouch.training.cache import PairTable
+from retouch.models.spec import PUBLISHED, ConditioningSpec
+from retouch.models.tokenizer import train_tokenizer
+from retouch.models.widen import as_editor
+from retouch.records.pair import Split
+from retouch.records.shards import read_records
+from retouch.scenes.language import mirrored
+from retouch.training.cache import Encoding, OnPrepared, PairTable, joined, pair_table, parted
 from retouch.training.card import CardFacts, model_card
-from retouch.training.kind import Loss, Validation
+from retouch.training.choices import Choices, Material
+from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.lora import add_lora, merged, write_lora
 from retouch.training.noising import Noising
+from retouch.training.optimiser import resolved
 from retouch.training.pictures import strip
+from retouch.training.preview import sample_edits
 from retouch.training.region_head import RegionHead
+from retouch.training.settings import TrainSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,3 +237,128 @@ def _token_ids(checkpoint: Checkpoint, texts: Sequence[str]) -> Tensor:
 def _mirrored_cells(changed: Tensor, side: Tensor) -> Tensor:
     cells = changed.float() / 255
     return torch.where(side[:, None, None] == 1, cells.flip(-1), cells)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstructRecipe:
+    """Train an editor on record folders, from nothing beside an autoencoder, or from a checkpoint.
+
+    `data` are folders of the train split, `held_out` of the validation split; without the latter every
+    `validation_every`-th source picture of the train split is held out. `base` is whatever `models.load`
+    takes, of 4 or 8 channels; where it is None, a tokenizer of `vocabulary` pieces is learned from the
+    records' words and `texts`, `vae` names the autoencoder's folder, and `spec` is needed. With a base,
+    `spec` overrides its own. `cache` keeps latents between runs; `notes` go into the model card.
+    """
+
+    data: Sequence[Path]
+    cache: Path
+    settings: TrainSettings
+    held_out: Sequence[Path] = ()
+    spec: ConditioningSpec | None = None
+    vae: Path | None = None
+    base: str | Path | None = None
+    texts: Callable[[], Iterable[str]] = list
+    notes: Sequence[str] = ()
+    vocabulary: int = 2500
+    validation_every: int = 20
+    task: InstructTask = field(default_factory=InstructTask)
+    architecture: Architecture = POCKET
+
+    def build(self, device: torch.device, *, on_prepared: OnPrepared = lambda _done, _total: None) -> Kind:
+        """Prepare latents and networks. Raises DataError or ModelError where a part is missing."""
+        checkpoint, widened = self._checkpoint()
+        for module in checkpoint.modules.values():
+            module.to(device)
+        vae: Any = checkpoint.vae
+        vae.to(memory_format=torch.channels_last)
+        table = joined(self._tables(checkpoint.vae, self.data, "train", on_prepared))
+        if self.held_out:
+            held_out = joined(self._tables(checkpoint.vae, self.held_out, "validation", on_prepared))
+        else:
+            table, held_out = parted(table, every=self.validation_every)
+        return InstructKind(
+            checkpoint,
+            table,
+            held_out,
+            self.task,
+            mirrored=mirrored,
+            sampler=sample_edits,
+            data=self.notes,
+            widened=widened,
+        )
+
+    def _tables(
+        self, vae: AutoencoderKL, folders: Sequence[Path], split: Split, on_prepared: OnPrepared
+    ) -> list[PairTable]:
+        device = next(vae.parameters()).device
+        encoding = Encoding(mirrored=self.task.flip > 0, precision=resolved(self.settings.precision, device))
+        return [
+            pair_table(vae, folder, split=split, cache=self.cache, encoding=encoding, on_progress=on_prepared)
+            for folder in folders
+        ]
+
+    def _checkpoint(self) -> tuple[Checkpoint, bool]:
+        """The start, and whether its first convolution had to be widened."""
+        if self.base is None:
+            return self._fresh(), False
+        base = load(self.base)
+        spec = self.spec or (base.spec if base.kind == "instruct" else PUBLISHED["instruct"])
+        return as_editor(base, spec), base.kind != "instruct"
+
+    def _fresh(self) -> Checkpoint:
+        if self.vae is None or self.spec is None:
+            raise ModelError(
+                "The recipe names no checkpoint to start from, and not both an autoencoder and a spec to begin anew; "
+                "give a base, or vae and spec."
+            )
+        vae = AutoencoderKL.from_pretrained(self.vae, torch_dtype=torch.float32).eval().requires_grad_(False)
+        tokenizer = train_tokenizer(
+            chain(self.texts(), self._words()),
+            vocabulary=self.vocabulary,
+            length=self.architecture.text_length,
+        )
+        fresh = random_checkpoint(
+            self.architecture,
+            tokenizer,
+            spec=self.spec,
+            schedule=ZERO_TERMINAL_SCHEDULE,
+            seed=self.settings.seed,
+        )
+        return Checkpoint(
+            unet=fresh.unet,
+            vae=vae,
+            text_encoder=fresh.text_encoder,
+            tokenizer=tokenizer,
+            scheduler_config=fresh.scheduler_config,
+            spec=self.spec,
+            source="recipe",
+        )
+
+    def _words(self) -> list[str]:
+        words = [
+            text
+            for folder in self.data
+            for record in read_records(folder, columns=("source_caption", "target_caption"), split="train")
+            for text in (record.edit_prompt, record.source_caption, record.target_caption)
+        ]
+        if not words:
+            raise DataError("The records hold no words to learn a tokenizer from; make pairs first.")
+        return words
+
+
+def usual(material: Material, choices: Choices) -> InstructRecipe:
+    """The published trainer's settings: 15,000 steps of 16, 5e-5, dropout 5/5/5."""
+    settings = TrainSettings(
+        steps=15_000,
+        batch_size=16,
+        learning_rate=5e-5 if material.lora is None else 2e-4,
+        warmup=100,
+        schedule="cosine",
+    )
+    return InstructRecipe(
+        data=material.data,
+        base=material.base,
+        cache=material.out / "latents",
+        settings=choices.applied(settings),
+        task=InstructTask(lora=material.lora, train_text_encoder=False),
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,15 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn import functional
 
-from retouch.training.kind import Loss, Validation
-from retouch.training.pictures import decode, random_crops, strip, to_model_range
+from retouch.core.errors import DataError
+from retouch.models.architecture import POCKET, Architecture, random_vae
+from retouch.models.colour_start import start_from_colours
+from retouch.models.sources import find_model
+from retouch.training.cache import OnPrepared
+from retouch.training.choices import Choices, Material
+from retouch.training.kind import Kind, Loss, Validation
+from retouch.training.pictures import decode, random_crops, strip, to_model_range, unique_pictures
+from retouch.training.settings import TrainSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,3 +137,63 @@ def measured_scaling(vae: AutoencoderKL, pictures: Sequence[bytes], *, count: in
     for data in picked:
         latents.append(vae.encode(as_input(to_model_range(decode(data))[None]), return_dict=False)[0].mode())
     return round(1 / float(torch.cat(latents).std()), 5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaeRecipe:
+    """Train an autoencoder on the pictures of record folders.
+
+    `data` are folders of records of the train split, `held_out` of the validation split by the name
+    their figure gets; without the latter a twentieth of the pictures is held out. `validation_pictures`
+    of each are measured. `base` is an autoencoder's own folder, or whatever `models.load` takes; None
+    starts from nothing, or with `from_colours` from weights that already carry mean colours.
+    """
+
+    data: Sequence[Path]
+    settings: TrainSettings
+    held_out: Mapping[str, Path] = field(default_factory=dict)
+    task: VaeTask = field(default_factory=VaeTask)
+    architecture: Architecture = POCKET
+    base: str | Path | None = None
+    from_colours: bool = False
+    validation_pictures: int = 24
+
+    def build(self, device: torch.device, *, on_prepared: OnPrepared = lambda _done, _total: None) -> Kind:
+        """Load the pictures and the network. Raises DataError where a folder has no records."""
+        del on_prepared
+        pictures = unique_pictures(self.data, split="train")
+        held_out = {name: unique_pictures([folder], split="validation") for name, folder in self.held_out.items()}
+        if not held_out:
+            held_out = {"pictures": pictures[19::20]}
+            pictures = [picture for place, picture in enumerate(pictures) if place % 20 != 19]
+        if not all(held_out.values()):
+            raise DataError("The data shows fewer than 20 pictures, too few to hold some out; make more pairs.")
+        held_out = {name: shown[: self.validation_pictures] for name, shown in held_out.items()}
+        vae: Any = self._network()
+        # oneDNN and cuDNN both compute convolutions this narrow faster with the channels last.
+        vae.to(device, memory_format=torch.channels_last)
+        return VaeKind(vae, pictures, held_out, self.task)
+
+    def _network(self) -> AutoencoderKL:
+        if self.base is not None:
+            alone = (Path(self.base) / "config.json").is_file()
+            folder = Path(self.base) if alone else find_model(str(self.base)) / "vae"
+            return AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.settings.seed)
+            vae = random_vae(self.architecture)
+        if self.from_colours:
+            start_from_colours(vae)
+        return vae
+
+
+def usual(material: Material, choices: Choices) -> VaeRecipe:
+    """The decoder alone, so that whatever was trained on the latents stays valid."""
+    material.refuse_lora("vae")
+    settings = TrainSettings(steps=20_000, batch_size=8, learning_rate=1e-4, warmup=100, schedule="cosine")
+    return VaeRecipe(
+        data=material.data,
+        base=material.base,
+        settings=choices.applied(settings),
+        task=VaeTask(decoder_only=True),
+    )
