@@ -1,21 +1,26 @@
 """The instruct kind: what is cached, what is dropped, what is learned, and what comes out."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from retouch.conditioning.image import encode_source, to_pixels
 from retouch.core.errors import DataError
-from retouch.core.images import load_image
+from retouch.core.images import load_image, png_bytes
 from retouch.models.architecture import ZERO_TERMINAL_SCHEDULE
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.load import load
-from retouch.records.shards import read_records
-from retouch.training.cache import PairTable, changed_cells, joined, pair_table
+from retouch.records.pair import PairRecord
+from retouch.records.shards import open_writer, read_records
+from retouch.training.cache import PairTable, Preparation, changed_cells, joined, pair_tables
 from retouch.training.kinds.instruct import InstructKind, InstructTask
 from retouch.training.kinds.vae import as_input
+from retouch.training.order import batch_indices
+from retouch.training.pictures import decode
 from retouch.training.preview import sample_edits
 from retouch.training.settings import TrainSettings
 from retouch.training.trainer import train
@@ -28,14 +33,23 @@ def fresh(make_tiny) -> Checkpoint:
 
 @pytest.fixture
 def table(fresh: Checkpoint, train_pairs: Path, tmp_path: Path) -> PairTable:
-    return pair_table(fresh.vae, train_pairs, split="train", cache=tmp_path / "latents")
+    return prepared(fresh, train_pairs, tmp_path)
+
+
+def prepared(checkpoint: Checkpoint, folder: Path, tmp_path: Path) -> PairTable:
+    (table,) = pair_tables(Preparation(vae=checkpoint.vae, cache=tmp_path / "latents"), folder, split="train")
+    return table
+
+
+def means(table: PairTable, rows: torch.Tensor, *, side: int = 0) -> torch.Tensor:
+    return table.posteriors.of(rows, torch.full((len(rows),), side))[0]
 
 
 def kind_of(checkpoint: Checkpoint, table: PairTable, **task: float) -> InstructKind:
     return InstructKind(
         checkpoint,
-        table,
-        table,
+        [table],
+        [table],
         InstructTask(**task),  # type: ignore[arg-type]
         mirrored=lambda text: text.replace("left", "right"),
         sampler=sample_edits,
@@ -44,44 +58,80 @@ def kind_of(checkpoint: Checkpoint, table: PairTable, **task: float) -> Instruct
 
 def test_pictures_that_recur_are_encoded_once(table: PairTable) -> None:
     assert len(table) == 24
-    assert len(table.mean) == len({row.item() for row in torch.cat([table.source, table.target])}) < 24
+    assert len(table.posteriors) == len({row.item() for row in torch.cat([table.source, table.target])}) < 24
 
 
 def test_the_cache_holds_the_posterior_of_encoding_anew(fresh: Checkpoint, table: PairTable, train_pairs: Path) -> None:
     record = next(iter(read_records(train_pairs, columns=("mask",))))
     pixels = to_pixels([load_image(record.source_image).pixels])
     posterior = fresh.vae.encode(as_input(pixels), return_dict=False)[0]
-    torch.testing.assert_close(table.mean[table.source[0], 0].float(), posterior.mean[0], atol=2e-3, rtol=2e-3)
-    torch.testing.assert_close(table.spread[table.source[0], 0].float(), posterior.std[0], atol=2e-3, rtol=2e-3)
+    found, spread = table.posteriors.of(table.source[:1], torch.tensor([0]))
+    torch.testing.assert_close(found, posterior.mean, atol=2e-3, rtol=2e-3)
+    torch.testing.assert_close(spread, posterior.std, atol=2e-3, rtol=2e-3)
     mirrored = fresh.vae.encode(as_input(pixels.flip(-1)), return_dict=False)[0]
-    torch.testing.assert_close(table.mean[table.source[0], 1].float(), mirrored.mean[0], atol=2e-3, rtol=2e-3)
+    torch.testing.assert_close(means(table, table.source[:1], side=1), mirrored.mean, atol=2e-3, rtol=2e-3)
+
+
+def test_without_a_cache_every_step_encodes_the_same_posteriors(
+    fresh: Checkpoint, table: PairTable, train_pairs: Path
+) -> None:
+    (live,) = pair_tables(Preparation(vae=fresh.vae, cache=None), train_pairs, split="train")
+    rows, sides = torch.tensor([0, 3, 5, 3]), torch.tensor([0, 1, 1, 0])
+    for kept, anew in zip(table.posteriors.of(rows, sides), live.posteriors.of(rows, sides), strict=True):
+        torch.testing.assert_close(anew, kept, atol=2e-3, rtol=2e-3)
+
+
+def test_pictures_of_other_aspects_are_trained_at_sizes_of_their_own(
+    fresh: Checkpoint, table: PairTable, train_pairs: Path, tmp_path: Path
+) -> None:
+    wide = [_widened(record) for record in read_records(train_pairs)]
+    with open_writer(tmp_path / "wide", engine="squares", settings={}) as writer:
+        writer.write(wide, first_unit=0, units=len(wide))
+    tables = joined([table, prepared(fresh, tmp_path / "wide", tmp_path), table])
+    assert [(len(part), tuple(part.changed.shape[1:])) for part in tables] == [(48, (8, 8)), (24, (8, 16))]
+    kind = InstructKind(fresh, tables, tables, InstructTask(), mirrored=str, sampler=sample_edits)
+    assert kind.groups == (range(48), range(48, 72))
+    for step in range(9):
+        batch = batch_indices(kind.groups, batch=8, step=step, seed=0)
+        assert torch.isfinite(kind.loss(batch, torch.Generator().manual_seed(step)).total)
+
+
+def _widened(record: PairRecord) -> PairRecord:
+    images = {name: _wide(getattr(record, name)) for name in ("source_image", "target_image", "mask", "object_mask")}
+    return replace(record, **images)
+
+
+def _wide(data: bytes) -> bytes:
+    with Image.open(io.BytesIO(data)) as image:
+        return png_bytes(image.resize((128, 64)))
 
 
 def test_a_second_preparation_reads_what_the_first_wrote(
     fresh: Checkpoint, table: PairTable, train_pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fresh.vae, "encode", None)
-    again = pair_table(fresh.vae, train_pairs, split="train", cache=tmp_path / "latents")
-    assert torch.equal(again.mean, table.mean)
+    again = prepared(fresh, train_pairs, tmp_path)
+    assert torch.equal(means(again, again.source), means(table, table.source))
 
 
 def test_a_folder_without_the_split_is_refused(fresh: Checkpoint, train_pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no record of the split 'bench'"):
-        pair_table(fresh.vae, train_pairs, split="bench", cache=tmp_path)
+        pair_tables(Preparation(vae=fresh.vae, cache=tmp_path), train_pairs, split="bench")
 
 
 def test_changed_cells_are_the_masks_share(train_pairs: Path) -> None:
     record = next(iter(read_records(train_pairs, columns=("mask",))))
-    cells = changed_cells(record)
+    assert record.mask is not None
+    cells = changed_cells(decode(record.mask)[0])
     assert cells.shape == (8, 8)
     assert int(cells[2:6, 0:4].min()) == 0 or int(cells.max()) == 255
     assert float(cells.float().mean() / 255) == pytest.approx(0.25)
 
 
 def test_joined_tables_point_at_their_own_pictures(table: PairTable) -> None:
-    both = joined([table, table])
+    (both,) = joined([table, table])
     assert len(both) == 48
-    assert torch.equal(both.mean[both.target[24:]], table.mean[table.target])
+    assert torch.equal(means(both, both.target[24:]), means(table, table.target))
 
 
 def test_conditions_are_dropped_in_three_equal_shares(fresh: Checkpoint, table: PairTable) -> None:
@@ -97,7 +147,7 @@ def test_conditions_are_dropped_in_three_equal_shares(fresh: Checkpoint, table: 
 def test_the_condition_is_what_the_editor_will_feed(fresh: Checkpoint, table: PairTable, train_pairs: Path) -> None:
     record = next(iter(read_records(train_pairs)))
     fed = encode_source(fresh, to_pixels([load_image(record.source_image).pixels]))
-    trained = kind_of(fresh, table)._condition(table.mean[table.source[:1], 0])
+    trained = kind_of(fresh, table)._condition(means(table, table.source[:1]))
     torch.testing.assert_close(trained, fed, atol=2e-3, rtol=2e-3)
 
 
@@ -124,10 +174,10 @@ def test_it_learns_validates_and_exports_a_loadable_editor(fresh: Checkpoint, ta
 
 def test_pooled_training_sees_means_over_cells(fresh: Checkpoint, table: PairTable) -> None:
     kind = kind_of(fresh, table, pooled=2)
-    modes = table.mean[table.source[:2], 0]
+    modes = means(table, table.source[:2])
     seen = kind._condition(modes)
     assert seen.shape == (2, 4, 4, 4)
-    torch.testing.assert_close(seen[0, 0, 0, 0], modes[0, 0, :2, :2].float().mean())
+    torch.testing.assert_close(seen[0, 0, 0, 0], modes[0, 0, :2, :2].mean())
     loss = kind.loss([0, 1], torch.Generator().manual_seed(0))
     assert torch.isfinite(loss.total)
 

@@ -31,7 +31,7 @@ class LineKind:
             torch.manual_seed(3)
             self.network = nn.Linear(4, 1)
         self.modules: Mapping[str, nn.Module] = {"network": self.network}
-        self.size = 50
+        self.groups: Sequence[range] = (range(50),)
         self._points = torch.randn(50, 4, generator=torch.Generator().manual_seed(1))
         self._poison_at, self._calls, self._noise = poison_at, 0, noise
 
@@ -64,7 +64,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def test_every_epoch_sees_every_sample_once_in_a_new_order() -> None:
     epochs = [
-        [index for step in range(5) for index in batch_indices(size=20, batch=4, step=5 * epoch + step, seed=7)]
+        [index for step in range(5) for index in batch_indices([range(20)], batch=4, step=5 * epoch + step, seed=7)]
         for epoch in range(2)
     ]
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(20))
@@ -119,7 +119,7 @@ def test_a_loss_that_is_no_number_stops_before_anything_is_saved(tmp_path: Path)
 
 
 def test_data_smaller_than_a_batch_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="holds 50 samples, a batch 64"):
+    with pytest.raises(TrainingError, match="holds 50 samples of one shape, a batch 64"):
         train(LineKind(), settings(20, batch_size=64), tmp_path)
 
 

@@ -1,10 +1,9 @@
-"""Latents and tokens of a record folder, computed once: what the U-Net's training reads at every step."""
+"""Pairs as tables of numbers, their latents computed once: what the U-Net's training reads at every step."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
@@ -13,30 +12,29 @@ from torch import Tensor
 from torch.nn import functional
 
 from retouch.core.errors import DataError
+from retouch.core.fit import Fit
 from retouch.records.pair import PairRecord, Split
 from retouch.records.shards import read_records
-from retouch.training.pictures import decode, to_model_range
-from retouch.training.settings import Precision
+from retouch.training.pictures import Fitted, Sizes, fitted, picture_size
+from retouch.training.posteriors import Anew, Encoding, Joined, Kept, Posteriors, posterior
 
 OnPrepared = Callable[[int, int], None]
 """Is told how many of how many pictures are prepared."""
 
 _COLUMNS = ("source_image", "target_image", "edit_prompt", "source_caption", "target_caption", "mask", "params")
+_FACTOR = 8
+"""Pixels of a latent cell's side."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairTable:
-    """Pairs as indices into unique pictures, with what the loss needs beside the latents.
+    """Pairs of one size as indices into unique pictures, with what the loss needs beside the latents.
 
-    `mean`, `spread`: the VAE posterior's mean and standard deviation, (pictures, 1 or 2, 4, h, w)
-    float16, unscaled; index 0 of the second axis is the picture, 1 its mirror image, absent where
-    none was asked for. `source`, `target`: (pairs,) picture indices. `changed`: (pairs, h, w) uint8,
-    the changed share of each latent cell
-    in 1/255. `prompts`: the instruction of each pair.
+    `source`, `target`: (pairs,) picture indices. `changed`: (pairs, h, w) uint8, the changed share of
+    each latent cell in 1/255. `prompts`: the instruction of each pair.
     """
 
-    mean: Tensor
-    spread: Tensor
+    posteriors: Posteriors
     source: Tensor
     target: Tensor
     changed: Tensor
@@ -47,74 +45,118 @@ class PairTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Encoding:
-    """How pictures are encoded for the cache: with their mirror images or without, and in which precision."""
+class Preparation:
+    """How pairs become tables: the autoencoder, at which sizes, how encoded, and where latents are kept.
 
-    mirrored: bool = True
-    precision: Precision = "float32"
-
-
-def pair_table(
-    vae: AutoencoderKL,
-    folder: Path,
-    *,
-    split: Split,
-    cache: Path,
-    encoding: Encoding = Encoding(),
-    on_progress: OnPrepared = lambda _done, _total: None,
-) -> PairTable:
-    """Return the table of one record folder, from `cache` where it was made from the same data before.
-
-    `on_progress` is told how many of how many pictures have latents. Encoding writes its pictures'
-    latents in chunks, so that an interrupted preparation goes on where it stopped. Raises DataError
-    where the folder has no record of the split.
+    Without a `cache` nothing is computed ahead: every step encodes its own pictures.
     """
-    pictures = _PictureIndex()
-    source, target, masks, prompts = [], [], [], []
+
+    vae: AutoencoderKL
+    cache: Path | None
+    encoding: Encoding = field(default_factory=Encoding)
+    sizes: Sizes = field(default_factory=Sizes)
+    on_progress: OnPrepared = lambda _done, _total: None
+
+
+def pair_tables(preparation: Preparation, folder: Path, *, split: Split) -> list[PairTable]:
+    """Return the tables of one record folder, one for each size its pictures have at the model.
+
+    Encoding writes latents in chunks, so that an interrupted preparation goes on where it stopped, and a
+    later one of the same data reads them. Raises DataError where the folder has no record of the split.
+    """
+    drafts: dict[tuple[int, int], _Draft] = {}
     for record in read_records(folder, columns=_COLUMNS, split=split):
-        source.append(pictures.index(record.source_image))
-        target.append(pictures.index(record.target_image))
-        masks.append(changed_cells(record))
-        prompts.append(record.edit_prompt)
-    if not source:
+        size = picture_size(record.source_image)
+        drafts.setdefault(preparation.sizes.of(size), _Draft()).add(record, preparation.sizes.fit(size))
+    if not drafts:
         raise DataError(f"{folder} holds no record of the split '{split}'; make pairs there first.")
-    mean, spread = _encoded(vae, pictures.encoded, cache, encoding, on_progress)
-    return PairTable(
-        mean=mean,
-        spread=spread,
-        source=torch.tensor(source),
-        target=torch.tensor(target),
-        changed=torch.stack(masks),
-        prompts=tuple(prompts),
-    )
+    total, done, tables = sum(len(draft.pictures) for draft in drafts.values()), 0, []
+    for draft in drafts.values():
+        tables.append(draft.table(_posteriors(preparation, draft.pictures, done, total)))
+        done += len(draft.pictures)
+    return tables
 
 
-def joined(tables: Sequence[PairTable]) -> PairTable:
-    """Return several tables as one."""
-    offsets = torch.tensor([0, *(len(table.mean) for table in tables)]).cumsum(0)[:-1]
+def joined(tables: Iterable[PairTable]) -> list[PairTable]:
+    """Return the tables of several folders, those of one size as one."""
+    groups: dict[tuple[int, ...], list[PairTable]] = {}
+    for table in tables:
+        groups.setdefault(tuple(table.changed.shape[1:]), []).append(table)
+    return [_joined(group) if len(group) > 1 else group[0] for group in groups.values()]
+
+
+def parted(tables: Sequence[PairTable], *, every: int) -> tuple[list[PairTable], list[PairTable]]:
+    """Part tables into pairs to train on and pairs to measure on, those of every `every`-th source picture.
+
+    A picture is on one side only. Raises DataError where one side would be empty.
+    """
+    keep, out, seen = [], [], 0
+    for table in tables:
+        number = {picture: seen + place for place, picture in enumerate(dict.fromkeys(table.source.tolist()))}
+        held = [number[picture] % every == every - 1 for picture in table.source.tolist()]
+        seen += len(number)
+        keep.append(_rows(table, [not part for part in held]))
+        out.append(_rows(table, held))
+    keep, out = [table for table in keep if len(table)], [table for table in out if len(table)]
+    if not keep or not out:
+        raise DataError(
+            f"The data shows {seen} source pictures, too few to hold some out; "
+            f"give at least {every}, or a folder to validate on."
+        )
+    return keep, out
+
+
+def changed_cells(mask: Tensor) -> Tensor:
+    """Return the changed share of each latent cell, (h, w) uint8 in 1/255, of a mask, (H, W) uint8."""
+    return functional.avg_pool2d(mask[None].float(), _FACTOR)[0].round().to(torch.uint8)
+
+
+class _Draft:
+    """The pairs of one size while they are read; pictures that recur are kept once."""
+
+    def __init__(self) -> None:
+        self.pictures: list[Fitted] = []
+        self._numbers: dict[Fitted, int] = {}
+        self._source: list[int] = []
+        self._target: list[int] = []
+        self._changed: list[Tensor] = []
+        self._prompts: list[str] = []
+
+    def add(self, record: PairRecord, fit: Fit) -> None:
+        self._source.append(self._number(Fitted.of(record.source_image, fit)))
+        self._target.append(self._number(Fitted.of(record.target_image, fit)))
+        width, height = fit.model_size
+        mask = torch.zeros(height, width, dtype=torch.uint8)
+        if record.mask is not None:
+            mask = fitted(Fitted.of(record.mask, fit))[0]
+        self._changed.append(changed_cells(mask))
+        self._prompts.append(record.edit_prompt)
+
+    def table(self, posteriors: Posteriors) -> PairTable:
+        return PairTable(
+            posteriors=posteriors,
+            source=torch.tensor(self._source),
+            target=torch.tensor(self._target),
+            changed=torch.stack(self._changed),
+            prompts=tuple(self._prompts),
+        )
+
+    def _number(self, picture: Fitted) -> int:
+        if picture not in self._numbers:
+            self._numbers[picture] = len(self.pictures)
+            self.pictures.append(picture)
+        return self._numbers[picture]
+
+
+def _joined(tables: Sequence[PairTable]) -> PairTable:
+    offsets = torch.tensor([0, *(len(table.posteriors) for table in tables)]).cumsum(0)[:-1]
     return PairTable(
-        mean=torch.cat([table.mean for table in tables]),
-        spread=torch.cat([table.spread for table in tables]),
+        posteriors=Joined(parts=[table.posteriors for table in tables]),
         source=torch.cat([table.source + offset for table, offset in zip(tables, offsets, strict=True)]),
         target=torch.cat([table.target + offset for table, offset in zip(tables, offsets, strict=True)]),
         changed=torch.cat([table.changed for table in tables]),
         prompts=tuple(prompt for table in tables for prompt in table.prompts),
     )
-
-
-def parted(table: PairTable, *, every: int) -> tuple[PairTable, PairTable]:
-    """Part a table into pairs to train on and pairs to measure on, those of every `every`-th source picture.
-
-    A picture is on one side only. Raises DataError where one side would be empty.
-    """
-    number = {picture: place for place, picture in enumerate(dict.fromkeys(table.source.tolist()))}
-    held = [number[picture] % every == every - 1 for picture in table.source.tolist()]
-    if all(held) or not any(held):
-        raise DataError(
-            f"The data shows {len(number)} source pictures, too few to hold some out; "
-            f"give at least {every}, or a folder to validate on."
-        )
-    return _rows(table, [not out for out in held]), _rows(table, held)
 
 
 def _rows(table: PairTable, wanted: Sequence[bool]) -> PairTable:
@@ -128,70 +170,41 @@ def _rows(table: PairTable, wanted: Sequence[bool]) -> PairTable:
     )
 
 
-def changed_cells(record: PairRecord, *, factor: int = 8) -> Tensor:
-    """Return the changed share of each latent cell, (h, w) uint8 in 1/255; 0 where there is no mask."""
-    if record.mask is None:
-        height, width = decode(record.source_image).shape[1:]
-        return torch.zeros(height // factor, width // factor, dtype=torch.uint8)
-    return functional.avg_pool2d(decode(record.mask)[:1].float(), factor)[0].round().to(torch.uint8)
-
-
-class _PictureIndex:
-    """Numbers different encoded pictures in order of appearance."""
-
-    def __init__(self) -> None:
-        self.encoded: list[bytes] = []
-        self._numbers: dict[bytes, int] = {}
-
-    def index(self, data: bytes) -> int:
-        digest = hashlib.sha256(data).digest()
-        if digest not in self._numbers:
-            self._numbers[digest] = len(self.encoded)
-            self.encoded.append(data)
-        return self._numbers[digest]
-
-
-def _encoded(
-    vae: AutoencoderKL,
-    pictures: Sequence[bytes],
-    cache: Path,
-    encoding: Encoding,
-    on_progress: OnPrepared,
-) -> tuple[Tensor, Tensor]:
+def _posteriors(preparation: Preparation, pictures: Sequence[Fitted], done: int, total: int) -> Posteriors:
+    cache, vae, encoding = preparation.cache, preparation.vae, preparation.encoding
+    if cache is None:
+        return Anew(vae=vae, pictures=pictures, precision=encoding.precision)
     cache.mkdir(parents=True, exist_ok=True)
     identity = _fingerprint(vae) + repr(encoding).encode()
     means, spreads = [], []
     for chunk in _chunks(pictures, 256):
-        key = hashlib.sha256(identity + b"".join(hashlib.sha256(data).digest() for data in chunk)).hexdigest()
+        key = hashlib.sha256(identity + b"".join(picture.digest for picture in chunk)).hexdigest()
         path = cache / f"{key[:32]}.safetensors"
         if not path.exists():
             partial = path.with_suffix(".tmp")
-            save_file(_posterior(vae, chunk, encoding), partial)
+            save_file(_encoded(vae, chunk, encoding), partial)
             partial.rename(path)
         tensors = load_file(path)
         means.append(tensors["mean"])
         spreads.append(tensors["spread"])
-        on_progress(sum(map(len, means)), len(pictures))
-    return torch.cat(means), torch.cat(spreads)
+        done += len(chunk)
+        preparation.on_progress(done, total)
+    return Kept(mean=torch.cat(means), spread=torch.cat(spreads))
 
 
-def _chunks(items: Sequence[bytes], size: int) -> Iterable[Sequence[bytes]]:
+def _chunks(items: Sequence[Fitted], size: int) -> Iterable[Sequence[Fitted]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-@torch.no_grad()
-def _posterior(vae: AutoencoderKL, pictures: Sequence[bytes], encoding: Encoding) -> dict[str, Tensor]:
-    device = next(vae.parameters()).device
+def _encoded(vae: AutoencoderKL, pictures: Sequence[Fitted], encoding: Encoding) -> dict[str, Tensor]:
     sides = 2 if encoding.mirrored else 1
     means, spreads = [], []
     for batch in _chunks(pictures, 8):
-        images = to_model_range(torch.stack([decode(data) for data in batch]))
+        images = torch.stack([fitted(picture) for picture in batch])
         views = torch.stack([images, images.flip(-1)][:sides], dim=1).flatten(0, 1)
-        inputs: Any = views.to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=encoding.precision == "bfloat16"):
-            posterior = vae.encode(inputs, return_dict=False)[0]
-        means.append(posterior.mean.unflatten(0, (-1, sides)).half().cpu())
-        spreads.append(posterior.std.unflatten(0, (-1, sides)).half().cpu())
+        mean, spread = posterior(vae, views, encoding.precision)
+        means.append(mean.unflatten(0, (-1, sides)).half())
+        spreads.append(spread.unflatten(0, (-1, sides)).half())
     return {"mean": torch.cat(means), "spread": torch.cat(spreads)}
 
 

@@ -29,12 +29,13 @@ class Kind(Protocol):
     """What is trained, from which data, with which loss.
 
     `modules` are the trained networks by the name of their component; the trainer owns their
-    optimiser, average and checkpoints. `size` is the number of training samples.
+    optimiser, average and checkpoints. `groups` are the training samples that may share a batch, by number:
+    one range where all have the same shape.
     """
 
     name: str
     modules: Mapping[str, nn.Module]
-    size: int
+    groups: Sequence[range]
 
     def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
         """Return the loss of the samples at `indices`; all randomness comes from `generator`."""

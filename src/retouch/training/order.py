@@ -1,13 +1,18 @@
 """In which order the samples come: a function of (seed, step) alone, so that any run can resume anywhere."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from retouch.core.seeds import derive_seed
 
 
-def batch_indices(*, size: int, batch: int, step: int, seed: int) -> list[int]:
-    """Return the samples of one step: each epoch is a fresh permutation, the remainder is dropped."""
-    per_epoch = size // batch
-    epoch, place = divmod(step, per_epoch)
-    order = np.random.default_rng(derive_seed(seed, "epoch", epoch)).permutation(size)
-    return order[place * batch : (place + 1) * batch].tolist()
+def batch_indices(groups: Sequence[range], *, batch: int, step: int, seed: int) -> list[int]:
+    """Return the samples of one step, all of one group: each epoch is a fresh permutation, remainders are dropped."""
+    epoch, place = divmod(step, sum(len(group) // batch for group in groups))
+    generator = np.random.default_rng(derive_seed(seed, "epoch", epoch))
+    batches: list[list[int]] = []
+    for group in groups:
+        order = generator.permutation(len(group)) + group.start
+        batches += order[: len(group) // batch * batch].reshape(-1, batch).tolist()
+    return batches[place if len(groups) == 1 else generator.permutation(len(batches))[place]]

@@ -1,8 +1,9 @@
-"""Unique pictures of record folders, kept encoded in memory and decoded as they are needed."""
+"""Pictures of record folders, kept encoded in memory, decoded and brought to the model's size as they are needed."""
 
 import hashlib
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,52 @@ from PIL import Image
 from torch import Tensor
 
 from retouch.core.errors import DataError
+from retouch.core.fit import Fit
 from retouch.records.pair import Split
 from retouch.records.shards import read_records
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """The sizes pictures of any aspect are trained at: those an editor works at, never above the picture's own.
+
+    See `Fit.for_model` for `native` and `multiple`, in pixels.
+    """
+
+    native: int = 256
+    multiple: int = 64
+
+    def fit(self, size: tuple[int, int]) -> Fit:
+        """How a picture of `size`, (width, height), comes to the model."""
+        native = max(self.multiple, min(self.native, max(size)))
+        return Fit.for_model(size, native=native, multiple=self.multiple)
+
+    def of(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The size, (width, height), at which a picture of `size` is trained."""
+        return self.fit(size).model_size
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """An encoded picture, how it comes to the model, and a digest of both; equal where the digest is."""
+
+    digest: bytes
+    data: bytes
+    fit: Fit
+
+    @classmethod
+    def of(cls, data: bytes, fit: Fit) -> "Fitted":
+        """A picture that is first brought to the fit's source size, where it has another one."""
+        digest = hashlib.sha256(data).digest()
+        if fit.source_size != fit.model_size:
+            digest = hashlib.sha256(digest + repr(fit).encode()).digest()
+        return cls(digest, data, fit)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fitted) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
 
 def unique_pictures(folders: Iterable[Path], *, split: Split) -> list[bytes]:
@@ -36,6 +81,22 @@ def decode(data: bytes) -> Tensor:
     """Return an encoded picture as (3, H, W) uint8."""
     with Image.open(io.BytesIO(data)) as image:
         return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1).contiguous()
+
+
+def picture_size(data: bytes) -> tuple[int, int]:
+    """Return (width, height) of an encoded picture."""
+    with Image.open(io.BytesIO(data)) as image:
+        return image.size
+
+
+def fitted(picture: Fitted) -> Tensor:
+    """Return a picture at the model's size as (3, H, W) uint8."""
+    with Image.open(io.BytesIO(picture.data)) as image:
+        colours = image.convert("RGB")
+        if colours.size != picture.fit.source_size:
+            colours = colours.resize(picture.fit.source_size, Image.Resampling.LANCZOS)
+        shown = picture.fit.apply(colours)
+    return torch.from_numpy(np.array(shown)).permute(2, 0, 1).contiguous()
 
 
 def to_model_range(pictures: Tensor) -> Tensor:

@@ -62,9 +62,11 @@ def train(
     batch (see `parallel`); the first of them writes. Raises TrainingError where the
     data is smaller than a batch, the loss is not finite or a state cannot be written.
     """
-    if kind.size < settings.batch_size:
+    most = max(map(len, kind.groups), default=0)
+    if most < settings.batch_size:
         raise TrainingError(
-            f"The data holds {kind.size} samples, a batch {settings.batch_size}; make more pairs or smaller batches."
+            f"The data holds {most} samples of one shape, a batch {settings.batch_size}; "
+            "make more pairs or smaller batches."
         )
     run = _Run(kind, settings, out)
     run.resume()
@@ -136,7 +138,7 @@ class _Run:
         settings = self.settings
         for group in self.optimiser.param_groups:
             group["lr"] = settings.learning_rate * rate_factor(settings, self.step)
-        batch = batch_indices(size=self.kind.size, batch=settings.batch_size, step=self.step, seed=settings.seed)
+        batch = batch_indices(self.kind.groups, batch=settings.batch_size, step=self.step, seed=settings.seed)
         mine = self.processes.share(batch)
         losses = [self.backward(mine, part) for part in range(settings.accumulate)]
         (value,) = self.processes.mean([sum(float(loss.total.detach()) for loss in losses) / len(losses)])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,15 @@ from retouch.models.widen import as_editor
 from retouch.records.pair import Split
 from retouch.records.shards import read_records
 from retouch.scenes.language import mirrored
-from retouch.training.cache import Encoding, OnPrepared, PairTable, joined, pair_table, parted
+from retouch.training.cache import OnPrepared, PairTable, Preparation, joined, pair_tables, parted
 from retouch.training.card import CardFacts, model_card
 from retouch.training.choices import Choices, Material
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.lora import add_lora, merged, write_lora
 from retouch.training.noising import Noising
 from retouch.training.optimiser import resolved
-from retouch.training.pictures import strip
+from retouch.training.pictures import Sizes, strip
+from retouch.training.posteriors import Encoding
 from retouch.training.preview import sample_edits
 from retouch.training.region_head import RegionHead
 from retouch.training.settings import TrainSettings
@@ -77,8 +78,8 @@ class InstructKind:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        table: PairTable,
-        held_out: PairTable,
+        tables: Sequence[PairTable],
+        held_out: Sequence[PairTable],
         task: InstructTask,
         *,
         mirrored: Callable[[str], str],
@@ -86,15 +87,15 @@ class InstructKind:
         data: Sequence[str] = (),
         widened: bool = False,
     ) -> None:
-        self.checkpoint, self._table, self._held_out, self._task = checkpoint, table, held_out, task
+        self.checkpoint, self._tables, self._held_out, self._task = checkpoint, tables, held_out, task
         self._sampler, self._data = sampler, tuple(data)
         self._noising = Noising.of(checkpoint.scheduler_config)
         self._change = None
         if checkpoint.spec.denoises == "change":
             self._change = ChangeSchedule.of(checkpoint.scheduler_config)
-        self._ids = _token_ids(checkpoint, table.prompts)
-        self._mirrored_ids = _token_ids(checkpoint, [mirrored(text) for text in table.prompts])
-        self._held_out_ids = _token_ids(checkpoint, held_out.prompts)
+        prompts = [prompt for table in tables for prompt in table.prompts]
+        self._ids = _token_ids(checkpoint, prompts)
+        self._mirrored_ids = _token_ids(checkpoint, [mirrored(text) for text in prompts])
         self._null_ids = _token_ids(checkpoint, [""])[0]
         texts = task.train_text_encoder and task.lora is None
         checkpoint.unet.train().requires_grad_(task.lora is None)
@@ -107,28 +108,33 @@ class InstructKind:
         self._regions = RegionHead(checkpoint.unet).to(checkpoint.device) if task.regions else None
         if self._regions is not None:
             self.modules = {**self.modules, "regions": self._regions}
-        self.size = len(table)
+        ends = list(accumulate(map(len, tables)))
+        self.groups: Sequence[range] = tuple(
+            range(end - len(table), end) for table, end in zip(tables, ends, strict=True)
+        )
 
     def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
         """Return the weighted squared error of the prediction (eps or v, as the scheduler says)."""
+        place = next(place for place, group in enumerate(self.groups) if indices[0] in group)
         picked = torch.tensor(indices)
         mirror = torch.rand(len(indices), generator=generator) < self._task.flip
         ids = torch.where(mirror[:, None], self._mirrored_ids[picked], self._ids[picked])
-        return self._loss_of(self._table, picked, mirror.long(), ids, generator, dropout=self._task.dropout)
+        rows = picked - self.groups[place].start
+        return self._loss_of(self._tables[place], rows, mirror.long(), ids, generator, dropout=self._task.dropout)
 
     def validate(self, generator: torch.Generator) -> Validation:
         """Return the held-out loss at fixed noise, and a strip of sources, edits and targets."""
-        count = min(len(self._held_out), 192)
-        picked = torch.linspace(0, len(self._held_out) - 1, count).long()
         values = []
-        for part in picked.split(32):
-            side = torch.zeros(len(part), dtype=torch.long)
-            ids = self._held_out_ids[part]
-            loss = self._loss_of(self._held_out, part, side, ids, generator, dropout=0.0)
-            values.append(float(loss.parts["error"]))
+        for table in self._held_out:
+            picked = _spaced(table, max(1, 192 * len(table) // sum(map(len, self._held_out))))
+            for part in picked.split(32):
+                side = torch.zeros(len(part), dtype=torch.long)
+                ids = _token_ids(self.checkpoint, [table.prompts[row] for row in part.tolist()])
+                loss = self._loss_of(table, part, side, ids, generator, dropout=0.0)
+                values += [float(loss.parts["error"])] * len(part)
         return Validation(
             figures={"held-out error": sum(values) / len(values)},
-            pictures={"source, edit, target": self._strip(picked[:: max(1, count // 8)][:8], generator)},
+            pictures={"source, edit, target": self._strip(max(self._held_out, key=len), generator)},
         )
 
     def export(self, folder: Path, *, steps: int) -> None:
@@ -138,7 +144,7 @@ class InstructKind:
         card = CardFacts(
             title="Retouch instruct",
             summary=f"Edits pictures by instruction; open it with {readers}.",
-            data=[f"{len(self._table)} pairs of the train split", *self._data],
+            data=[f"{len(self._ids)} pairs of the train split", *self._data],
             training={"optimiser steps": steps, **task},
         )
         checkpoint = self.checkpoint
@@ -160,7 +166,7 @@ class InstructKind:
     ) -> Loss:
         unet = self.checkpoint.unet
         target = self._target(table, picked, side, generator)
-        source = self._condition(table.mean[table.source[picked], side])
+        source = self._condition(table.posteriors.of(table.source[picked], side)[0])
         source, ids = self._dropped(source, ids, generator, dropout)
         if self._change is not None:
             target = target - source
@@ -191,15 +197,14 @@ class InstructKind:
 
     def _target(self, table: PairTable, picked: Tensor, side: Tensor, generator: torch.Generator) -> Tensor:
         """Latents of the edited pictures: a sample, or where changes are learned the mode, as the source's are."""
-        rows = table.target[picked]
-        latents = table.mean[rows, side].float()
+        latents, spread = table.posteriors.of(table.target[picked], side)
         if self._change is None:
-            latents = latents + table.spread[rows, side].float() * torch.randn(latents.shape, generator=generator)
+            latents = latents + spread * torch.randn(latents.shape, generator=generator)
         return self._pooled(latents) * scaling_factor(self.checkpoint.vae)
 
     def _condition(self, mode: Tensor) -> Tensor:
         scaled = self.checkpoint.spec.condition_scaled
-        return self._pooled(mode.float()) * (scaling_factor(self.checkpoint.vae) if scaled else 1.0)
+        return self._pooled(mode) * (scaling_factor(self.checkpoint.vae) if scaled else 1.0)
 
     def _pooled(self, cells: Tensor) -> Tensor:
         return functional.avg_pool2d(cells, self._task.pooled) if self._task.pooled > 1 else cells
@@ -211,15 +216,20 @@ class InstructKind:
         ids = torch.where(without_text[:, None], self._null_ids, ids)
         return source * (~without_image)[:, None, None, None], ids
 
-    def _strip(self, picked: Tensor, generator: torch.Generator) -> Tensor:
-        table, vae = self._held_out, self.checkpoint.vae
-        factor = scaling_factor(vae)
-        modes = table.mean[table.source[picked], 0].float()
+    def _strip(self, table: PairTable, generator: torch.Generator) -> Tensor:
+        vae, picked = self.checkpoint.vae, _spaced(table, 8)
+        factor, side = scaling_factor(vae), torch.zeros(len(picked), dtype=torch.long)
+        modes = table.posteriors.of(table.source[picked], side)[0]
         prompts = [table.prompts[index] for index in picked.tolist()]
         edits = self._sampler(self.checkpoint, self._condition(modes), prompts, generator)
-        targets = table.mean[table.target[picked], 0].float()
+        targets = table.posteriors.of(table.target[picked], side)[0]
         rows = (self._pooled(modes) * factor, edits, self._pooled(targets) * factor)
         return strip([decode_latents(vae, latents).cpu() for latents in rows])
+
+
+def _spaced(table: PairTable, count: int) -> Tensor:
+    """Row numbers of at most `count` pairs from all over a table."""
+    return torch.linspace(0, len(table) - 1, min(len(table), count)).long()
 
 
 def _token_ids(checkpoint: Checkpoint, texts: Sequence[str]) -> Tensor:
@@ -247,11 +257,13 @@ class InstructRecipe:
     `validation_every`-th source picture of the train split is held out. `base` is whatever `models.load`
     takes, of 4 or 8 channels; where it is None, a tokenizer of `vocabulary` pieces is learned from the
     records' words and `texts`, `vae` names the autoencoder's folder, and `spec` is needed. With a base,
-    `spec` overrides its own. `cache` keeps latents between runs; `notes` go into the model card.
+    `spec` overrides its own. `cache` keeps latents between runs, None encodes at every step; `size` is the
+    longest side in pixels that pictures are trained at, the spec's own where it is None; `notes` go into the
+    model card.
     """
 
     data: Sequence[Path]
-    cache: Path
+    cache: Path | None
     settings: TrainSettings
     held_out: Sequence[Path] = ()
     spec: ConditioningSpec | None = None
@@ -261,6 +273,7 @@ class InstructRecipe:
     notes: Sequence[str] = ()
     vocabulary: int = 2500
     validation_every: int = 20
+    size: int | None = None
     task: InstructTask = field(default_factory=InstructTask)
     architecture: Architecture = POCKET
 
@@ -271,14 +284,15 @@ class InstructRecipe:
             module.to(device)
         vae: Any = checkpoint.vae
         vae.to(memory_format=torch.channels_last)
-        table = joined(self._tables(checkpoint.vae, self.data, "train", on_prepared))
+        preparation = self._preparation(checkpoint, on_prepared)
+        tables = _tables(preparation, self.data, "train")
         if self.held_out:
-            held_out = joined(self._tables(checkpoint.vae, self.held_out, "validation", on_prepared))
+            held_out = _tables(preparation, self.held_out, "validation")
         else:
-            table, held_out = parted(table, every=self.validation_every)
+            tables, held_out = parted(tables, every=self.validation_every)
         return InstructKind(
             checkpoint,
-            table,
+            tables,
             held_out,
             self.task,
             mirrored=mirrored,
@@ -287,15 +301,15 @@ class InstructRecipe:
             widened=widened,
         )
 
-    def _tables(
-        self, vae: AutoencoderKL, folders: Sequence[Path], split: Split, on_prepared: OnPrepared
-    ) -> list[PairTable]:
-        device = next(vae.parameters()).device
-        encoding = Encoding(mirrored=self.task.flip > 0, precision=resolved(self.settings.precision, device))
-        return [
-            pair_table(vae, folder, split=split, cache=self.cache, encoding=encoding, on_progress=on_prepared)
-            for folder in folders
-        ]
+    def _preparation(self, checkpoint: Checkpoint, on_prepared: OnPrepared) -> Preparation:
+        spec, precision = checkpoint.spec, resolved(self.settings.precision, checkpoint.device)
+        return Preparation(
+            vae=checkpoint.vae,
+            cache=self.cache,
+            encoding=Encoding(mirrored=self.task.flip > 0, precision=precision),
+            sizes=Sizes(native=self.size or spec.native_size, multiple=spec.size_multiple),
+            on_progress=on_prepared,
+        )
 
     def _checkpoint(self) -> tuple[Checkpoint, bool]:
         """The start, and whether its first convolution had to be widened."""
@@ -344,6 +358,10 @@ class InstructRecipe:
         if not words:
             raise DataError("The records hold no words to learn a tokenizer from; make pairs first.")
         return words
+
+
+def _tables(preparation: Preparation, folders: Sequence[Path], split: Split) -> list[PairTable]:
+    return joined(table for folder in folders for table in pair_tables(preparation, folder, split=split))
 
 
 def usual(material: Material, choices: Choices) -> InstructRecipe:

@@ -58,7 +58,7 @@ class VaeKind:
                 vae.quant_conv.requires_grad_(False)
         self.vae, self._pictures, self._held_out, self._task = vae, pictures, held_out, task
         self.modules: Mapping[str, nn.Module] = {"vae": vae}
-        self.size = len(pictures)
+        self.groups: Sequence[range] = (range(len(pictures)),)
 
     def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
         """Return reconstruction error plus weighted divergence of the posterior from N(0, 1)."""
