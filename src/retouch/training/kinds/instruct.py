@@ -7,22 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn import functional
 
 from retouch.conditioning.change import ChangeSchedule
-from retouch.conditioning.image import decode_latents, scaling_factor
-from retouch.core.errors import DataError, ModelError
-from retouch.models.architecture import POCKET, ZERO_TERMINAL_SCHEDULE, Architecture, random_checkpoint
+from retouch.conditioning.image import scaling_factor
+from retouch.core.errors import ModelError
+from retouch.models.architecture import POCKET, Architecture
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.load import load
 from retouch.models.save import save
 from retouch.models.spec import PUBLISHED, ConditioningSpec
-from retouch.models.tokenizer import train_tokenizer
 from retouch.models.widen import as_editor
 from retouch.records.pair import Split
-from retouch.records.shards import read_records
 from retouch.scenes.language import mirrored
 from retouch.training.cache import OnPrepared, PairTable, Preparation, joined, pair_tables, parted
 from retouch.training.card import CardFacts, model_card
@@ -31,11 +28,13 @@ from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.lora import add_lora, merged, write_lora
 from retouch.training.noising import Noising
 from retouch.training.optimiser import resolved
-from retouch.training.pictures import Sizes, strip
+from retouch.training.pictures import Sizes
+from retouch.training.places import placed
 from retouch.training.posteriors import Encoding
-from retouch.training.preview import sample_edits
+from retouch.training.preview import Preview, sample_edits
 from retouch.training.region_head import RegionHead
 from retouch.training.settings import TrainSettings
+from retouch.training.start import fresh_checkpoint, words_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +48,8 @@ class InstructTask:
     weighting. Where the network answers with changes, a `balance` b weighs each sample by
     1 / (b + mean squared change), so that small edits count as much as large ones. `regions` > 0 weighs
     a second loss: that the U-Net's features tell where the edit changes the picture (see `RegionHead`).
-    `pooled` > 1 trains on means over so many cells each way, a smaller picture: the cheap first part of a
+    In a share `places` of the samples "at the left", or wherever the edit is, is added to the instruction.
+    `shown` held-out pairs are edited to be measured and looked at. `pooled` > 1 trains on means over so many cells each way, a smaller picture: the cheap first part of a
     training. With `lora` the U-Net's attention gets low-rank updates of that rank (and its first
     convolution is trained whole, where the start had no room for a source), and the text encoder stays.
     """
@@ -62,6 +62,8 @@ class InstructTask:
     minimum_snr: float | None = None
     balance: float | None = None
     regions: float = 0.0
+    places: float = 0.0
+    shown: int = 16
     train_text_encoder: bool = True
     lora: int | None = None
 
@@ -94,16 +96,17 @@ class InstructKind:
         if checkpoint.spec.denoises == "change":
             self._change = ChangeSchedule.of(checkpoint.scheduler_config)
         prompts = [prompt for table in tables for prompt in table.prompts]
-        self._ids = _token_ids(checkpoint, prompts)
-        self._mirrored_ids = _token_ids(checkpoint, [mirrored(text) for text in prompts])
+        told = [placed(table.prompts[row], table.changed[row]) for table in tables for row in range(len(table))]
+        texts = [prompts, [mirrored(text) for text in prompts], told, [mirrored(text) for text in told]]
+        self._ids = torch.stack([_token_ids(checkpoint, form) for form in texts])
         self._null_ids = _token_ids(checkpoint, [""])[0]
-        texts = task.train_text_encoder and task.lora is None
+        learns_text = task.train_text_encoder and task.lora is None
         checkpoint.unet.train().requires_grad_(task.lora is None)
-        checkpoint.text_encoder.train(texts).requires_grad_(texts)
+        checkpoint.text_encoder.train(learns_text).requires_grad_(learns_text)
         if task.lora is not None:
             add_lora(checkpoint.unet, rank=task.lora, first_convolution=widened)
         self.modules: Mapping[str, nn.Module] = {"unet": checkpoint.unet}
-        if texts:
+        if learns_text:
             self.modules = {**self.modules, "text_encoder": checkpoint.text_encoder}
         self._regions = RegionHead(checkpoint.unet).to(checkpoint.device) if task.regions else None
         if self._regions is not None:
@@ -118,12 +121,13 @@ class InstructKind:
         place = next(place for place, group in enumerate(self.groups) if indices[0] in group)
         picked = torch.tensor(indices)
         mirror = torch.rand(len(indices), generator=generator) < self._task.flip
-        ids = torch.where(mirror[:, None], self._mirrored_ids[picked], self._ids[picked])
+        told = torch.rand(len(indices), generator=generator) < self._task.places
+        ids = self._ids[mirror.long() + 2 * told.long(), picked]
         rows = picked - self.groups[place].start
         return self._loss_of(self._tables[place], rows, mirror.long(), ids, generator, dropout=self._task.dropout)
 
     def validate(self, generator: torch.Generator) -> Validation:
-        """Return the held-out loss at fixed noise, and a strip of sources, edits and targets."""
+        """Return the held-out loss at fixed noise, how a few edits compare with their targets, and some to look at."""
         values = []
         for table in self._held_out:
             picked = _spaced(table, max(1, 192 * len(table) // sum(map(len, self._held_out))))
@@ -132,9 +136,10 @@ class InstructKind:
                 ids = _token_ids(self.checkpoint, [table.prompts[row] for row in part.tolist()])
                 loss = self._loss_of(table, part, side, ids, generator, dropout=0.0)
                 values += [float(loss.parts["error"])] * len(part)
+        preview = self._preview(max(self._held_out, key=len), generator)
         return Validation(
-            figures={"held-out error": sum(values) / len(values)},
-            pictures={"source, edit, target": self._strip(max(self._held_out, key=len), generator)},
+            figures={"held-out error": sum(values) / len(values), **preview.figures()},
+            pictures={"source, edit, target": preview.picture(self.checkpoint.vae)},
         )
 
     def export(self, folder: Path, *, steps: int) -> None:
@@ -144,7 +149,7 @@ class InstructKind:
         card = CardFacts(
             title="Retouch instruct",
             summary=f"Edits pictures by instruction; open it with {readers}.",
-            data=[f"{len(self._ids)} pairs of the train split", *self._data],
+            data=[f"{self._ids.shape[1]} pairs of the train split", *self._data],
             training={"optimiser steps": steps, **task},
         )
         checkpoint = self.checkpoint
@@ -216,15 +221,17 @@ class InstructKind:
         ids = torch.where(without_text[:, None], self._null_ids, ids)
         return source * (~without_image)[:, None, None, None], ids
 
-    def _strip(self, table: PairTable, generator: torch.Generator) -> Tensor:
-        vae, picked = self.checkpoint.vae, _spaced(table, 8)
-        factor, side = scaling_factor(vae), torch.zeros(len(picked), dtype=torch.long)
+    def _preview(self, table: PairTable, generator: torch.Generator) -> Preview:
+        picked, factor = _spaced(table, self._task.shown), scaling_factor(self.checkpoint.vae)
+        side = torch.zeros(len(picked), dtype=torch.long)
         modes = table.posteriors.of(table.source[picked], side)[0]
         prompts = [table.prompts[index] for index in picked.tolist()]
-        edits = self._sampler(self.checkpoint, self._condition(modes), prompts, generator)
-        targets = table.posteriors.of(table.target[picked], side)[0]
-        rows = (self._pooled(modes) * factor, edits, self._pooled(targets) * factor)
-        return strip([decode_latents(vae, latents).cpu() for latents in rows])
+        return Preview(
+            sources=self._pooled(modes) * factor,
+            edits=self._sampler(self.checkpoint, self._condition(modes), prompts, generator).cpu(),
+            targets=self._pooled(table.posteriors.of(table.target[picked], side)[0]) * factor,
+            changed=self._pooled(_mirrored_cells(table.changed[picked], side)),
+        )
 
 
 def _spaced(table: PairTable, count: int) -> Tensor:
@@ -325,39 +332,14 @@ class InstructRecipe:
                 "The recipe names no checkpoint to start from, and not both an autoencoder and a spec to begin anew; "
                 "give a base, or vae and spec."
             )
-        vae = AutoencoderKL.from_pretrained(self.vae, torch_dtype=torch.float32).eval().requires_grad_(False)
-        tokenizer = train_tokenizer(
-            chain(self.texts(), self._words()),
-            vocabulary=self.vocabulary,
-            length=self.architecture.text_length,
-        )
-        fresh = random_checkpoint(
+        return fresh_checkpoint(
             self.architecture,
-            tokenizer,
+            vae=self.vae,
             spec=self.spec,
-            schedule=ZERO_TERMINAL_SCHEDULE,
+            texts=chain(self.texts(), words_of(self.data)),
+            vocabulary=self.vocabulary,
             seed=self.settings.seed,
         )
-        return Checkpoint(
-            unet=fresh.unet,
-            vae=vae,
-            text_encoder=fresh.text_encoder,
-            tokenizer=tokenizer,
-            scheduler_config=fresh.scheduler_config,
-            spec=self.spec,
-            source="recipe",
-        )
-
-    def _words(self) -> list[str]:
-        words = [
-            text
-            for folder in self.data
-            for record in read_records(folder, columns=("source_caption", "target_caption"), split="train")
-            for text in (record.edit_prompt, record.source_caption, record.target_caption)
-        ]
-        if not words:
-            raise DataError("The records hold no words to learn a tokenizer from; make pairs first.")
-        return words
 
 
 def _tables(preparation: Preparation, folders: Sequence[Path], split: Split) -> list[PairTable]:
