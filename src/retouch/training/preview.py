@@ -39,7 +39,7 @@ def sample_edits(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Preview:
-    """Held-out edits beside their sources and targets, scaled latents (B, 4, h, w), and the changed shares (B, h, w)."""
+    """Held-out edits, their sources and targets, scaled latents (B, 4, h, w), and the changed shares (B, h, w)."""
 
     sources: Tensor
     edits: Tensor

@@ -43,15 +43,16 @@ class InstructTask:
 
     `dropout` is u of InstructPix2Pix: with one uniform draw per sample the text is dropped alone in
     a share u of the samples, text and image in u, the image alone in u. `flip` is the share of
-    mirrored samples. `changed_weight` is added to the loss weight of cells that the edit changes.
-    `noise_bias` > 0 draws noisier timesteps more often (see `Noising`), `minimum_snr` is γ of min-SNR
-    weighting. Where the network answers with changes, a `balance` b weighs each sample by
-    1 / (b + mean squared change), so that small edits count as much as large ones. `regions` > 0 weighs
-    a second loss: that the U-Net's features tell where the edit changes the picture (see `RegionHead`).
-    In a share `places` of the samples "at the left", or wherever the edit is, is added to the instruction.
-    `shown` held-out pairs are edited to be measured and looked at. `pooled` > 1 trains on means over so many cells each way, a smaller picture: the cheap first part of a
-    training. With `lora` the U-Net's attention gets low-rank updates of that rank (and its first
-    convolution is trained whole, where the start had no room for a source), and the text encoder stays.
+    mirrored samples, whose texts swap left and right. `changed_weight` is added to the loss weight of
+    cells that the edit changes. `noise_bias` > 0 draws noisier timesteps more often (see `Noising`),
+    `minimum_snr` is γ of min-SNR weighting. Where the network answers with changes, a `balance` b weighs
+    each sample by 1 / (b + mean squared change), so that small edits count as much as large ones.
+    `regions` > 0 weighs a second loss: that the U-Net's features tell where the edit changes the picture
+    (see `RegionHead`). In a share `places` of the samples "at the left", or wherever the edit is, is added
+    to the instruction. `shown` held-out pairs are edited to be measured and looked at. `pooled` > 1 trains
+    on means over so many cells each way, a smaller picture: the cheap first part of a training. With `lora`
+    the U-Net's attention gets low-rank updates of that rank (and its first convolution is trained whole,
+    where the start had no room for a source), and the text encoder stays.
     """
 
     dropout: float = 0.05
