@@ -32,6 +32,12 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help="The highest. (default: the kind's)")] = None,
     schedule: Annotated[str | None, typer.Option(help="constant, linear or cosine. (default: the kind's)")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16. (default: auto)")] = None,
+    optimiser: Annotated[str | None, typer.Option(help="adamw or adamw8bit. (default: adamw)")] = None,
+    checkpointing: Annotated[
+        bool | None, typer.Option("--checkpointing", help="Recompute activations, for memory against time.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Longest side of pictures in pixels. (default: the base's)")] = None,
+    cache: Annotated[bool, typer.Option(help="Encode all pictures ahead, or each whenever it is used.")] = True,
     seed: Annotated[int | None, typer.Option(help="Of everything random. (default: 0)")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
@@ -51,13 +57,24 @@ def train(
     torchrun --nproc-per-node 2 -m retouch train --recipe recipes/pocket.py instruct
     """
     if recipe is not None:
-        chosen = (lora, batch_size, accumulate, learning_rate, schedule, precision, seed)
-        if any(value is not None for value in chosen):
+        chosen = (
+            lora,
+            batch_size,
+            accumulate,
+            learning_rate,
+            schedule,
+            precision,
+            optimiser,
+            checkpointing,
+            size,
+            seed,
+        )
+        if any(value is not None for value in chosen) or not cache:
             raise SettingsError("A recipe says how it trains; beside --recipe give --steps alone, or change the file.")
         _run(*_from_recipe(recipe, which, data, out), steps=steps, device=device)
         return
     from retouch.training.choices import Choices, Material
-    from retouch.training.settings import Precision, Schedule
+    from retouch.training.settings import Optimiser, Precision, Schedule
     from retouch.training.usual import usual_recipe
 
     if which is None or not data:
@@ -68,9 +85,11 @@ def train(
         learning_rate=learning_rate,
         schedule=cast(Schedule | None, _one_of("schedule", schedule, get_args(Schedule))),
         precision=cast(Precision | None, _one_of("precision", precision, get_args(Precision))),
+        optimiser=cast(Optimiser | None, _one_of("optimiser", optimiser, get_args(Optimiser))),
+        checkpointing=checkpointing,
         seed=seed,
     )
-    material = Material(data=data, base=base, out=out, lora=lora)
+    material = Material(data=data, base=base, out=out, lora=lora, size=size, cache=cache)
     _run(usual_recipe(which, material, choices), which, out, steps=steps, device=device)
 
 

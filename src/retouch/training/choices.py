@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from retouch.core.errors import SettingsError
-from retouch.training.settings import Precision, Schedule, TrainSettings
+from retouch.training.settings import Optimiser, Precision, Schedule, TrainSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,7 @@ class Choices:
     schedule: Schedule | None = None
     precision: Precision | None = None
     checkpointing: bool | None = None
+    optimiser: Optimiser | None = None
     seed: int | None = None
 
     def applied(self, settings: TrainSettings) -> TrainSettings:
@@ -29,12 +30,18 @@ class Choices:
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """What a kind is made from: record folders, a model to start from, rank of a LoRA, where the run lies."""
+    """What a kind is made from: record folders, a model to start from, rank of a LoRA, where the run lies.
+
+    `size` is the longest side in pixels that pictures are trained at, None the base's own; without `cache`
+    nothing is encoded ahead of the training.
+    """
 
     data: Sequence[Path]
     base: str
     out: Path
     lora: int | None = None
+    size: int | None = None
+    cache: bool = True
 
     def refuse_lora(self, kind: str) -> None:
         """Raise SettingsError where a LoRA is wanted of a kind that cannot be trained as one."""

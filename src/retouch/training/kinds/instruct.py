@@ -359,7 +359,8 @@ def usual(material: Material, choices: Choices) -> InstructRecipe:
     return InstructRecipe(
         data=material.data,
         base=material.base,
-        cache=material.out / "latents",
+        cache=material.out / "latents" if material.cache else None,
+        size=material.size,
         settings=choices.applied(settings),
         task=InstructTask(lora=material.lora, train_text_encoder=False),
     )
