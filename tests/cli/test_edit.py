@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from PIL import Image
 from tests.cli.conftest import Command
 
 from retouch.core.provenance import read_provenance
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -84,6 +88,31 @@ def test_like_on_another_picture_warns(command: Command, tmp_path: Path, room: P
     )
     assert ran.code == 0
     assert ran.err.startswith("warning: ") and "other.png" in ran.err
+
+
+def test_a_single_file_edits_as_its_folder_does(
+    command: Command, tmp_path: Path, room: Path, tiny_tokenizer: "CLIPTokenizer"
+) -> None:
+    from tests.models.original_layout import ORIGINAL_TINY, write_original
+
+    from retouch.models.architecture import random_checkpoint
+
+    checkpoint = random_checkpoint(ORIGINAL_TINY, tiny_tokenizer)
+    file = write_original(checkpoint, tmp_path / "editor.safetensors", tokenizer=False)
+    tiny_tokenizer.save_pretrained(tmp_path / "words")
+    folder, one, other = (tmp_path / name for name in ("folder", "one.png", "other.png"))
+    words = ("--tokenizer", tmp_path / "words")
+    assert command("models", "convert", file, folder, *words).code == 0
+    assert "instruct" in command("models", "show", file, *words).out
+    assert "is sound" in command("models", "verify", file, *words).out
+    rest = ("--steps", 2, "--precision", "float32")
+    ran = command("edit", room, "make the sofa green", "-o", one, "-m", file, *words, *rest)
+    assert (ran.code, ran.err) == (0, "")
+    assert command("edit", room, "make the sofa green", "-o", other, "-m", folder, *rest).code == 0
+    assert np.array_equal(pixels(one), pixels(other))
+    assert read_provenance(one).model == "editor.safetensors"
+    ran = command("edit", room, "make the sofa green", "-o", tmp_path / "never.png", "-m", file)
+    assert ran.code == 4 and "--tokenizer FOLDER" in ran.err and ran.err.count("\n") == 1
 
 
 def test_show_refuses_strangers(command: Command, room: Path) -> None:

@@ -22,6 +22,7 @@ def edit(
     output: options.Output,
     instructions: options.Instructions = None,
     model: options.Model = None,
+    tokenizer: options.Tokenizer = None,
     steps: options.Steps = None,
     scheduler: options.Scheduler = None,
     seed: options.Seed = None,
@@ -49,6 +50,8 @@ def edit(
 
     retouch edit photo.jpg "make it winter" -o winter.png -m timbrooks/instruct-pix2pix
 
+    retouch edit photo.jpg "make it winter" -o winter.png -m downloads/editor.safetensors
+
     retouch edit other.png --like green.png -o other-green.png
     """
     settings = EditSettings(
@@ -65,7 +68,8 @@ def edit(
     plan = _checked(_repeating(plan, like) if like else plan)
     paths = output_paths(output, count)
     source = _load(image, like, allow_private)
-    _report(_make(plan, source, paths, device=device, precision=precision), json=json)
+    setup = _Setup(tokenizer=tokenizer, device=device, precision=precision)
+    _report(_make(plan, source, paths, setup), json=json)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,15 @@ class _Plan:
     instructions: tuple[str, ...]
     model: str | None
     settings: EditSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Setup:
+    """What depends on this machine alone."""
+
+    tokenizer: str | None
+    device: str
+    precision: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,11 +136,16 @@ def _load(image: str, like: Path | None, allow_private: bool) -> "LoadedImage":
     return source
 
 
-def _make(plan: _Plan, source: "LoadedImage", paths: Sequence[Path], *, device: str, precision: str) -> list[_Written]:
+def _make(plan: _Plan, source: "LoadedImage", paths: Sequence[Path], setup: _Setup) -> list[_Written]:
     from retouch.core.provenance import Provenance, write_png
     from retouch.editing.editor import Editor
 
-    editor = Editor.load(plan.model or options.DEFAULT_MODEL, device=device, precision=precision)
+    editor = Editor.load(
+        plan.model or options.DEFAULT_MODEL,
+        tokenizer=setup.tokenizer,
+        device=setup.device,
+        precision=setup.precision,
+    )
     with progress("editing") as update:
         result = editor.edit(
             source,

@@ -29,6 +29,7 @@ def sweep(
     seed: options.Seed = None,
     count: Annotated[int, typer.Option(help="How many seeds for each combination.")] = 1,
     model: options.Model = None,
+    tokenizer: options.Tokenizer = None,
     steps: options.Steps = None,
     scheduler: options.Scheduler = None,
     negative: options.Negative = None,
@@ -53,7 +54,7 @@ def sweep(
     from retouch.editing.sweep import sweep as run_sweep
 
     source = load_image(image)
-    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
+    editor = Editor.load(model or options.DEFAULT_MODEL, tokenizer=tokenizer, device=device, precision=precision)
     with patient_interrupt("stopping after this step.") as cancelled, progress("sweeping") as update:
         rows = run_sweep(
             editor,

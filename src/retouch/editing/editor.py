@@ -40,8 +40,9 @@ class Editor:
         precision: str = "auto",
         revision: str | None = None,
         variant: str | None = None,
+        tokenizer: str | Path | None = None,
     ) -> "Editor":
-        """Load the model that `source` names (`pocket`, a folder, a hub id) and make an editor of it.
+        """Load the model that `source` names (`pocket`, a folder, a hub id, a file) and make an editor of it.
 
         Args:
             source: see `retouch.models.load`.
@@ -49,6 +50,7 @@ class Editor:
             precision: `auto`, `float32`, `bfloat16` or `float16`.
             revision: branch, tag or commit, for hub ids.
             variant: the variant of the weight files, such as `fp16`.
+            tokenizer: for a single file, where its tokenizer lies; see `retouch.models.load`.
 
         Raises:
             ModelError: the model cannot be loaded, or does not edit by instruction.
@@ -61,6 +63,7 @@ class Editor:
                 source,
                 revision=revision,
                 variant=variant,
+                tokenizer=tokenizer,
                 dtype=dtype,
                 vae_dtype=image_precision(dtype),
                 device=where,
