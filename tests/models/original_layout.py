@@ -48,9 +48,13 @@ def write_original(
 
 def original_layout(checkpoint: "Checkpoint", architecture: Architecture = TINY) -> dict[str, Tensor]:
     """A checkpoint under the names of the original Stable Diffusion code: the inverse of diffusers' reader."""
+    vae = _renamed(checkpoint.vae, "first_stage_model.", partial(_vae_name, architecture))
+    # The original code attends with convolutions of one pixel.
+    attention = re.compile(r".*\.attn_1\.(q|k|v|proj_out)\.weight")
+    vae = {name: value[:, :, None, None] if attention.match(name) else value for name, value in vae.items()}
     return {
+        **vae,
         **_renamed(checkpoint.unet, "model.diffusion_model.", partial(_unet_name, architecture)),
-        **_renamed(checkpoint.vae, "first_stage_model.", partial(_vae_name, architecture)),
         **_renamed(checkpoint.text_encoder, "cond_stage_model.transformer.text_model.", lambda name: name),
     }
 

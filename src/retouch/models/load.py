@@ -62,9 +62,10 @@ def load(
     else:
         raise ModelError(f"'{name}' has a tokenizer of its own; name another with a single .safetensors file only.")
     _check_widths(checkpoint)
-    for part, module in checkpoint.modules.items():
-        wanted = vae_dtype or dtype if part == "vae" else dtype
-        module.eval().requires_grad_(False).to(device=device, dtype=wanted)
+    with quiet_libraries():
+        for part, module in checkpoint.modules.items():
+            wanted = vae_dtype or dtype if part == "vae" else dtype
+            module.eval().requires_grad_(False).to(device=device, dtype=wanted)
     return checkpoint
 
 

@@ -29,7 +29,7 @@ from retouch.models.sources import find_model, read_scheduler
 from retouch.models.spec import PUBLISHED, Kind, read_spec
 from retouch.models.vocabulary import find_tokenizer, read_tokenizer
 
-_BUILD_ERRORS = (ValueError, RuntimeError, KeyError, TypeError, OSError, ZeroDivisionError)
+_BUILD_ERRORS = (ValueError, KeyError, TypeError, IndexError, ArithmeticError, OSError)
 
 _PARTS = {UNET_PREFIX: "U-Net", VAE_PREFIX: "VAE", TEXT_PREFIX: "text encoder"}
 
@@ -182,6 +182,7 @@ def _fill(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 def _misshapen(file: Path, like: str | None, error: Exception) -> ModelError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    reason = f"it lacks {reason}" if isinstance(error, KeyError) else reason
     if like:
         return ModelError(
             f"'{file}' does not have the shape of '{like}' ({reason}); name a model of its shape with `--like`."
