@@ -9,6 +9,7 @@ from retouch.cli import options
 from retouch.cli.output import progress, say, say_json, warn
 from retouch.core.errors import SettingsError
 from retouch.core.files import check_writable
+from retouch.core.lora import Lora, parse_lora
 from retouch.core.settings import MAXIMUM_COUNT, EditSettings
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def edit(
     instructions: options.Instructions = None,
     model: options.Model = None,
     tokenizer: options.Tokenizer = None,
+    lora: options.Loras = None,
     steps: options.Steps = None,
     scheduler: options.Scheduler = None,
     seed: options.Seed = None,
@@ -52,6 +54,8 @@ def edit(
 
     retouch edit photo.jpg "make it winter" -o winter.png -m downloads/editor.safetensors
 
+    retouch edit photo.jpg "make it winter" -o winter.png --lora style.safetensors:0.8
+
     retouch edit other.png --like green.png -o other-green.png
     """
     settings = EditSettings(
@@ -64,7 +68,8 @@ def edit(
         negative_image=negative_image,
         seed=seed,
     )
-    plan = _Plan(instructions=tuple(instructions or ()), model=model, settings=settings)
+    loras = tuple(parse_lora(text) for text in lora or ())
+    plan = _Plan(instructions=tuple(instructions or ()), model=model, loras=loras, settings=settings)
     plan = _checked(_repeating(plan, like) if like else plan)
     paths = output_paths(output, count)
     source = _load(image, like, allow_private)
@@ -78,6 +83,7 @@ class _Plan:
 
     instructions: tuple[str, ...]
     model: str | None
+    loras: tuple[Lora, ...]
     settings: EditSettings
 
 
@@ -114,6 +120,7 @@ def _repeating(plan: _Plan, like: Path) -> _Plan:
     return _Plan(
         instructions=plan.instructions or earlier.instructions,
         model=plan.model or earlier.model,
+        loras=plan.loras or tuple(parse_lora(text) for text in earlier.loras),
         settings=plan.settings.resolve(earlier.settings),
     )
 
@@ -143,6 +150,7 @@ def _make(plan: _Plan, source: "LoadedImage", paths: Sequence[Path], setup: _Set
     editor = Editor.load(
         plan.model or options.DEFAULT_MODEL,
         tokenizer=setup.tokenizer,
+        loras=plan.loras,
         device=setup.device,
         precision=setup.precision,
     )
@@ -164,6 +172,7 @@ def _make(plan: _Plan, source: "LoadedImage", paths: Sequence[Path], setup: _Set
             settings=replace(result.settings, seed=seed),
             source_sha256=source.sha256,
             source_name=source.name,
+            loras=tuple(lora.label for lora in plan.loras),
         )
         write_png(path, image, provenance)
         written.append(_Written(path=path, size=image.size, provenance=provenance))
@@ -182,6 +191,7 @@ def _report(written: Sequence[_Written], *, json: bool) -> None:
         {
             "outputs": [{"path": str(r.path), "seed": r.provenance.settings.seed} for r in written],
             "model": first.model,
+            "loras": list(first.loras),
             "instructions": list(first.instructions),
             "settings": settings,
             "source": {"name": first.source_name, "sha256": first.source_sha256},

@@ -41,6 +41,15 @@ Tokenizer = Annotated[
         "(default: 'tokenizer' beside the file, or CLIP's in the hub's cache)"
     ),
 ]
+Loras = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lora",
+        metavar="FILE[:SCALE]",
+        help="A LoRA to add to the model, a .safetensors file or its folder; repeat it for several. (scale: 1)",
+        show_default=False,
+    ),
+]
 Steps = Annotated[int | None, typer.Option(help="Denoising steps. (default: the model's)")]
 Scheduler = Annotated[
     str | None,
