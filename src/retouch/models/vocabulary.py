@@ -26,7 +26,7 @@ def find_tokenizer(file: Path, given: str | Path | None = None) -> Path:
     """The folder of the tokenizer for the single-file model `file`.
 
     The one given, which is a folder with a vocabulary or a model that has one; else the folder `tokenizer` beside the
-    file; else CLIP's own, from the hub's cache or, where the hub can be reached, from there (2 MB).
+    file; else CLIP's own, from the hub's cache or, where the hub can be reached, from there (a few MB).
 
     Raises:
         ModelError: none of these has a vocabulary.
