@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +13,11 @@ from PIL import Image
 from tests.cli.conftest import Command
 
 from retouch.core.provenance import read_provenance
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
+
+    from retouch.models.checkpoint import Checkpoint
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -84,6 +90,59 @@ def test_like_on_another_picture_warns(command: Command, tmp_path: Path, room: P
     )
     assert ran.code == 0
     assert ran.err.startswith("warning: ") and "other.png" in ran.err
+
+
+def test_a_single_file_edits_as_its_folder_does(
+    command: Command, tmp_path: Path, room: Path, tiny_tokenizer: "CLIPTokenizer"
+) -> None:
+    from tests.models.original_layout import ORIGINAL_TINY, write_original
+
+    from retouch.models.architecture import random_checkpoint
+
+    checkpoint = random_checkpoint(ORIGINAL_TINY, tiny_tokenizer)
+    file = write_original(checkpoint, tmp_path / "editor.safetensors", tokenizer=False)
+    tiny_tokenizer.save_pretrained(tmp_path / "words")
+    folder, one, other = (tmp_path / name for name in ("folder", "one.png", "other.png"))
+    words = ("--tokenizer", tmp_path / "words")
+    assert command("models", "convert", file, folder, *words).code == 0
+    assert "instruct" in command("models", "show", file, *words).out
+    assert "is sound" in command("models", "verify", file, *words).out
+    rest = ("--steps", 1, "--text-guidance", 1, "--image-guidance", 1, "--precision", "float32")
+    ran = command("edit", room, "make the sofa green", "-o", one, "-m", file, *words, *rest)
+    assert (ran.code, ran.err) == (0, "")
+    assert command("edit", room, "make the sofa green", "-o", other, "-m", folder, *rest).code == 0
+    assert np.array_equal(pixels(one), pixels(other))
+    assert read_provenance(one).model == "editor.safetensors"
+    ran = command("edit", room, "make the sofa green", "-o", tmp_path / "never.png", "-m", file)
+    assert ran.code == 4 and "--tokenizer FOLDER" in ran.err and ran.err.count("\n") == 1
+
+
+def test_a_lora_changes_the_result_and_is_repeated(
+    command: Command, tmp_path: Path, room: Path, tiny_folder: Path, tiny_checkpoint: "Checkpoint"
+) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    lora = tmp_path / "style.safetensors"
+    name, weight = "conv_in", tiny_checkpoint.unet.conv_in.weight
+    factors = {"lora_down": torch.randn(1, *weight.shape[1:]), "lora_up": torch.randn(weight.shape[0], 1, 1, 1)}
+    save_file({f"lora_unet_{name}.{factor}.weight": value for factor, value in factors.items()}, lora)
+    plain, styled, again, sheet = (tmp_path / f"{name}.png" for name in ("plain", "styled", "again", "sheet"))
+    words = ("edit", room, "make the sofa green", "-m", tiny_folder, "-o")
+    assert command(*words, plain).code == 0
+    ran = command(*words, styled, "--lora", f"{lora}:0.5", "--json")
+    assert json.loads(ran.out)["loras"] == ["style.safetensors:0.5"]
+    assert not np.array_equal(pixels(plain), pixels(styled))
+    assert "style.safetensors:0.5" in command("show", styled).out
+    repeated = ("edit", room, "--like", styled, "-o", again, "-m", tiny_folder)
+    ran = command(*repeated)
+    assert ran.code == 4 and "There is no LoRA 'style.safetensors'" in ran.err and ran.err.count("\n") == 1
+    assert command(*repeated, "--lora", f"{lora}:0.5").code == 0
+    assert np.array_equal(pixels(styled), pixels(again))
+    ran = command("sweep", *words[1:], sheet, "--lora", lora, "--text-guidance", 2, "--image-guidance", 1)
+    assert ran.code == 0 and sheet.exists()
+    ran = command(*words, tmp_path / "never.png", "--lora", f"{lora}:99")
+    assert ran.code == 2 and "from -10 to 10" in ran.err
 
 
 def test_show_refuses_strangers(command: Command, room: Path) -> None:

@@ -26,6 +26,7 @@ WRITTEN = Provenance(
     settings=SETTINGS,
     source_sha256="ab" * 32,
     source_name="living-room.png",
+    loras=("style.safetensors:0.8",),
 )
 
 

@@ -1,25 +1,25 @@
 """Conversion: pickles are read in another process, and models in the original layout become folders."""
 
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from diffusers.loaders.single_file_utils import DIFFUSERS_TO_LDM_MAPPING
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from tests.models.original_layout import ORIGINAL_TINY, original_layout, write_original
 
 from retouch.core.errors import ModelError, OutputError
-from retouch.models.architecture import TINY
+from retouch.models.architecture import random_checkpoint
 from retouch.models.convert import convert
 from retouch.models.load import load
 from retouch.models.unpickle import main as unpickle_main
 from retouch.models.unpickle import read_tensors
 
 if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
+
     from retouch.models.checkpoint import Checkpoint
 
 WEIGHTS = {
@@ -105,10 +105,23 @@ def test_a_whole_model_in_the_original_layout_becomes_a_folder(
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["folder", file.name]
 
 
-def test_a_whole_model_without_a_reference_says_what_to_give(tiny_checkpoint: "Checkpoint", tmp_path: Path) -> None:
-    save_file(original_layout(tiny_checkpoint), tmp_path / "model.safetensors")
-    with pytest.raises(ModelError, match=r"timbrooks/instruct-pix2pix.*`--like FOLDER`"):
-        convert(tmp_path / "model.safetensors", tmp_path / "folder")
+@pytest.mark.parametrize("ending", [".ckpt", ".safetensors"])
+def test_a_whole_model_needs_no_reference(tiny_tokenizer: "CLIPTokenizer", tmp_path: Path, ending: str) -> None:
+    checkpoint = random_checkpoint(ORIGINAL_TINY, tiny_tokenizer)
+    file = write_original(checkpoint, tmp_path / "model.safetensors")
+    if ending == ".ckpt":
+        torch.save({"state_dict": load_file(file)}, tmp_path / "model.ckpt")
+    loaded = load(convert(file.with_suffix(ending), tmp_path / "folder"))
+    for name, module in checkpoint.modules.items():
+        weights = loaded.modules[name].state_dict()
+        assert all(torch.equal(value, weights[key]) for key, value in module.state_dict().items())
+    assert loaded.scheduler_config["_class_name"] == "EulerAncestralDiscreteScheduler"
+
+
+def test_a_whole_model_of_unusual_groups_says_what_to_give(tiny_checkpoint: "Checkpoint", tmp_path: Path) -> None:
+    file = write_original(tiny_checkpoint, tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match=r"model.safetensors' does not have the shape.*`retouch .* --like MODEL`"):
+        convert(file, tmp_path / "folder")
     assert not (tmp_path / "folder").exists()
 
 
@@ -130,77 +143,3 @@ def test_what_is_no_model_or_would_be_overwritten_is_refused(tmp_path: Path) -> 
         convert(tmp_path / "missing.ckpt", tmp_path / "folder")
     with pytest.raises(OutputError, match="exists already"):
         convert(tmp_path / "part.safetensors", tmp_path)
-
-
-def original_layout(checkpoint: "Checkpoint") -> dict[str, Tensor]:
-    """A checkpoint under the names of the original Stable Diffusion code: the inverse of diffusers' reader."""
-    return {
-        **_renamed(checkpoint.unet, "model.diffusion_model.", _unet_name),
-        **_renamed(checkpoint.vae, "first_stage_model.", _vae_name),
-        **_renamed(checkpoint.text_encoder, "cond_stage_model.transformer.text_model.", lambda name: name),
-    }
-
-
-def _renamed(module: nn.Module, prefix: str, rename) -> dict[str, Tensor]:
-    return {prefix + rename(name): value.clone() for name, value in module.state_dict().items()}
-
-
-def _replaced(name: str, pairs: dict[str, str]) -> str:
-    for ours, original in pairs.items():
-        name = name.replace(ours, original)
-    return name
-
-
-_UNET_RESNET = {
-    "norm1": "in_layers.0",
-    "conv1": "in_layers.2",
-    "time_emb_proj": "emb_layers.1",
-    "norm2": "out_layers.0",
-    "conv2": "out_layers.3",
-    "conv_shortcut": "skip_connection",
-}
-
-
-def _unet_name(name: str) -> str:
-    fixed = DIFFUSERS_TO_LDM_MAPPING["unet"]["layers"]
-    if name in fixed:
-        return fixed[name]
-    found = re.fullmatch(r"(down_blocks|up_blocks|mid_block)(?:\.(\d+))?\.([a-z]+)\.(\d+)\.(.*)", name)
-    assert found, name
-    where, block, part, layer, rest = found.groups()
-    inner = _replaced(rest, _UNET_RESNET) if part == "resnets" else rest
-    if where == "mid_block":
-        return f"middle_block.{1 if part == 'attentions' else 2 * int(layer)}.{inner}"
-    width = TINY.unet_layers + 1
-    slot = {"resnets": 0, "attentions": 1}.get(part)
-    if where == "down_blocks":
-        if slot is None:
-            return f"input_blocks.{(int(block) + 1) * width}.0.{inner.replace('conv', 'op')}"
-        return f"input_blocks.{1 + int(block) * width + int(layer)}.{slot}.{inner}"
-    if slot is None:
-        attends = tuple(reversed(TINY.attention))[int(block)]
-        return f"output_blocks.{int(block) * width + TINY.unet_layers}.{2 if attends else 1}.{inner}"
-    return f"output_blocks.{int(block) * width + int(layer)}.{slot}.{inner}"
-
-
-def _vae_name(name: str) -> str:
-    fixed = DIFFUSERS_TO_LDM_MAPPING["vae"]
-    if name in fixed:
-        return fixed[name]
-    last = len(TINY.vae_widths) - 1
-    name = re.sub(r"up_blocks\.(\d+)", lambda found: f"up.{last - int(found[1])}", name)
-    name = re.sub(r"mid_block\.resnets\.(\d)", lambda found: f"mid.block_{int(found[1]) + 1}", name)
-    pairs = {
-        "mid_block.attentions.0": "mid.attn_1",
-        "down_blocks": "down",
-        "resnets": "block",
-        "conv_shortcut": "nin_shortcut",
-        "upsamplers.0": "upsample",
-        "downsamplers.0": "downsample",
-        "group_norm": "norm",
-        "to_q": "q",
-        "to_k": "k",
-        "to_v": "v",
-        "to_out.0": "proj_out",
-    }
-    return _replaced(name, pairs)

@@ -195,6 +195,7 @@ def test_components_of_different_models_are_refused(tiny_checkpoint: "Checkpoint
         ("timbrooks/instruct-pix2pix", "not on this machine and HF_HUB_OFFLINE is set"),
         ("a/b/c", "'a/b/c' is unknown"),
         ("folder/missing.ckpt", "unknown"),
+        ("folder/missing.safetensors", "unknown; give .*a .safetensors file"),
     ],
 )
 def test_unknown_and_unreachable_sources(
@@ -211,7 +212,6 @@ def test_unknown_and_unreachable_sources(
         ("model.ckpt", "pickled checkpoint.*`retouch models convert .*model.ckpt OUT`"),
         ("model.pt", "pickled"),
         ("model.bin", "pickled"),
-        ("model.safetensors", "single-file checkpoint.*`retouch models convert"),
         ("notes.txt", "is a file, expected a folder"),
     ],
 )

@@ -9,6 +9,7 @@ from retouch.cli import options
 from retouch.cli.output import progress, say, say_json, warn
 from retouch.core.errors import SettingsError
 from retouch.core.files import check_writable
+from retouch.core.lora import Lora, parse_lora
 from retouch.core.settings import MAXIMUM_COUNT, EditSettings
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def edit(
     output: options.Output,
     instructions: options.Instructions = None,
     model: options.Model = None,
+    tokenizer: options.Tokenizer = None,
+    lora: options.Loras = None,
     steps: options.Steps = None,
     scheduler: options.Scheduler = None,
     seed: options.Seed = None,
@@ -49,6 +52,10 @@ def edit(
 
     retouch edit photo.jpg "make it winter" -o winter.png -m timbrooks/instruct-pix2pix
 
+    retouch edit photo.jpg "make it winter" -o winter.png -m downloads/editor.safetensors
+
+    retouch edit photo.jpg "make it winter" -o winter.png --lora style.safetensors:0.8
+
     retouch edit other.png --like green.png -o other-green.png
     """
     settings = EditSettings(
@@ -61,11 +68,13 @@ def edit(
         negative_image=negative_image,
         seed=seed,
     )
-    plan = _Plan(instructions=tuple(instructions or ()), model=model, settings=settings)
+    loras = tuple(parse_lora(text) for text in lora or ())
+    plan = _Plan(instructions=tuple(instructions or ()), model=model, loras=loras, settings=settings)
     plan = _checked(_repeating(plan, like) if like else plan)
     paths = output_paths(output, count)
     source = _load(image, like, allow_private)
-    _report(_make(plan, source, paths, device=device, precision=precision), json=json)
+    setup = _Setup(tokenizer=tokenizer, device=device, precision=precision)
+    _report(_make(plan, source, paths, setup), json=json)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +83,17 @@ class _Plan:
 
     instructions: tuple[str, ...]
     model: str | None
+    loras: tuple[Lora, ...]
     settings: EditSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Setup:
+    """What depends on this machine alone."""
+
+    tokenizer: str | None
+    device: str
+    precision: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +120,7 @@ def _repeating(plan: _Plan, like: Path) -> _Plan:
     return _Plan(
         instructions=plan.instructions or earlier.instructions,
         model=plan.model or earlier.model,
+        loras=plan.loras or tuple(parse_lora(text) for text in earlier.loras),
         settings=plan.settings.resolve(earlier.settings),
     )
 
@@ -123,11 +143,17 @@ def _load(image: str, like: Path | None, allow_private: bool) -> "LoadedImage":
     return source
 
 
-def _make(plan: _Plan, source: "LoadedImage", paths: Sequence[Path], *, device: str, precision: str) -> list[_Written]:
+def _make(plan: _Plan, source: "LoadedImage", paths: Sequence[Path], setup: _Setup) -> list[_Written]:
     from retouch.core.provenance import Provenance, write_png
     from retouch.editing.editor import Editor
 
-    editor = Editor.load(plan.model or options.DEFAULT_MODEL, device=device, precision=precision)
+    editor = Editor.load(
+        plan.model or options.DEFAULT_MODEL,
+        tokenizer=setup.tokenizer,
+        loras=plan.loras,
+        device=setup.device,
+        precision=setup.precision,
+    )
     with progress("editing") as update:
         result = editor.edit(
             source,
@@ -146,6 +172,7 @@ def _make(plan: _Plan, source: "LoadedImage", paths: Sequence[Path], *, device: 
             settings=replace(result.settings, seed=seed),
             source_sha256=source.sha256,
             source_name=source.name,
+            loras=tuple(lora.label for lora in plan.loras),
         )
         write_png(path, image, provenance)
         written.append(_Written(path=path, size=image.size, provenance=provenance))
@@ -164,6 +191,7 @@ def _report(written: Sequence[_Written], *, json: bool) -> None:
         {
             "outputs": [{"path": str(r.path), "seed": r.provenance.settings.seed} for r in written],
             "model": first.model,
+            "loras": list(first.loras),
             "instructions": list(first.instructions),
             "settings": settings,
             "source": {"name": first.source_name, "sha256": first.source_sha256},

@@ -6,13 +6,16 @@ from typing import Annotated
 
 import typer
 
-from retouch.cli.options import Json
+from retouch.cli.options import Json, Tokenizer
 from retouch.cli.output import say, say_facts, say_json, say_table
 from retouch.core.errors import ModelError
 
 app = typer.Typer(help="List, inspect, convert and verify models.", rich_markup_mode="rich")
 
-Source = Annotated[str, typer.Argument(help="pocket, a folder in diffusers layout, or a hub id.", show_default=False)]
+Source = Annotated[
+    str,
+    typer.Argument(help="pocket, a folder in diffusers layout, a .safetensors file, or a hub id.", show_default=False),
+]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub id.")]
 Variant = Annotated[str | None, typer.Option(help="Variant of the weight files, such as fp16.")]
 
@@ -31,16 +34,20 @@ def list_models(json: Json = False) -> None:
 
 
 @app.command("show")
-def show_model(source: Source, revision: Revision = None, variant: Variant = None, json: Json = False) -> None:
+def show_model(
+    source: Source, revision: Revision = None, variant: Variant = None, tokenizer: Tokenizer = None, json: Json = False
+) -> None:
     """Print what a model is: its kind, its networks, its conventions and its own defaults.
 
     [bold]Example[/bold]
 
     retouch models show timbrooks/instruct-pix2pix
+
+    retouch models show downloads/editor.safetensors
     """
     from retouch.models.verify import verify
 
-    report = verify(source, revision=revision, variant=variant)
+    report = verify(source, revision=revision, variant=variant, tokenizer=tokenizer)
     if not report.sound:
         raise ModelError(report.problems[0])
     if json:
@@ -52,7 +59,9 @@ def show_model(source: Source, revision: Revision = None, variant: Variant = Non
 
 
 @app.command("verify")
-def verify_model(source: Source, revision: Revision = None, variant: Variant = None, json: Json = False) -> None:
+def verify_model(
+    source: Source, revision: Revision = None, variant: Variant = None, tokenizer: Tokenizer = None, json: Json = False
+) -> None:
     """Check that a model is complete, loadable and free of broken numbers.
 
     [bold]Example[/bold]
@@ -61,7 +70,7 @@ def verify_model(source: Source, revision: Revision = None, variant: Variant = N
     """
     from retouch.models.verify import verify
 
-    report = verify(source, revision=revision, variant=variant)
+    report = verify(source, revision=revision, variant=variant, tokenizer=tokenizer)
     if json:
         say_json({**asdict(report), "parameters": report.parameters, "sound": report.sound})
     if not report.sound:
@@ -75,10 +84,14 @@ def convert_model(
     source: Annotated[Path, typer.Argument(help="A checkpoint file or a folder.", show_default=False)],
     out: Annotated[Path, typer.Argument(help="The new folder, or a new .safetensors file.", show_default=False)],
     like: Annotated[
-        str | None, typer.Option(help="A model of the same shape, for what a single file does not hold.")
+        str | None,
+        typer.Option(help="A model of the same shape, whose configuration and tokenizer a single file takes."),
     ] = None,
+    tokenizer: Tokenizer = None,
 ) -> None:
-    """Turn a pickled or single-file checkpoint into safetensors that Retouch loads.
+    """Turn a pickled or single-file checkpoint into a form that every tool of this family loads.
+
+    What a single file is, its weights' shapes say, where its heads and groups are Stable Diffusion's; else --like does.
 
     Pickles can run code when opened; they are read in a separate process that admits tensors only.
 
@@ -90,7 +103,7 @@ def convert_model(
     """
     from retouch.models.convert import convert
 
-    say(f"Wrote {convert(source, out, like=like)}")
+    say(f"Wrote {convert(source, out, like=like, tokenizer=tokenizer)}")
 
 
 def _megabytes(size: int | None) -> str:

@@ -28,7 +28,27 @@ Like = Annotated[
 AllowPrivate = Annotated[bool, typer.Option("--allow-private", help="Let a web address lead into the private network.")]
 Model = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="pocket, a folder in diffusers layout, or a hub id. (default: pocket)"),
+    typer.Option(
+        "--model",
+        "-m",
+        help="pocket, a folder in diffusers layout, a .safetensors file, or a hub id. (default: pocket)",
+    ),
+]
+Tokenizer = Annotated[
+    str | None,
+    typer.Option(
+        help="For a .safetensors file: a folder with its vocabulary, or a model with the same. "
+        "(default: 'tokenizer' beside the file, or CLIP's in the hub's cache)"
+    ),
+]
+Loras = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lora",
+        metavar="FILE[:SCALE]",
+        help="A LoRA to add to the model, a .safetensors file or its folder; repeat it for several. (scale: 1)",
+        show_default=False,
+    ),
 ]
 Steps = Annotated[int | None, typer.Option(help="Denoising steps. (default: the model's)")]
 Scheduler = Annotated[
@@ -50,8 +70,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, fo
 
 
 def model_name(source: str) -> str:
-    """What a result's provenance calls the model: a folder by its name alone, which says nothing of this machine."""
-    return Path(source).resolve().name if Path(source).is_dir() else source
+    """What a result's provenance calls the model: a folder or file by its name alone, which hides this machine's."""
+    path = Path(source).expanduser()
+    return path.resolve().name if path.exists() else source
 
 
 def interval(text: str | None) -> tuple[float, float] | None:

@@ -30,6 +30,7 @@ def show(
         facts = {**texts, **stated}
     facts = {
         "model": provenance.model,
+        **({"loras": list(provenance.loras)} if provenance.loras else {}),
         **facts,
         "source_name": provenance.source_name,
         "source_sha256": provenance.source_sha256,

@@ -11,6 +11,7 @@ from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say
 from retouch.core.errors import SettingsError
 from retouch.core.files import atomic_write, check_writable
+from retouch.core.lora import parse_lora
 from retouch.core.settings import MAXIMUM_COUNT, EditSettings
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def sweep(
     seed: options.Seed = None,
     count: Annotated[int, typer.Option(help="How many seeds for each combination.")] = 1,
     model: options.Model = None,
+    tokenizer: options.Tokenizer = None,
+    lora: options.Loras = None,
     steps: options.Steps = None,
     scheduler: options.Scheduler = None,
     negative: options.Negative = None,
@@ -43,6 +46,7 @@ def sweep(
     retouch sweep room.png "make the sofa green" -o sheet.png --text-guidance 1.5,2,3 --count 2
     """
     settings = EditSettings(steps=steps, scheduler=scheduler, negative=negative, seed=seed)
+    loras = tuple(parse_lora(text) for text in lora or ())
     grid = _grid(text_guidance, image_guidance, count)
     if not instruction.strip():
         raise SettingsError('The instruction is empty; say what to do, such as "make the sofa green".')
@@ -53,7 +57,8 @@ def sweep(
     from retouch.editing.sweep import sweep as run_sweep
 
     source = load_image(image)
-    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
+    name = model or options.DEFAULT_MODEL
+    editor = Editor.load(name, tokenizer=tokenizer, loras=loras, device=device, precision=precision)
     with patient_interrupt("stopping after this step.") as cancelled, progress("sweeping") as update:
         rows = run_sweep(
             editor,

@@ -23,7 +23,7 @@ class Provenance:
 
     `model` as it was asked for (`pocket`, a folder's name, a hub id); `instructions` in the order
     applied; `settings` fully resolved, with this very result's seed; `source_sha256` the hex digest
-    of the source's bytes and `source_name` its file name, never its folder.
+    of the source's bytes and `source_name` its file name, never its folder; `loras` as NAME:SCALE, without folders.
     """
 
     model: str
@@ -31,6 +31,7 @@ class Provenance:
     settings: EditSettings
     source_sha256: str
     source_name: str
+    loras: tuple[str, ...] = ()
     version: str = __version__
 
 
@@ -74,6 +75,9 @@ def _text_chunk(path: Path) -> str:
 
 def _from_json(values: Mapping[str, object]) -> Provenance:
     settings, instructions = values.get("settings"), values.get("instructions")
+    loras = values.get("loras", [])
+    if not isinstance(loras, list):
+        raise ValueError("loras are no list")
     if not isinstance(settings, dict) or not isinstance(instructions, list):
         raise ValueError("settings or instructions are missing")
     interval = settings.get("guidance_interval")
@@ -82,6 +86,7 @@ def _from_json(values: Mapping[str, object]) -> Provenance:
     texts = {name: _text(values, name) for name in ("model", "source_sha256", "source_name", "version")}
     return Provenance(
         instructions=tuple(str(instruction) for instruction in instructions),
+        loras=tuple(str(lora) for lora in loras),
         settings=EditSettings(**settings),
         **texts,
     )
@@ -104,6 +109,7 @@ def _parameters(provenance: Provenance, size: tuple[int, int]) -> str:
         "Seed": settings.seed,
         "Size": f"{size[0]}x{size[1]}",
         "Model": provenance.model,
+        "LoRA": " ".join(provenance.loras) or None,
         "Version": f"retouch {provenance.version}",
     }
     lines = ["; ".join(provenance.instructions)]

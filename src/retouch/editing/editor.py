@@ -7,6 +7,7 @@ from PIL import Image
 
 from retouch.conditioning.instruct import check_instruct
 from retouch.conditioning.text import cut_text
+from retouch.core.lora import Lora
 from retouch.core.settings import EditSettings
 from retouch.editing.chain import make_batches, run_chain
 from retouch.editing.device import choose_device, choose_precision, image_precision
@@ -17,6 +18,7 @@ from retouch.editing.request import Prepared, prepare
 from retouch.editing.result import EditProgress, EditResult
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.load import load
+from retouch.models.lora import fuse_loras
 
 BATCH_SIZE = 8
 """Pictures denoised together at the most; more are taken one batch after the other."""
@@ -40,8 +42,10 @@ class Editor:
         precision: str = "auto",
         revision: str | None = None,
         variant: str | None = None,
+        tokenizer: str | Path | None = None,
+        loras: Sequence[Lora] = (),
     ) -> "Editor":
-        """Load the model that `source` names (`pocket`, a folder, a hub id) and make an editor of it.
+        """Load the model that `source` names (`pocket`, a folder, a hub id, a file) and make an editor of it.
 
         Args:
             source: see `retouch.models.load`.
@@ -49,9 +53,11 @@ class Editor:
             precision: `auto`, `float32`, `bfloat16` or `float16`.
             revision: branch, tag or commit, for hub ids.
             variant: the variant of the weight files, such as `fp16`.
+            tokenizer: for a single file, where its tokenizer lies; see `retouch.models.load`.
+            loras: added to the model's weights; see `fuse_loras`.
 
         Raises:
-            ModelError: the model cannot be loaded, or does not edit by instruction.
+            ModelError: the model cannot be loaded or does not edit by instruction, or a LoRA does not fit it.
             SettingsError: the device or the precision is not to be had.
         """
         where = choose_device(device)
@@ -61,10 +67,12 @@ class Editor:
                 source,
                 revision=revision,
                 variant=variant,
+                tokenizer=tokenizer,
                 dtype=dtype,
                 vae_dtype=image_precision(dtype),
                 device=where,
             )
+            fuse_loras(checkpoint, loras)
         return cls(checkpoint)
 
     @property

@@ -1,6 +1,5 @@
 """Load a checkpoint: every component from safetensors, complete, in evaluation mode, on its device."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +9,15 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from safetensors import SafetensorError
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel
 
 from retouch.core.errors import ModelError
 from retouch.models.checkpoint import Checkpoint, kind_of
+from retouch.models.original import read_original
 from retouch.models.quiet import quiet_libraries
-from retouch.models.sources import check_components, find_model
+from retouch.models.sources import check_components, find_model, read_scheduler
 from retouch.models.spec import read_spec
+from retouch.models.vocabulary import read_tokenizer
 
 # What the libraries raise for damaged or mismatched files; a full disk or memory error passes through.
 _LOAD_ERRORS = (SafetensorError, ValueError, RuntimeError, KeyError, TypeError, EOFError)
@@ -29,6 +30,7 @@ def load(
     *,
     revision: str | None = None,
     variant: str | None = None,
+    tokenizer: str | Path | None = None,
     dtype: torch.dtype = torch.float32,
     vae_dtype: torch.dtype | None = None,
     device: torch.device | str = "cpu",
@@ -36,9 +38,12 @@ def load(
     """Load the model that `source` names.
 
     Args:
-        source: `pocket`, `pocket/MEMBER`, a folder in diffusers layout, or a hub id `OWNER/NAME`.
+        source: `pocket`, `pocket/MEMBER`, a folder in diffusers layout, a hub id `OWNER/NAME`, or a .safetensors
+            file with a whole model under the names of the original Stable Diffusion code (`read_original`).
         revision: branch, tag or commit, for hub ids.
         variant: the variant of the weight files, such as `fp16`.
+        tokenizer: for such a file, which holds none: a folder with a vocabulary, or a model that has one
+            (default: see `find_tokenizer`).
         dtype: the type the weights are brought to, whatever they are stored as.
         vae_dtype: the type of the VAE's weights where it differs.
         device: where the networks go.
@@ -48,26 +53,19 @@ def load(
             its weights and its spec do not belong together.
     """
     name = str(source)
-    folder = find_model(name, revision=revision, variant=variant)
-    check_components(folder, name, variant=variant)
-    options = _Options(source=name, dtype=dtype, variant=variant)
-    with quiet_libraries():
-        unet = _load_network(UNet2DConditionModel, folder / "unet", options)
-        vae = _load_network(AutoencoderKL, folder / "vae", replace(options, dtype=vae_dtype or dtype))
-        text_encoder = _load_network(CLIPTextModel, folder / "text_encoder", options)
-        tokenizer = _load_tokenizer(folder, name)
-    checkpoint = Checkpoint(
-        unet=unet,
-        vae=vae,
-        text_encoder=text_encoder,
-        tokenizer=tokenizer,
-        scheduler_config=read_scheduler(folder, name),
-        spec=read_spec(folder, kind_of(unet, name)),
-        source=name,
-    )
+    file = Path(name).expanduser()
+    if file.suffix == ".safetensors" and file.is_file():
+        checkpoint = read_original(file, tokenizer=tokenizer)
+    elif tokenizer is None:
+        options = _Options(source=name, dtype=dtype, variant=variant)
+        checkpoint = _load_folder(find_model(name, revision=revision, variant=variant), options, vae_dtype or dtype)
+    else:
+        raise ModelError(f"'{name}' has a tokenizer of its own; name another with a single .safetensors file only.")
     _check_widths(checkpoint)
-    for module in checkpoint.modules.values():
-        module.eval().requires_grad_(False).to(device)
+    with quiet_libraries():
+        for part, module in checkpoint.modules.items():
+            wanted = vae_dtype or dtype if part == "vae" else dtype
+            module.eval().requires_grad_(False).to(device=device, dtype=wanted)
     return checkpoint
 
 
@@ -76,6 +74,25 @@ class _Options:
     source: str
     dtype: torch.dtype
     variant: str | None
+
+
+def _load_folder(folder: Path, options: _Options, vae_dtype: torch.dtype) -> Checkpoint:
+    name = options.source
+    check_components(folder, name, variant=options.variant)
+    with quiet_libraries():
+        unet = _load_network(UNet2DConditionModel, folder / "unet", options)
+        vae = _load_network(AutoencoderKL, folder / "vae", replace(options, dtype=vae_dtype))
+        text_encoder = _load_network(CLIPTextModel, folder / "text_encoder", options)
+        tokenizer = read_tokenizer(folder / "tokenizer", name)
+    return Checkpoint(
+        unet=unet,
+        vae=vae,
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        scheduler_config=read_scheduler(folder, name),
+        spec=read_spec(folder, kind_of(unet, name)),
+        source=name,
+    )
 
 
 def _load_network(network: type[Network], folder: Path, options: _Options) -> Network:
@@ -107,28 +124,6 @@ def _check_report(report: Mapping[str, object], component: str, source: str) -> 
                 f"The weights of the {component} of '{source}' do not fit its config.json "
                 f"({len(keys)} {word}, the first '{keys[0]}'); restore both from the original model."
             )
-
-
-def _load_tokenizer(folder: Path, source: str) -> CLIPTokenizer:
-    try:
-        return CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-    except (*_LOAD_ERRORS, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ModelError(
-            f"The tokenizer of '{source}' cannot be loaded ({reason}); restore it from the original model."
-        ) from error
-
-
-def read_scheduler(folder: Path, source: str) -> Mapping[str, object]:
-    """The saved configuration of the scheduler in a model's folder; raises ModelError."""
-    path = folder / "scheduler" / "scheduler_config.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"The scheduler of '{source}' cannot be read ({error}); restore the file.") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"The scheduler_config.json of '{source}' is no JSON object; restore the file.")
-    return content
 
 
 def _check_widths(checkpoint: Checkpoint) -> None:

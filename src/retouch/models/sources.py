@@ -67,11 +67,13 @@ def find_model(source: str, *, revision: str | None = None, variant: str | None 
         return path
     if path.is_file():
         raise _refuse_file(path)
-    if path.suffix in PICKLED_SUFFIXES or not _HUB_ID.fullmatch(source):
+    if path.suffix in (*PICKLED_SUFFIXES, ".safetensors") or not _HUB_ID.fullmatch(source):
         known = ", ".join(f"{POCKET}/{member}" for member in members()) or POCKET
-        raise ModelError(f"The model '{source}' is unknown; give {known}, a folder, or a hub id OWNER/NAME.")
+        raise ModelError(
+            f"The model '{source}' is unknown; give {known}, a folder, a .safetensors file, or a hub id OWNER/NAME."
+        )
     patterns = _configuration_patterns() + (_weight_patterns(variant) if weights else [])
-    return _download(source, revision, patterns)
+    return download(source, revision, patterns)
 
 
 def read_index(folder: Path, source: str) -> Mapping[str, object]:
@@ -93,6 +95,18 @@ def read_index(folder: Path, source: str) -> Mapping[str, object]:
     if not isinstance(index, dict):
         raise ModelError(f"The model_index.json of '{source}' is no JSON object; restore the file.")
     return index
+
+
+def read_scheduler(folder: Path, source: str) -> Mapping[str, object]:
+    """The saved configuration of the scheduler in a model's folder; raises ModelError."""
+    path = folder / "scheduler" / "scheduler_config.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"The scheduler of '{source}' cannot be read ({error}); restore the file.") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"The scheduler_config.json of '{source}' is no JSON object; restore the file.")
+    return content
 
 
 def check_components(folder: Path, source: str, *, variant: str | None = None) -> None:
@@ -129,10 +143,14 @@ def _check_class(index: Mapping[str, object], component: str, expected: str, sou
         raise ModelError(f"'{source}' has a {found} as its {component}, expected a {expected}; use another model.")
 
 
-def _check_vocabulary(folder: Path, source: str) -> None:
-    # Without it the tokenizer would load, with three words.
+def has_vocabulary(folder: Path) -> bool:
+    """Whether a tokenizer can be read from `folder`; without a vocabulary one would load, with three words."""
     merged = all((folder / file).is_file() for file in ("vocab.json", "merges.txt"))
-    if not merged and not (folder / "tokenizer.json").is_file():
+    return merged or (folder / "tokenizer.json").is_file()
+
+
+def _check_vocabulary(folder: Path, source: str) -> None:
+    if not has_vocabulary(folder):
         raise ModelError(
             f"The tokenizer of '{source}' has no vocabulary ('tokenizer/tokenizer.json', or 'tokenizer/vocab.json' "
             "with 'tokenizer/merges.txt', is missing); restore it from the original model."
@@ -189,7 +207,8 @@ def _weight_patterns(variant: str | None) -> list[str]:
     return [f"{component}/{stem}{ending}" for component, stem in WEIGHT_STEMS.items() for ending in endings]
 
 
-def _download(source: str, revision: str | None, patterns: list[str]) -> Path:
+def download(source: str, revision: str | None, patterns: list[str]) -> Path:
+    """The folder of what matches `patterns` in the hub's `source`, cached or downloaded; raises ModelError."""
     at = f" at revision '{revision}'" if revision else ""
     try:
         return Path(snapshot_download(source, revision=revision, allow_patterns=patterns))

@@ -42,10 +42,12 @@ class Report:
         return sum(component.parameters for component in self.components)
 
 
-def verify(source: str | Path, *, revision: str | None = None, variant: str | None = None) -> Report:
+def verify(
+    source: str | Path, *, revision: str | None = None, variant: str | None = None, tokenizer: str | None = None
+) -> Report:
     """Load the model that `source` names and report on it; what is wrong comes back, nothing is raised."""
     try:
-        checkpoint = load(source, revision=revision, variant=variant)
+        checkpoint = load(source, revision=revision, variant=variant, tokenizer=tokenizer)
     except ModelError as error:
         return Report(source=str(source), kind=None, spec=None, components=(), problems=(str(error),))
     components = tuple(_report(name, module) for name, module in checkpoint.modules.items())
