@@ -68,13 +68,14 @@ def _told(edit: Edit, before: Room, after: Room, generator: Random) -> Triple | 
     source, target = captions(edit, before, after, generator)
     triple = Triple(source_caption=source, instruction=instruction, target_caption=target)
     first, second = read_caption(source), read_caption(target)
-    alike = first is not None and second is not None and _one_thing(first, second)
+    more = len(after.objects) - len(before.objects)
+    alike = first is not None and second is not None and _one_thing(first, second, more)
     return triple if alike and changes_something(triple) else None
 
 
-def _one_thing(first: Reading, second: Reading) -> bool:
-    """Whether two captions differ in one thing: captions cut at their length may differ in more."""
+def _one_thing(first: Reading, second: Reading, more: int) -> bool:
+    """Whether two captions differ in one thing, the second telling of `more` objects: one cut at its length may not."""
     gone, come = Counter(first.objects), Counter(second.objects)
     objects = max((gone - come).total(), (come - gone).total())
     surfaces = (first.floor != second.floor) + (first.walls != second.walls) + (first.light != second.light)
-    return objects + surfaces == 1
+    return objects + surfaces == 1 and len(second.objects) - len(first.objects) == more
