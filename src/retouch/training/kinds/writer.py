@@ -86,6 +86,7 @@ class WriterKind:
         errors, right = (torch.cat(found) for found in zip(*parts, strict=True))
         return Loss(total=errors.mean(), parts={"accuracy": float(right.float().mean())})
 
+    @torch.no_grad()
     def validate(self, generator: torch.Generator) -> Validation:
         """Return the held-out loss a token, and the share of tokens that are the likeliest ones."""
         del generator
