@@ -11,7 +11,7 @@ from tests.cli.conftest import Command
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from retouch.models.fresh_writer import WriterShape, fresh_writer
 
-    shape = WriterShape(vocabulary=300, width=16, inner=32, layers=1, heads=2)
+    shape = WriterShape(vocabulary=300, width=16, inner=32, layers=2, heads=2)
     made = fresh_writer(["a red chair"], marks=("\n##\n", "\n%%\n", "\nEND"), shape=shape, seed=0)
     out = tmp_path_factory.mktemp("writer")
     made.model.save_pretrained(out)

@@ -18,7 +18,7 @@ QUICK = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=8)
 
 @pytest.fixture(scope="module")
 def writer() -> Writer:
-    shape = WriterShape(vocabulary=300, width=16, inner=32, layers=1, heads=2)
+    shape = WriterShape(vocabulary=300, width=16, inner=32, layers=2, heads=2)
     return fresh_writer(["a red chair"], marks=(PROMPT_END, EDIT_END, END), shape=shape, seed=0)
 
 

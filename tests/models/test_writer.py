@@ -10,7 +10,7 @@ from retouch.models.fresh_writer import POCKET_WRITER, WriterShape, fresh_writer
 from retouch.models.writer import BROOKS, CONTI, Sampling, Writer, _FrequencyPenalty, complete, load_writer
 
 MARKS = ("\n##\n", "\n%%\n", "\nEND")
-SHAPE = WriterShape(vocabulary=300, width=16, inner=32, layers=1, heads=2)
+SHAPE = WriterShape(vocabulary=300, width=16, inner=32, layers=2, heads=2)
 TEXTS = ["make the red chair green", "a study with a red chair", "Remove the sofa."]
 SHORT = Sampling(temperature=1.0, top_p=1.0, max_new_tokens=6)
 
