@@ -2,16 +2,21 @@
 
 DIR of the data holds record folders, made by `retouch data pairs` (see docs/pocket.md):
 `rooms`, `photos` of the train split and `rooms-validation`, `photos-validation` to measure on.
+The writer's data is text alone: it is made when it is first wanted, and kept beside them.
 """
 
 from dataclasses import replace
 from pathlib import Path
 
 from retouch.datagen.photos.language import vocabulary_corpus as photos_language
+from retouch.datagen.triples import room_triples
 from retouch.models.spec import ConditioningSpec
+from retouch.records.pair import Split
+from retouch.records.triple import save_triples
 from retouch.scenes.language import vocabulary_corpus as rooms_language
 from retouch.training.kinds.instruct import InstructRecipe, InstructTask
 from retouch.training.kinds.vae import VaeRecipe, VaeTask
+from retouch.training.kinds.writer import WriterRecipe, WriterTask
 from retouch.training.settings import TrainSettings
 
 SPEC = ConditioningSpec(
@@ -90,6 +95,36 @@ def instruct(data: Path, out: Path) -> InstructRecipe:
         ),
     )
     return replace(recipe, base=out / "draft" / "model")
+
+
+def writer(data: Path, out: Path) -> WriterRecipe:
+    """The writer of instruction triples: a causal language model of 1.4M parameters, on words of rooms alone."""
+    del out
+    return WriterRecipe(
+        data=(_triples(data / "room-triples.jsonl", 60_000, "train"),),
+        held_out=(_triples(data / "room-triples-validation.jsonl", 600, "validation"),),
+        texts=lambda: rooms_language(1_500, 0),
+        notes=("triples of rooms in Retouch's own scene language (train split, seed 0), made without pictures",),
+        task=WriterTask(parts=2),
+        settings=TrainSettings(
+            steps=6_000,
+            batch_size=8,
+            learning_rate=2e-3,
+            warmup=100,
+            cooldown=2_500,
+            ema_decay=0.995,
+            precision="float32",
+            save_every=250,
+            validate_every=500,
+        ),
+    )
+
+
+def _triples(file: Path, count: int, split: Split) -> Path:
+    """The file of room triples of a split, made where it is not there yet: minutes for the train split."""
+    if not file.is_file():
+        save_triples(file, room_triples(count, seed=0, split=split))
+    return file
 
 
 def _editor(data: Path, out: Path, *, task: InstructTask, settings: TrainSettings) -> InstructRecipe:

@@ -1,6 +1,6 @@
-"""`retouch eval`: measure a model on held-out pairs."""
+"""`retouch eval`: measure a model on held-out pairs, a writer on held-out captions."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -83,6 +83,50 @@ def _make(bench: str, folder: Path, *, count: int, source: Path | None, seed: in
     with progress(f"making pairs of {bench}") as update:
         make_pairs(factory, count=count, out=folder, workers=workers, on_progress=update)
     return folder
+
+
+@app.command("writer")
+def run_writer_bench(
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where report and triples go.", show_default=False)],
+    model: Annotated[str, typer.Option("--model", "-m", help="pocket, a folder or a hub id.")] = "pocket",
+    count: Annotated[int, typer.Option(help="How many captions of held-out rooms.")] = 500,
+    sampling: Annotated[str, typer.Option(help="brooks or conti: published settings.")] = "brooks",
+    temperature: Annotated[float | None, typer.Option(help="Above 0. (default: the sampling's)")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Above 0, at most 1. (default: the sampling's)")] = None,
+    seed: Annotated[int, typer.Option(help="Of the rooms and of everything drawn.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    json: options.Json = False,
+) -> None:
+    """Let a language model write instruction triples for captions of rooms it never saw, and judge every one.
+
+    A triple obeys where exactly one thing changes, what is removed was there, and the new caption shows what the
+    instruction says. OUT gets report.md, report.json and triples.jsonl.
+
+    [bold]Example[/bold]
+
+    retouch eval writer --model runs/writer/model --count 500 --out runs/eval-writer
+    """
+    if count < 1:
+        raise SettingsError(f"count is {count}; expected at least 1.")
+
+    from retouch.evaluation.writer import evaluate_writer
+    from retouch.models.writer import PRESETS, load_writer
+
+    if sampling not in PRESETS:
+        raise SettingsError(f"The sampling '{sampling}' is unknown; choose {' or '.join(PRESETS)}.")
+    changes = {"temperature": temperature, "top_p": top_p}
+    drawn = replace(PRESETS[sampling], **{name: value for name, value in changes.items() if value is not None})
+    writer = load_writer(model, device=device)
+    note = "stopping after this batch; press Ctrl-C again to stop at once."
+    with patient_interrupt(note) as cancelled, progress("writing") as update:
+        summary = evaluate_writer(
+            writer, out, count=count, seed=seed, sampling=drawn, on_progress=update, cancelled=cancelled
+        )
+    if json:
+        say_json(asdict(summary))
+    else:
+        say(summary.markdown().rstrip())
 
 
 @app.command("materials")

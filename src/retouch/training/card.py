@@ -14,6 +14,8 @@ class CardFacts:
     training: Mapping[str, object]
     figures: Mapping[str, float] = field(default_factory=dict)
     licence: str = "apache-2.0"
+    library: str = "diffusers"
+    tags: Sequence[str] = ("image-editing", "instruct-pix2pix", "retouch")
 
 
 def model_card(facts: CardFacts) -> str:
@@ -21,8 +23,8 @@ def model_card(facts: CardFacts) -> str:
     lines = [
         "---",
         f"license: {facts.licence}",
-        "library_name: diffusers",
-        "tags: [image-editing, instruct-pix2pix, retouch]",
+        f"library_name: {facts.library}",
+        f"tags: [{', '.join(facts.tags)}]",
         "---",
         f"# {facts.title}",
         "",

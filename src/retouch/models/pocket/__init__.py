@@ -20,13 +20,13 @@ def members() -> tuple[str, ...]:
 
 
 def find_pocket(member: str = DEFAULT_MEMBER) -> Path:
-    """The folder of a member, in diffusers layout.
+    """The folder of a member, in diffusers layout, or that of transformers where it is one network alone.
 
     Raises:
         ModelError: the member is not in this installation.
     """
     folder = _weights_root() / member
-    if (folder / "model_index.json").is_file():
+    if any((folder / file).is_file() for file in ("model_index.json", "config.json")):
         return folder
     present = ", ".join(members()) or "none"
     raise ModelError(

@@ -20,7 +20,7 @@ from retouch.scenes.language.words import (
 from retouch.scenes.room import Placed, Room
 
 MAXIMUM_WORDS = 40
-_OPENINGS = ("a {type}", "a {type}", "a picture of a {type}", "a photo of a {type}", "the inside of a {type}")
+OPENINGS = ("a {type}", "a {type}", "a picture of a {type}", "a photo of a {type}", "the inside of a {type}")
 
 
 def captions(edit: Edit, before: Room, after: Room, generator: Random) -> tuple[str, str]:
@@ -46,7 +46,7 @@ def caption(room: Room, generator: Random, *, focus: Sequence[int] = (), other: 
 
     With `other`, the surfaces and the light in which the two rooms differ are always named.
     """
-    opening = generator.choice(_OPENINGS).format(type=room.type)
+    opening = generator.choice(OPENINGS).format(type=room.type)
     endings = _endings(room, other or room, generator)
     extra = generator.choice((0, 0, 1, 2, 3, 4))
     shown = _shown(room, other or room, focus, extra, generator)

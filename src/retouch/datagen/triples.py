@@ -1,0 +1,81 @@
+"""Triples without pictures: rooms, one edit of each and its words, as fast as they can be drawn."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from random import Random
+
+from retouch.core.seeds import derive_seed
+from retouch.records.pair import Split
+from retouch.records.triple import Triple, changes_something
+from retouch.scenes.edits import Edit, EditKind, apply, invert
+from retouch.scenes.language import captions, instruct
+from retouch.scenes.language.reading import Reading, read_caption
+from retouch.scenes.layout import pick, sample_room
+from retouch.scenes.proposals import coarse_shares, sample_edit
+from retouch.scenes.room import Room
+from retouch.scenes.seeds import SCENE_RANGES
+
+KIND_WEIGHTS: dict[EditKind, float] = {
+    "recolour": 26, "material": 14, "replace": 12, "remove": 14, "add": 14, "walls": 8, "floor": 6, "light": 6,
+}  # fmt: skip
+"""How often each kind is drawn; compound and null edits break the rule that one thing changes."""
+EDITS_PER_ROOM = 12
+
+
+def room_triples(
+    count: int,
+    *,
+    seed: int,
+    split: Split = "train",
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Iterator[Triple]:
+    """Yield `count` triples of rooms of one split; in each exactly one thing changes.
+
+    A room lends itself to `EDITS_PER_ROOM` edits, told forwards and back. The same arguments always give the
+    same triples.
+    """
+    made, unit = 0, 0
+    while made < count:
+        for triple in _of_room(derive_seed(seed, "triples", split, unit), split):
+            if made == count:
+                return
+            made += 1
+            yield triple
+        unit += 1
+        on_progress(made, count)
+
+
+def _of_room(seed: int, split: Split) -> Iterator[Triple]:
+    generator = Random(seed)
+    room = sample_room(generator.choice(SCENE_RANGES[split]))
+    shares = coarse_shares(room)
+    for _ in range(EDITS_PER_ROOM):
+        edit = sample_edit(room, pick(KIND_WEIGHTS, generator), generator, shares=shares)
+        if edit is None:
+            continue
+        after = apply(edit, room)
+        for way, source, target in ((edit, room, after), (invert(edit, room), after, room)):
+            triple = _told(way, source, target, generator)
+            if triple is not None:
+                yield triple
+
+
+def _told(edit: Edit, before: Room, after: Room, generator: Random) -> Triple | None:
+    """The edit in words; None where it cannot be said or the captions show another difference than it makes."""
+    instruction = instruct(edit, before, generator)
+    if instruction is None:
+        return None
+    source, target = captions(edit, before, after, generator)
+    triple = Triple(source_caption=source, instruction=instruction, target_caption=target)
+    first, second = read_caption(source), read_caption(target)
+    more = len(after.objects) - len(before.objects)
+    alike = first is not None and second is not None and _one_thing(first, second, more)
+    return triple if alike and changes_something(triple) else None
+
+
+def _one_thing(first: Reading, second: Reading, more: int) -> bool:
+    """Whether two captions differ in one thing, the second telling of `more` objects: one cut at its length may not."""
+    gone, come = Counter(first.objects), Counter(second.objects)
+    objects = max((gone - come).total(), (come - gone).total())
+    surfaces = (first.floor != second.floor) + (first.walls != second.walls) + (first.light != second.light)
+    return objects + surfaces == 1 and len(second.objects) - len(first.objects) == more
