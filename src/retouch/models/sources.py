@@ -71,7 +71,7 @@ def find_model(source: str, *, revision: str | None = None, variant: str | None 
         known = ", ".join(f"{POCKET}/{member}" for member in members()) or POCKET
         raise ModelError(f"The model '{source}' is unknown; give {known}, a folder, or a hub id OWNER/NAME.")
     patterns = _configuration_patterns() + (_weight_patterns(variant) if weights else [])
-    return _download(source, revision, patterns)
+    return download(source, revision, patterns)
 
 
 def read_index(folder: Path, source: str) -> Mapping[str, object]:
@@ -189,7 +189,8 @@ def _weight_patterns(variant: str | None) -> list[str]:
     return [f"{component}/{stem}{ending}" for component, stem in WEIGHT_STEMS.items() for ending in endings]
 
 
-def _download(source: str, revision: str | None, patterns: list[str]) -> Path:
+def download(source: str, revision: str | None, patterns: list[str]) -> Path:
+    """The local folder of a hub id with the files that match `patterns`; raises ModelError, saying what to do."""
     at = f" at revision '{revision}'" if revision else ""
     try:
         return Path(snapshot_download(source, revision=revision, allow_patterns=patterns))

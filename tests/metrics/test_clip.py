@@ -1,0 +1,59 @@
+"""Figures in a dual encoder's space, on cases whose answer is known."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from retouch.metrics.clip import Encoder, directional_similarity
+from retouch.metrics.retrieval import sides_told_apart, top_one
+from retouch.models.clip import TINY_CLIP, random_clip
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_tokenizer) -> Encoder:
+    return Encoder(random_clip(TINY_CLIP, tiny_tokenizer))
+
+
+def noise(seed: int, size: tuple[int, int] = (48, 40)) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8))
+
+
+def test_vectors_are_of_unit_length_and_those_of_the_model(encoder: Encoder) -> None:
+    dual, pictures, texts = encoder.dual, [noise(1), noise(2)], ["make the sofa green", "remove the lamp"]
+    seen, read = encoder.pictures(pictures), encoder.texts(texts)
+    torch.testing.assert_close(seen.norm(dim=1), torch.ones(2))
+    pixels = dual.framing.normalised(torch.stack([dual.framing.framed(picture) for picture in pictures]))
+    output = dual.model(input_ids=dual.tokens(texts), pixel_values=pixels)
+    torch.testing.assert_close(seen, output.image_embeds)
+    torch.testing.assert_close(read, output.text_embeds)
+
+
+def test_patches_are_one_unit_vector_each(encoder: Encoder) -> None:
+    patches = encoder.patches(noise(1))
+    assert patches.shape == (16, 32)
+    torch.testing.assert_close(patches.norm(dim=1), torch.ones(16))
+
+
+def test_protocols_say_encoder_resize_and_range(encoder: Encoder) -> None:
+    assert encoder.protocol == "clip/random/bicubic-centre-32/rgb-0-1"
+    assert encoder.patch_protocol != encoder.protocol
+
+
+def test_top_one_counts_equal_captions_as_right() -> None:
+    similarities = torch.tensor([[0.9, 0.1, 0.0], [0.8, 0.2, 0.9], [0.1, 0.95, 0.3]])
+    assert top_one(similarities, ["a", "b", "c"]) == pytest.approx((1 / 3, 1 / 3))
+    assert top_one(similarities, ["a", "b", "b"]) == pytest.approx((1.0, 1.0))
+
+
+def test_sides_are_told_apart_only_where_both_fit_their_own() -> None:
+    right, left = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    pictures = torch.stack([torch.stack([right, left])] * 3)
+    texts = torch.stack([torch.stack([right, left]), torch.stack([left, right]), torch.stack([right, right])])
+    assert sides_told_apart(pictures, texts).tolist() == [True, False, False]
+
+
+def test_directional_similarity_of_known_moves() -> None:
+    pictures = torch.tensor([[[0.0, 0.0], [1.0, 0.0]]] * 3)
+    texts = torch.tensor([[[0.0, 1.0], [2.0, 1.0]], [[0.0, 0.0], [0.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]]])
+    torch.testing.assert_close(directional_similarity(pictures, texts), torch.tensor([1.0, 0.0, 0.0]))
