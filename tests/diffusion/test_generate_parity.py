@@ -123,8 +123,6 @@ def test_a_picture_of_a_batch_is_the_picture_alone(
     mirrored = squares.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     texts, pictures = [CAPTION, "remove the lamp"], edge_picture([squares, mirrored])
     together = generate(checkpoint, texts, seeds=[3, 4], control=PictureControl(network=network, picture=pictures))
-    alone = generate(
-        checkpoint, texts[1:], seeds=[4], control=PictureControl(network=network, picture=pictures[1:])
-    )
+    alone = generate(checkpoint, texts[1:], seeds=[4], control=PictureControl(network=network, picture=pictures[1:]))
     difference = np.asarray(together[1], dtype=np.int16) - np.asarray(alone[0], dtype=np.int16)
     assert int(np.abs(difference).max()) <= 1

@@ -78,7 +78,7 @@ def pair_table(
         prompts.append(record.edit_prompt)
     if not source:
         raise DataError(f"{folder} holds no record of the split '{split}'; make pairs there first.")
-    mean, spread = _encoded(vae, pictures.encoded, cache, encoding, on_progress)
+    mean, spread = posteriors(vae, pictures.encoded, cache, encoding, on_progress)
     return PairTable(
         mean=mean,
         spread=spread,
@@ -151,13 +151,17 @@ class _PictureIndex:
         return self._numbers[digest]
 
 
-def _encoded(
+def posteriors(
     vae: AutoencoderKL,
     pictures: Sequence[bytes],
     cache: Path,
     encoding: Encoding,
     on_progress: OnPrepared,
 ) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of encoded pictures' posteriors, as `PairTable` has them.
+
+    Chunks of pictures that `cache` holds already are read from there.
+    """
     cache.mkdir(parents=True, exist_ok=True)
     identity = _fingerprint(vae) + repr(encoding).encode()
     means, spreads = [], []
