@@ -98,7 +98,7 @@ def instruct(data: Path, out: Path) -> InstructRecipe:
 
 
 def clip(data: Path, out: Path) -> ClipRecipe:
-    """The encoder of texts and pictures: 3.1M parameters, on both sides of every pair."""
+    """The encoder of texts and pictures: 2M parameters, on both sides of every pair."""
     del out
     return ClipRecipe(
         data=(data / "rooms", data / "photos"),
@@ -109,14 +109,14 @@ def clip(data: Path, out: Path) -> ClipRecipe:
         settings=TrainSettings(
             steps=3_000,
             batch_size=32,
-            learning_rate=1e-3,
+            learning_rate=1.5e-3,
             warmup=60,
             cooldown=300,
             weight_decay=0.1,
             ema_decay=0.99,
             precision="float32",
             save_every=100,
-            validate_every=100,
+            validate_every=400,
         ),
     )
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
+from retouch.core.errors import DataError
 from retouch.metrics.clip import Encoder, directional_similarity
-from retouch.metrics.retrieval import sides_told_apart, top_one
+from retouch.metrics.retrieval import choice_protocol, ranked_first, sides_told_apart, top_one
 from retouch.models.clip import TINY_CLIP, random_clip
 
 
@@ -57,3 +58,18 @@ def test_directional_similarity_of_known_moves() -> None:
     pictures = torch.tensor([[[0.0, 0.0], [1.0, 0.0]]] * 3)
     texts = torch.tensor([[[0.0, 1.0], [2.0, 1.0]], [[0.0, 0.0], [0.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]]])
     torch.testing.assert_close(directional_similarity(pictures, texts), torch.tensor([1.0, 0.0, 0.0]))
+
+
+def test_ones_own_caption_must_beat_different_others() -> None:
+    names = [f"caption {number}" for number in range(12)]
+    right = torch.eye(12)
+    assert ranked_first(right, right, names).all()
+    assert not ranked_first(right, right.roll(1, dims=0), names, choices=12).any()
+    by_chance = ranked_first(torch.randn(400, 8), torch.randn(400, 8), [str(number) for number in range(400)])
+    assert 0.03 < float(by_chance.float().mean()) < 0.2
+    equal = ["same"] * 6 + names[:6]
+    texts = torch.cat([right[:1].expand(6, -1), right[6:]])
+    assert ranked_first(texts, texts, equal, choices=5).all()
+    with pytest.raises(DataError, match="There are 7 different captions, too few to choose among 10"):
+        ranked_first(texts, texts, equal)
+    assert choice_protocol(10) != choice_protocol(5)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,8 @@ def test_pictures_are_framed_as_transformers_frames_them(
 ) -> None:
     levels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     picture = Image.fromarray(levels)
-    theirs = CLIPProcessor.from_pretrained(folder)(images=picture, return_tensors="pt")["pixel_values"]
+    processor: Any = CLIPProcessor.from_pretrained(folder)
+    theirs = processor(images=picture, return_tensors="pt")["pixel_values"]
     ours = dual.framing.normalised(dual.framing.framed(picture)[None])
     torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
 
@@ -42,7 +44,8 @@ def test_a_saved_encoder_computes_the_same_here_and_in_transformers(folder: Path
     ]
     torch.testing.assert_close(outputs[0], outputs[1])
     torch.testing.assert_close(outputs[0], outputs[2])
-    tokens = CLIPProcessor.from_pretrained(folder)(text=["make the sofa green"], return_tensors="pt").input_ids
+    processor: Any = CLIPProcessor.from_pretrained(folder)
+    tokens = processor(text=["make the sofa green"], return_tensors="pt").input_ids
     assert torch.equal(tokens[0], ids[0, : tokens.shape[1]])
 
 

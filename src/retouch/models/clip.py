@@ -59,16 +59,16 @@ TINY_CLIP = ClipShape(
 POCKET_CLIP = ClipShape(
     side=144,
     patch=24,
-    vision_width=192,
+    vision_width=128,
     vision_layers=5,
-    vision_heads=6,
+    vision_heads=4,
     text_width=128,
     text_layers=2,
     text_heads=4,
     text_length=64,
     joint_width=128,
 )
-"""The pocket family's: 3.1M parameters; 36 large patches a picture, which a slow CPU learns from soonest."""
+"""The pocket family's: 2M parameters; 36 large patches a picture, which a slow CPU learns from soonest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +109,8 @@ class DualEncoder:
     @property
     def text_length(self) -> int:
         """Tokens that a text may have, its two marks included."""
-        positions = int(self.model.config.text_config.max_position_embeddings)
-        return min(int(self.tokenizer.model_max_length), positions)
+        config: Any = self.model.config
+        return min(int(self.tokenizer.model_max_length), int(config.text_config.max_position_embeddings))
 
     def tokens(self, texts: Sequence[str]) -> Tensor:
         """(B, L) token ids, padded or cut to the text length."""

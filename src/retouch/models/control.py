@@ -26,7 +26,7 @@ def control_of(checkpoint: Checkpoint, *, channels: tuple[int, ...], seed: int) 
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = ControlNetModel.from_unet(checkpoint.unet, conditioning_embedding_out_channels=channels)
+        network: Any = ControlNetModel.from_unet(checkpoint.unet, conditioning_embedding_out_channels=channels)
     return network.to(checkpoint.device)
 
 

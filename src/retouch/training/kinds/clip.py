@@ -75,7 +75,7 @@ class ClipKind:
             self._labels = _word_labels(captions, task.labels).view(len(pairs), 2, -1)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                head = nn.Linear(int(encoder.model.config.projection_dim), self._labels.shape[-1])
+                head = nn.Linear(encoder.model.visual_projection.out_features, self._labels.shape[-1])
             self.modules = {**self.modules, "words": head.to(encoder.model.device)}
         self.size = len(pairs)
 
@@ -103,7 +103,8 @@ class ClipKind:
 
     def _without_padding(self, ids: Tensor) -> Tensor:
         """The batch's tokens up to the longest text: what comes behind a text's end changes nothing of it."""
-        ends = (ids == self.encoder.tokenizer.eos_token_id).int().argmax(dim=1)
+        end = torch.tensor(self.encoder.tokenizer.eos_token_id)
+        ends = ids.eq(end).int().argmax(dim=1)
         return ids[:, : int(ends.max()) + 1]
 
     def validate(self, generator: torch.Generator) -> Validation:
