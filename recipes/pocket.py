@@ -8,9 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from retouch.datagen.photos.language import vocabulary_corpus as photos_language
+from retouch.models.architecture import POCKET
 from retouch.models.spec import ConditioningSpec
 from retouch.scenes.language import vocabulary_corpus as rooms_language
 from retouch.training.kinds.clip import ClipRecipe, ClipTask
+from retouch.training.kinds.controlnet import ControlNetRecipe, ControlNetTask
+from retouch.training.kinds.generate import GenerateRecipe, GenerateTask
 from retouch.training.kinds.instruct import InstructTask
 from retouch.training.kinds.vae import VaeTask
 from retouch.training.recipe import InstructRecipe, VaeRecipe
@@ -25,6 +28,19 @@ SPEC = ConditioningSpec(
     image_guidance=1.0,
     native_size=256,
 )
+GENERATE_SPEC = ConditioningSpec(
+    kind="generate",
+    condition_scaled=True,
+    channel_order=("latents",),
+    steps=25,
+    scheduler="ddim",
+    text_guidance=4.0,
+    native_size=256,
+)
+
+SMALL = replace(POCKET, unet_widths=(32, 64, 128), norm_groups=8, text_width=128, text_layers=3)
+"""A quarter of the editor's U-Net: what text-to-image and its ControlNet have room for."""
+
 _NOTES = (
     "rooms rendered by Retouch itself",
     "photographs of the train and validation splits of clothing-dataset-small (alexeygrigorev, CC0 1.0)",
@@ -117,6 +133,40 @@ def clip(data: Path, out: Path) -> ClipRecipe:
             precision="float32",
             save_every=100,
             validate_every=400,
+        ),
+    )
+
+
+def generate(data: Path, out: Path) -> GenerateRecipe:
+    """Text to image: a 4-channel U-Net of 4.2M parameters and its text encoder, beside the pocket autoencoder."""
+    return GenerateRecipe(
+        data=(data / "rooms", data / "photos"),
+        held_out=(data / "rooms-validation", data / "photos-validation"),
+        cache=out / "latents",
+        vae=out / "vae" / "model",
+        spec=GENERATE_SPEC,
+        texts=_language,
+        vocabulary=2_000,
+        notes=_NOTES,
+        task=GenerateTask(flip=0.0, noise_bias=0.5),
+        architecture=SMALL,
+        settings=TrainSettings(
+            steps=20_000, batch_size=32, learning_rate=4e-4, warmup=200, cooldown=3_000, ema_decay=0.998
+        ),
+    )
+
+
+def controlnet(data: Path, out: Path) -> ControlNetRecipe:
+    """Canny edges for `generate`: a ControlNet of 2M parameters."""
+    return ControlNetRecipe(
+        data=(data / "rooms", data / "photos"),
+        held_out=(data / "rooms-validation", data / "photos-validation"),
+        base=out / "generate" / "model",
+        cache=out / "latents",
+        notes=_NOTES,
+        task=ControlNetTask(flip=0.0, channels=(8, 16, 32, 64)),
+        settings=TrainSettings(
+            steps=6_000, batch_size=16, learning_rate=3e-4, warmup=200, cooldown=1_000, ema_decay=0.998
         ),
     )
 

@@ -1,5 +1,7 @@
 """Figures in a dual encoder's space, on cases whose answer is known."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -36,9 +38,12 @@ def test_patches_are_one_unit_vector_each(encoder: Encoder) -> None:
     torch.testing.assert_close(patches.norm(dim=1), torch.ones(16))
 
 
-def test_protocols_say_encoder_resize_and_range(encoder: Encoder) -> None:
-    assert encoder.protocol == "clip/random/bicubic-centre-32/rgb-0-1"
+def test_protocols_say_encoder_resize_and_range(encoder: Encoder, tiny_tokenizer) -> None:
+    assert re.fullmatch(r"clip/random@[0-9a-f]{8}/bicubic-centre-32/rgb-0-1", encoder.protocol)
     assert encoder.patch_protocol != encoder.protocol
+    other = Encoder(random_clip(TINY_CLIP, tiny_tokenizer, seed=1))
+    assert other.protocol != encoder.protocol
+    assert Encoder(random_clip(TINY_CLIP, tiny_tokenizer)).protocol == encoder.protocol
 
 
 def test_top_one_counts_equal_captions_as_right() -> None:

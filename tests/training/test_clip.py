@@ -25,6 +25,7 @@ from retouch.training.kinds.clip import (
     partners,
     shifted,
     usual,
+    word_labels,
 )
 from retouch.training.settings import TrainSettings
 from retouch.training.state import latest_state
@@ -73,6 +74,16 @@ def test_a_picture_with_two_fitting_captions_may_like_both() -> None:
     one = torch.eye(3) * 20.0
     assert float(contrastive_loss(both, fits)) == pytest.approx(float(torch.tensor(2.0).log()) * 2 / 3, abs=1e-4)
     assert float(contrastive_loss(one, fits)) > float(contrastive_loss(both, fits))
+
+
+def test_words_and_their_neighbours_are_labels_and_the_rare_weigh_more() -> None:
+    captions = ["a room with a grey marble vase and a sofa", "a room with a sofa", "a room"]
+    present, rarity = word_labels(captions, 100)
+    assert present.sum(dim=1).tolist() == [8, 2, 1]
+    assert rarity.min() == 0.0
+    assert rarity.max() == pytest.approx(float(torch.tensor(3.0).log()))
+    few, _ = word_labels(captions, 2)
+    assert few.tolist() == [[True, True], [True, True], [True, False]]
 
 
 def test_shifts_keep_size_and_are_as_far_as_allowed() -> None:

@@ -1,6 +1,8 @@
 """Pictures and texts as unit vectors of a CLIP model, under the protocol that names it."""
 
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,8 +24,7 @@ class Encoder:
 
     def __init__(self, dual: DualEncoder) -> None:
         self.dual = dual
-        name = dual.source.rstrip("/").rsplit("/", 1)[-1] if "/" in dual.source else dual.source
-        manner = f"{name}/bicubic-centre-{dual.framing.side}/rgb-0-1"
+        manner = f"{_name(dual)}/bicubic-centre-{dual.framing.side}/rgb-0-1"
         self.protocol = f"clip/{manner}"
         self.patch_protocol = f"clip-patches/{manner}"
 
@@ -61,6 +62,16 @@ class Encoder:
         model: Any = self.dual.model
         pixels = self.dual.framing.normalised(framed).to(model.device, model.dtype)
         return functional.normalize(model.get_image_features(pixels).pooler_output.float(), dim=-1).cpu()
+
+
+def _name(dual: DualEncoder) -> str:
+    """What the encoder is called, a folder without its place, and eight digits that change with its weights."""
+    model: Any = dual.model
+    digest = hashlib.sha256()
+    for projection in (model.visual_projection, model.text_projection):
+        digest.update(projection.weight.detach().float().cpu().contiguous().numpy().tobytes())
+    called = Path(dual.source).resolve().name if Path(dual.source).is_dir() else dual.source
+    return f"{called}@{digest.hexdigest()[:8]}"
 
 
 def directional_similarity(pictures: Tensor, texts: Tensor) -> Tensor:

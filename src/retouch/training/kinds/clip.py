@@ -64,7 +64,7 @@ class ClipKind:
         seed: int = 0,
     ) -> None:
         self.encoder, self._pairs, self._held_out, self._task = encoder, pairs, held_out, task
-        self._data = tuple(data)
+        self._data, self._figures = tuple(data), dict[str, float]()
         captions = list(chain.from_iterable(pairs.captions))
         self._pictures = torch.stack(list(pairs.pictures))
         self._ids = encoder.tokens(captions).view(len(pairs), 2, -1)
@@ -72,10 +72,11 @@ class ClipKind:
         encoder.model.train().requires_grad_(True)
         self.modules: Mapping[str, nn.Module] = {"clip": encoder.model}
         if task.words > 0:
-            self._labels = _word_labels(captions, task.labels).view(len(pairs), 2, -1)
+            present, self._rarity = word_labels(captions, task.labels)
+            self._present = present.view(len(pairs), 2, -1)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                head = nn.Linear(encoder.model.visual_projection.out_features, self._labels.shape[-1])
+                head = nn.Linear(encoder.model.visual_projection.out_features, len(self._rarity))
             self.modules = {**self.modules, "words": head.to(encoder.model.device)}
         self.size = len(pairs)
 
@@ -97,9 +98,15 @@ class ClipKind:
         parts = {"contrast": float(contrast.detach()), "scale": float(scale.detach())}
         if self._task.words <= 0:
             return Loss(total=contrast, parts=parts)
-        scores = self.modules["words"](seen).float().log_softmax(dim=-1)
-        words = -(self._labels[picked].flatten(0, 1).to(scores.device) * scores).sum(dim=-1).mean()
+        words = self._words_loss(seen, self._present[picked].flatten(0, 1))
         return Loss(total=contrast + self._task.words * words, parts={**parts, "words": float(words.detach())})
+
+    def _words_loss(self, seen: Tensor, present: Tensor) -> Tensor:
+        """Cross-entropy of the words told from pictures' vectors, (B, D), and those there, (B, labels) bool."""
+        scores = self.modules["words"](seen).float().log_softmax(dim=-1)
+        share = (present * self._rarity).to(scores.device)
+        share = share / share.sum(dim=1, keepdim=True).clamp_min(1e-6)
+        return -(share * scores).sum(dim=-1).mean()
 
     def _without_padding(self, ids: Tensor) -> Tensor:
         """The batch's tokens up to the longest text: what comes behind a text's end changes nothing of it."""
@@ -113,16 +120,17 @@ class ClipKind:
         figures: dict[str, float] = {}
         for group, pairs in self._held_out.items():
             figures |= {f"{name}, {group}": value for name, value in retrieval_figures(self.encoder, pairs).items()}
+        self._figures = figures
         return Validation(figures=figures)
 
     def export(self, folder: Path, *, steps: int) -> None:
-        """Write the encoder in transformers layout, in half precision, with a card."""
+        """Write the encoder in transformers layout, in half precision, with a card of the last validation's figures."""
         card = CardFacts(
             title="Retouch clip",
             summary="Pictures and texts as vectors of one space; open it with Retouch or with transformers' CLIPModel.",
             data=[f"both sides of {len(self._pairs)} pairs of the train split", *self._data],
             training={"optimiser steps": steps, **asdict(self._task)},
-            figures=dict(self.validate(torch.Generator()).figures),
+            figures=self._figures,
         )
         save_clip(self.encoder, folder, card=model_card(card))
 
@@ -177,21 +185,19 @@ def shifted(pictures: Tensor, most: int, generator: torch.Generator) -> Tensor:
     return torch.stack(cut)
 
 
-def _word_labels(captions: Sequence[str], count: int) -> Tensor:
-    """Rows of weights that sum to 1 over the words and neighbouring words that each caption has, (captions, labels).
+def word_labels(captions: Sequence[str], count: int) -> tuple[Tensor, Tensor]:
+    """Which of the `count` most common words and neighbouring words each caption has, and how rare each is.
 
-    A rare one weighs more: by the logarithm of how few captions have it.
+    Returns (captions, labels) bool and (labels,), the logarithm of how many captions there are for one that has it.
     """
     found = [_terms(text) for text in captions]
     counted = Counter(chain.from_iterable(found))
     common = sorted(counted, key=lambda term: (-counted[term], term))[:count]
     places = {term: place for place, term in enumerate(common)}
-    weights = torch.log(len(captions) / torch.tensor([float(counted[term]) for term in common]))
-    labels = torch.zeros(len(captions), len(common))
-    for row, terms in zip(labels, found, strict=True):
-        row[[places[term] for term in terms if term in places]] = 1.0
-    labels = labels * weights
-    return labels / labels.sum(dim=1, keepdim=True).clamp_min(1e-6)
+    present = torch.zeros(len(captions), len(common), dtype=torch.bool)
+    for row, terms in zip(present, found, strict=True):
+        row[[places[term] for term in terms if term in places]] = True
+    return present, torch.log(len(captions) / torch.tensor([float(counted[term]) for term in common]))
 
 
 def _terms(text: str) -> set[str]:
