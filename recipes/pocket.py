@@ -10,10 +10,14 @@ from pathlib import Path
 
 from retouch.datagen.photos.language import vocabulary_corpus as photos_language
 from retouch.datagen.triples import room_triples
+from retouch.models.architecture import POCKET
 from retouch.models.spec import ConditioningSpec
 from retouch.records.pair import Split
 from retouch.records.triple import save_triples
 from retouch.scenes.language import vocabulary_corpus as rooms_language
+from retouch.training.kinds.clip import ClipRecipe, ClipTask
+from retouch.training.kinds.controlnet import ControlNetRecipe, ControlNetTask
+from retouch.training.kinds.generate import GenerateRecipe, GenerateTask
 from retouch.training.kinds.instruct import InstructRecipe, InstructTask
 from retouch.training.kinds.vae import VaeRecipe, VaeTask
 from retouch.training.kinds.writer import WriterRecipe, WriterTask
@@ -27,6 +31,23 @@ SPEC = ConditioningSpec(
     text_guidance=2.0,
     image_guidance=1.0,
     native_size=256,
+)
+GENERATE_SPEC = ConditioningSpec(
+    kind="generate",
+    condition_scaled=True,
+    channel_order=("latents",),
+    steps=25,
+    scheduler="ddim",
+    text_guidance=4.0,
+    native_size=256,
+)
+
+SMALL = replace(POCKET, unet_widths=(32, 64, 128), norm_groups=8, text_width=128, text_layers=3)
+"""A quarter of the editor's U-Net: what text-to-image and its ControlNet have room for."""
+
+_NOTES = (
+    "rooms rendered by Retouch itself",
+    "photographs of the train and validation splits of clothing-dataset-small (alexeygrigorev, CC0 1.0)",
 )
 
 
@@ -97,6 +118,64 @@ def instruct(data: Path, out: Path) -> InstructRecipe:
     return replace(recipe, base=out / "draft" / "model")
 
 
+def clip(data: Path, out: Path) -> ClipRecipe:
+    """The encoder of texts and pictures: 2M parameters, on both sides of every pair."""
+    del out
+    return ClipRecipe(
+        data=(data / "rooms", data / "photos"),
+        held_out={"rooms": data / "rooms-validation", "photographs": data / "photos-validation"},
+        texts=_language,
+        notes=_NOTES,
+        task=ClipTask(flip=0.5, shift=8, words=0.5),
+        settings=TrainSettings(
+            steps=3_000,
+            batch_size=32,
+            learning_rate=1.5e-3,
+            warmup=60,
+            cooldown=300,
+            weight_decay=0.1,
+            ema_decay=0.99,
+            precision="float32",
+            save_every=100,
+            validate_every=400,
+        ),
+    )
+
+
+def generate(data: Path, out: Path) -> GenerateRecipe:
+    """Text to image: a 4-channel U-Net of 4.2M parameters and its text encoder, beside the pocket autoencoder."""
+    return GenerateRecipe(
+        data=(data / "rooms", data / "photos"),
+        held_out=(data / "rooms-validation", data / "photos-validation"),
+        cache=out / "latents",
+        vae=out / "vae" / "model",
+        spec=GENERATE_SPEC,
+        texts=_language,
+        vocabulary=2_000,
+        notes=_NOTES,
+        task=GenerateTask(flip=0.0, noise_bias=0.5),
+        architecture=SMALL,
+        settings=TrainSettings(
+            steps=20_000, batch_size=32, learning_rate=4e-4, warmup=200, cooldown=3_000, ema_decay=0.998
+        ),
+    )
+
+
+def controlnet(data: Path, out: Path) -> ControlNetRecipe:
+    """Canny edges for `generate`: a ControlNet of 2M parameters."""
+    return ControlNetRecipe(
+        data=(data / "rooms", data / "photos"),
+        held_out=(data / "rooms-validation", data / "photos-validation"),
+        base=out / "generate" / "model",
+        cache=out / "latents",
+        notes=_NOTES,
+        task=ControlNetTask(flip=0.0, channels=(8, 16, 32, 64)),
+        settings=TrainSettings(
+            steps=6_000, batch_size=16, learning_rate=3e-4, warmup=200, cooldown=1_000, ema_decay=0.998
+        ),
+    )
+
+
 def writer(data: Path, out: Path) -> WriterRecipe:
     """The writer of instruction triples: a causal language model of 1.4M parameters, on words of rooms alone."""
     del out
@@ -136,10 +215,7 @@ def _editor(data: Path, out: Path, *, task: InstructTask, settings: TrainSetting
         spec=SPEC,
         texts=_language,
         vocabulary=3_000,
-        notes=(
-            "rooms rendered by Retouch itself",
-            "photographs of the train and validation splits of clothing-dataset-small (alexeygrigorev, CC0 1.0)",
-        ),
+        notes=_NOTES,
         task=task,
         settings=settings,
     )

@@ -137,3 +137,35 @@ def test_the_material_judge_needs_pairs(command: Command, tmp_path: Path) -> Non
     words = ("eval", "materials", "--train", tmp_path / "none", "--held-out", tmp_path / "none")
     expect_error(command(*words, "-o", tmp_path / "judge.npz"), 6, "none")
     assert not (tmp_path / "judge.npz").exists()
+
+
+def test_an_encoder_and_a_text_to_image_model_are_measured(
+    command: Command, tmp_path: Path, make_tiny, tiny_tokenizer
+) -> None:
+    from retouch.models.clip import TINY_CLIP, random_clip, save_clip
+    from retouch.models.save import save
+
+    encoder = save_clip(random_clip(TINY_CLIP, tiny_tokenizer), tmp_path / "clip")
+    model = save(make_tiny(kind="generate"), tmp_path / "generate")
+    assert make_pairs(command, tmp_path / "pairs", 3).code == 0
+    words = ("eval", "retrieval", "-m", encoder, "--data", tmp_path / "pairs", "--split")
+    ran = command(*words, "bench")
+    assert ran.code == 0, ran.err
+    assert "caption found for the picture" in ran.out
+    expect_error(command(*words, "moon"), 2, "moon")
+    words = (
+        "eval",
+        "generate",
+        "-m",
+        model,
+        "--data",
+        tmp_path / "pairs",
+        "--encoder",
+        encoder,
+        "-o",
+        tmp_path / "out",
+    )
+    ran = command(*words, "--choices", 2, "--limit", 3, "--steps", 1, "--json")
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["pictures"] == 3
+    expect_error(command(*words, "--choices", 5, "--limit", 3), 2, "choices is 5 and limit 3")

@@ -13,7 +13,7 @@ from retouch.core import images
 COMMANDS = [
     ["edit"], ["sweep"], ["show"], ["train"], ["doctor"], ["models", "list"], ["models", "show"],
     ["models", "convert"], ["models", "verify"], ["rooms", "render"], ["data", "pairs"], ["data", "show"],
-    ["eval", "run"], ["eval", "materials"],
+    ["eval", "run"], ["eval", "materials"], ["eval", "retrieval"], ["eval", "generate"],
 ]  # fmt: skip
 
 

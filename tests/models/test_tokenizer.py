@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from transformers import AutoTokenizer
 
+from retouch.models.tokenizer import train_tokenizer
+
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
 
@@ -30,3 +32,10 @@ def test_it_survives_saving(tiny_tokenizer: "CLIPTokenizer", tmp_path: Path) -> 
     text = "turn it into a night shot, naïvely"
     assert again(text).input_ids == tiny_tokenizer(text).input_ids
     assert again.model_max_length == 16
+
+
+def test_the_same_texts_give_the_same_tokenizer() -> None:
+    """Ties between merges included: a run that is resumed learns its tokenizer again."""
+    texts = ["a red square", "a green square", "a blue square", "a white square"]
+    made = [train_tokenizer(texts, vocabulary=270, length=16).get_vocab() for _ in range(8)]
+    assert all(vocabulary == made[0] for vocabulary in made)

@@ -146,7 +146,7 @@ def test_source_captions_are_on_one_side_only() -> None:
 def test_held_out_files_are_measured_on(lines: Path, tmp_path: Path) -> None:
     save_triples(tmp_path / "held.jsonl", triples()[:3])
     kind = built(lines, held_out=[tmp_path / "held.jsonl"])
-    assert kind.size == len(triples())
+    assert len(kind.groups[0]) == len(triples())
     assert len(kind._held_out) == 3
 
 
@@ -154,7 +154,7 @@ def test_pair_records_and_further_triples_are_learned_from(train_pairs: Path) ->
     more = triples()
     kind = built(train_pairs, triples=lambda: more, validation_every=5)
     changed = [r for r in read_records(train_pairs) if r.source_caption != r.target_caption]
-    assert kind.size + len(kind._held_out) == len(changed) + len(more)
+    assert len(kind.groups[0]) + len(kind._held_out) == len(changed) + len(more)
 
 
 def test_triples_too_long_or_none_at_all_are_refused(lines: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -12,8 +12,12 @@ from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say, say_json
 from retouch.core.errors import SettingsError
 
+if TYPE_CHECKING:
+    from retouch.records.pair import Split
+
 app = typer.Typer(help="Measure models on held-out pairs.", rich_markup_mode="rich")
 LIMITS = {"rooms": 500, "photos": 300}
+ENCODER = "pocket/clip, a CLIP model's folder in transformers layout, or a hub id."
 
 
 @app.callback()
@@ -149,3 +153,89 @@ def fit_material_judge(
     place = out or WEIGHTS
     fitted = fit_materials(train, held_out, out=place, limit=limit)
     say(f"Fitted on {fitted.crops} objects; right on {fitted.accuracy:.1%} of {fitted.held_out} others: {place}")
+
+
+@app.command("retrieval")
+def measure_retrieval(
+    *,
+    data: Annotated[Path, typer.Option(help="A folder of records with captions.", show_default=False)],
+    model: Annotated[str, typer.Option("--model", "-m", help=ENCODER)] = "pocket/clip",
+    limit: Annotated[int, typer.Option(help="Among how many records the right one must be found.")] = 100,
+    split: Annotated[str, typer.Option(help="train, validation or bench.")] = "bench",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write report.md and report.json.")] = None,
+    json: options.Json = False,
+) -> None:
+    """Say how often an encoder of texts and pictures finds an unseen picture's caption, and a caption's picture.
+
+    [bold]Example[/bold]
+
+    retouch eval retrieval --model pocket/clip --data runs/data/rooms-bench --limit 100
+    """
+    from retouch.evaluation.retrieval import evaluate_retrieval
+    from retouch.metrics.clip import Encoder
+    from retouch.models.clip import load_clip
+
+    if limit < 2:
+        raise SettingsError(f"limit is {limit}; expected at least 2.")
+    encoder, named = Encoder(load_clip(model)), _split(split)
+    with progress("ranking") as update:
+        result = evaluate_retrieval(encoder, data, limit=limit, split=named, out=out, on_progress=update)
+    if json:
+        say_json(asdict(result))
+    else:
+        say(result.markdown().rstrip())
+
+
+@app.command("generate")
+def measure_generation(
+    *,
+    data: Annotated[Path, typer.Option(help="A folder of records with captions.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where report and pictures go.", show_default=False)],
+    model: Annotated[str, typer.Option("--model", "-m", help="A text-to-image model.", show_default=False)],
+    control: Annotated[str | None, typer.Option(help="The folder of a ControlNet for edges.")] = None,
+    encoder: Annotated[str, typer.Option(help=ENCODER)] = "pocket/clip",
+    limit: Annotated[int, typer.Option(help="How many pictures to make.")] = 100,
+    choices: Annotated[int, typer.Option(help="Among how many captions the right one must rank first.")] = 10,
+    split: Annotated[str, typer.Option(help="train, validation or bench.")] = "bench",
+    steps: options.Steps = None,
+    seed: Annotated[int, typer.Option(help="The first picture's seed.")] = 0,
+    json: options.Json = False,
+) -> None:
+    """Make pictures of held-out captions and say how often an encoder ranks the right caption first.
+
+    With --control each is held to the edges of the record's own picture, and their F1 is measured.
+
+    [bold]Example[/bold]
+
+    retouch eval generate --model runs/generate/model --data runs/data/rooms-bench --out runs/eval-generate
+    """
+    from retouch.evaluation.generate import GenerationPlan, evaluate_generation
+    from retouch.metrics.clip import Encoder
+    from retouch.models.clip import load_clip
+    from retouch.models.control import load_control
+    from retouch.models.load import load
+
+    if choices < 2 or limit < choices:
+        raise SettingsError(
+            f"choices is {choices} and limit {limit}; expected at least 2 choices and as many pictures."
+        )
+    plan = GenerationPlan(limit=limit, split=_split(split), choices=choices, steps=steps, seed=seed)
+    network = None if control is None else load_control(control)
+    judge, checkpoint = Encoder(load_clip(encoder)), load(model)
+    note = "stopping after this batch; press Ctrl-C again to stop at once."
+    with patient_interrupt(note) as cancelled, progress("making pictures") as update:
+        result = evaluate_generation(
+            checkpoint, judge, data, out, plan=plan, control=network, on_progress=update, cancelled=cancelled
+        )
+    if json:
+        say_json(asdict(result))
+    else:
+        say(result.markdown().rstrip())
+
+
+def _split(name: str) -> "Split":
+    from retouch.records.pair import SPLITS
+
+    if name not in SPLITS:
+        raise SettingsError(f"The split '{name}' is unknown; choose one of {', '.join(SPLITS)}.")
+    return cast("Split", name)

@@ -7,6 +7,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
 from retouch.conditioning.change import ChangeSchedule
+from retouch.conditioning.control import PictureControl
 from retouch.diffusion.predictor import Branch
 from retouch.models.checkpoint import Checkpoint
 
@@ -14,15 +15,22 @@ from retouch.models.checkpoint import Checkpoint
 class UNetPredictor:
     """Predicts the branches it was given in one call; names that share one `Branch` are computed once.
 
-    With `change` the network answers with the change from the source, which is each branch's channels.
+    With `change` the network answers with the change from the source, which is each branch's channels. With
+    `control` a ControlNet's residuals enter it.
     """
 
     def __init__(
-        self, unet: UNet2DConditionModel, branches: Mapping[str, Branch], *, change: ChangeSchedule | None = None
+        self,
+        unet: UNet2DConditionModel,
+        branches: Mapping[str, Branch],
+        *,
+        change: ChangeSchedule | None = None,
+        control: PictureControl | None = None,
     ) -> None:
         self._unet = unet
         self._branches = dict(branches)
         self._change = change
+        self._control = control
 
     @torch.no_grad()
     def __call__(self, latents: Tensor, timestep: Tensor, branches: Sequence[str]) -> dict[str, Tensor]:
@@ -31,7 +39,8 @@ class UNetPredictor:
         joined = [_join(self._noisy(latents, timestep, branch), branch) for branch in distinct.values()]
         inputs = torch.cat(joined).to(self._unet.dtype)
         context = torch.cat([branch.context for branch in distinct.values()]).to(self._unet.dtype)
-        predicted = self._unet(inputs, timestep, encoder_hidden_states=context, return_dict=False)[0]
+        extra = {} if self._control is None else self._control.residuals(inputs, timestep, context)
+        predicted = self._unet(inputs, timestep, encoder_hidden_states=context, return_dict=False, **extra)[0]
         parts = dict(zip(distinct, predicted.to(latents.dtype).chunk(len(distinct)), strict=True))
         found = {key: self._prediction(part, latents, timestep, distinct[key]) for key, part in parts.items()}
         return {name: found[id(self._branches[name])] for name in branches}
@@ -52,7 +61,9 @@ def _join(latents: Tensor, branch: Branch) -> Tensor:
     return latents if branch.channels is None else torch.cat([latents, branch.channels], dim=1)
 
 
-def unet_predictor(checkpoint: Checkpoint, branches: Mapping[str, Branch]) -> UNetPredictor:
+def unet_predictor(
+    checkpoint: Checkpoint, branches: Mapping[str, Branch], *, control: PictureControl | None = None
+) -> UNetPredictor:
     """The predictor of a checkpoint's U-Net, as its spec says."""
     change = ChangeSchedule.of(checkpoint.scheduler_config) if checkpoint.spec.denoises == "change" else None
-    return UNetPredictor(checkpoint.unet, branches, change=change)
+    return UNetPredictor(checkpoint.unet, branches, change=change, control=control)

@@ -13,6 +13,8 @@ IMAGE = "image"
 """The source image alone."""
 BOTH = "both"
 """The source image and the instruction."""
+TEXT = "text"
+"""The text, where there is no source image."""
 
 
 class Guidance(Protocol):
@@ -40,14 +42,7 @@ class InstructGuidance:
     interval: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
-        for name, scale in (("text", self.text), ("image", self.image)):
-            if not math.isfinite(scale):
-                raise SettingsError(f"The {name} guidance is {scale}; give a finite number, such as 7.5.")
-        low, high = self.interval
-        if not 0.0 <= low <= high <= 1.0:
-            raise SettingsError(
-                f"The guidance interval is {low} to {high}; give two fractions of the steps with 0 <= low <= high <= 1."
-            )
+        _check({"text": self.text, "image": self.image}, self.interval)
 
     def weights(self, progress: float) -> Mapping[str, float]:
         """Weights of the branches `none`, `image` and `both` at `progress` in [0, 1)."""
@@ -55,3 +50,38 @@ class InstructGuidance:
         if not low <= progress < high:
             return {BOTH: 1.0}
         return {NONE: 1.0 - self.image, IMAGE: self.image - self.text, BOTH: self.text}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextGuidance:
+    """Guidance by text alone (classifier-free guidance, arXiv 2207.12598, equation 6).
+
+    ε = ε_none + s·(ε_text − ε_none), for any finite s. Outside `interval` only the branch with the text counts.
+
+    Raises:
+        SettingsError: the scale is not finite, or the interval is not 0 <= low <= high <= 1.
+    """
+
+    text: float
+    interval: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        _check({"text": self.text}, self.interval)
+
+    def weights(self, progress: float) -> Mapping[str, float]:
+        """Weights of the branches `none` and `text` at `progress` in [0, 1)."""
+        low, high = self.interval
+        if not low <= progress < high:
+            return {TEXT: 1.0}
+        return {NONE: 1.0 - self.text, TEXT: self.text}
+
+
+def _check(scales: Mapping[str, float], interval: tuple[float, float]) -> None:
+    for name, scale in scales.items():
+        if not math.isfinite(scale):
+            raise SettingsError(f"The {name} guidance is {scale}; give a finite number, such as 7.5.")
+    low, high = interval
+    if not 0.0 <= low <= high <= 1.0:
+        raise SettingsError(
+            f"The guidance interval is {low} to {high}; give two fractions of the steps with 0 <= low <= high <= 1."
+        )

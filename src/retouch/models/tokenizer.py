@@ -11,7 +11,7 @@ _WORD_END = "</w>"
 
 
 def train_tokenizer(texts: Iterable[str], *, vocabulary: int, length: int) -> CLIPTokenizer:
-    """A lower-case byte-level BPE tokenizer in CLIP's form.
+    """A lower-case byte-level BPE tokenizer in CLIP's form; the same texts always give the same one.
 
     Args:
         texts: what the merges are learned from; any other text can be tokenised too, byte by byte.
@@ -24,13 +24,20 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int, length: int) -> CL
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trained.pre_tokenizer = pre_tokenizers.Sequence([words, byte_level])  # pyright: ignore[reportAttributeAccessIssue]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    closing = [letter + _WORD_END for letter in alphabet]
+    # Named beforehand, the closing bytes are numbered in order; the trainer would number them as its hash table
+    # has them, otherwise in every process, and break ties between merges by these numbers.
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary, initial_alphabet=alphabet, end_of_word_suffix=_WORD_END, show_progress=False
+        vocab_size=vocabulary + len(closing),
+        special_tokens=closing,  # pyright: ignore[reportArgumentType]
+        initial_alphabet=alphabet,
+        end_of_word_suffix=_WORD_END,
+        show_progress=False,
     )
     trained.train_from_iterator(texts, trainer)
     model = json.loads(trained.to_str())["model"]
     pieces = dict(model["vocab"])
-    for piece in (*(letter + _WORD_END for letter in alphabet), "<|startoftext|>", "<|endoftext|>"):
+    for piece in ("<|startoftext|>", "<|endoftext|>"):
         pieces.setdefault(piece, len(pieces))
     merges = [tuple(merge) for merge in model["merges"]]
     return CLIPTokenizer(vocab=pieces, merges=merges, model_max_length=length)  # pyright: ignore[reportArgumentType]

@@ -72,7 +72,7 @@ def pair_tables(preparation: Preparation, folder: Path, *, split: Split) -> list
         raise DataError(f"{folder} holds no record of the split '{split}'; make pairs there first.")
     total, done, tables = sum(len(draft.pictures) for draft in drafts.values()), 0, []
     for draft in drafts.values():
-        tables.append(draft.table(_posteriors(preparation, draft.pictures, done, total)))
+        tables.append(draft.table(posteriors_of(preparation, draft.pictures, done=done, total=total)))
         done += len(draft.pictures)
     return tables
 
@@ -170,7 +170,11 @@ def _rows(table: PairTable, wanted: Sequence[bool]) -> PairTable:
     )
 
 
-def _posteriors(preparation: Preparation, pictures: Sequence[Fitted], done: int, total: int) -> Posteriors:
+def posteriors_of(preparation: Preparation, pictures: Sequence[Fitted], *, done: int, total: int) -> Posteriors:
+    """Return the posteriors of pictures of one size, read from the cache where it has them.
+
+    `done` and `total` say where in the whole preparation these pictures stand.
+    """
     cache, vae, encoding = preparation.cache, preparation.vae, preparation.encoding
     if cache is None:
         return Anew(vae=vae, pictures=pictures, precision=encoding.precision)

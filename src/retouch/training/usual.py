@@ -4,10 +4,17 @@ from collections.abc import Callable
 
 from retouch.core.errors import SettingsError
 from retouch.training.choices import Choices, Material
-from retouch.training.kinds import instruct, vae
+from retouch.training.kinds import clip, controlnet, generate, instruct, vae, writer
 from retouch.training.recipe import Recipe
 
-_KINDS: dict[str, Callable[[Material, Choices], Recipe]] = {"instruct": instruct.usual, "vae": vae.usual}
+_KINDS: dict[str, Callable[[Material, Choices], Recipe]] = {
+    "instruct": instruct.usual,
+    "generate": generate.usual,
+    "controlnet": controlnet.usual,
+    "vae": vae.usual,
+    "clip": clip.usual,
+    "writer": writer.usual,
+}
 
 KIND_NAMES: tuple[str, ...] = tuple(_KINDS)
 """Every name `usual_recipe` knows."""

@@ -10,6 +10,9 @@ POCKET = "pocket"
 
 DEFAULT_MEMBER = "instruct"
 
+CLIP_MEMBER = "clip"
+"""The member that is no pipeline but an encoder of texts and pictures, in transformers layout."""
+
 
 def members() -> tuple[str, ...]:
     """Names of the members present in this installation, sorted."""
@@ -32,6 +35,20 @@ def find_pocket(member: str = DEFAULT_MEMBER) -> Path:
     raise ModelError(
         f"The pocket model '{member}' is not in this installation (present: {present}); "
         "reinstall Retouch, or name a folder or a hub id."
+    )
+
+
+def find_clip_member() -> Path:
+    """The folder of the family's encoder, in transformers layout.
+
+    Raises:
+        ModelError: it is not in this installation.
+    """
+    folder = _weights_root() / CLIP_MEMBER
+    if (folder / "config.json").is_file():
+        return folder
+    raise ModelError(
+        f"The pocket model '{CLIP_MEMBER}' is not in this installation; name a CLIP model's folder or a hub id."
     )
 
 

@@ -103,7 +103,7 @@ class WriterKind:
             summary="Answers a caption with an instruction and the caption of the edited picture; open it with Retouch "
             "or with transformers. Prompt: the caption and `\\n##\\n`; completion: the instruction, `\\n%%\\n`, "
             "the edited caption, `\\nEND`.",
-            data=[f"{self.size} triples to train on, {len(self._held_out)} held out", *self._data],
+            data=[f"{len(self._texts)} triples to train on, {len(self._held_out)} held out", *self._data],
             training={"optimiser steps": steps, "loss": "on the completion's tokens alone", **asdict(self._task)},
             library="transformers",
             tags=("text-generation", "instruct-pix2pix", "retouch"),

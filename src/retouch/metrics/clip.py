@@ -1,0 +1,84 @@
+"""Pictures and texts as unit vectors of a CLIP model, under the protocol that names it."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from retouch.models.clip import DualEncoder
+
+_BATCH = 32
+
+
+class Encoder:
+    """Unit vectors of pictures and texts in the space of one dual encoder.
+
+    Pictures are read as 8-bit RGB and scaled to [0, 1] before the encoder's own normalisation. `protocol`
+    names all that figures depend on; `patch_protocol` is that of `patches`.
+    """
+
+    def __init__(self, dual: DualEncoder) -> None:
+        self.dual = dual
+        manner = f"{_name(dual)}/bicubic-centre-{dual.framing.side}/rgb-0-1"
+        self.protocol = f"clip/{manner}"
+        self.patch_protocol = f"clip-patches/{manner}"
+
+    @torch.no_grad()
+    def pictures(self, pictures: Sequence[Image.Image]) -> Tensor:
+        """Return unit vectors, (B, D) float32, on the CPU."""
+        return self.framed(torch.stack([self.dual.framing.framed(picture) for picture in pictures]))
+
+    @torch.no_grad()
+    def framed(self, pictures: Tensor) -> Tensor:
+        """The same of pictures already framed, (B, 3, S, S) uint8."""
+        return torch.cat([self._embedded(part) for part in pictures.split(_BATCH)])
+
+    @torch.no_grad()
+    def texts(self, texts: Sequence[str]) -> Tensor:
+        """Return unit vectors, (B, D) float32, on the CPU."""
+        model: Any = self.dual.model
+        parts = self.dual.tokens(texts).to(model.device).split(_BATCH)
+        found = [model.get_text_features(part).pooler_output for part in parts]
+        return functional.normalize(torch.cat(found).float(), dim=-1).cpu()
+
+    @torch.no_grad()
+    def patches(self, picture: Image.Image) -> Tensor:
+        """Return a unit vector for each patch of the picture, row by row, (patches, width) float32.
+
+        The vision tower's last features without its class token: where no self-supervised model is at
+        hand they stand in for DINO's, under a protocol of their own.
+        """
+        model: Any = self.dual.model
+        pixels = self.dual.framing.normalised(self.dual.framing.framed(picture)[None]).to(model.device, model.dtype)
+        features = model.vision_model(pixel_values=pixels).last_hidden_state[0, 1:]
+        return functional.normalize(features.float(), dim=-1).cpu()
+
+    def _embedded(self, framed: Tensor) -> Tensor:
+        model: Any = self.dual.model
+        pixels = self.dual.framing.normalised(framed).to(model.device, model.dtype)
+        return functional.normalize(model.get_image_features(pixels).pooler_output.float(), dim=-1).cpu()
+
+
+def _name(dual: DualEncoder) -> str:
+    """What the encoder is called, a folder without its place, and eight digits that change with its weights."""
+    model: Any = dual.model
+    digest = hashlib.sha256()
+    for projection in (model.visual_projection, model.text_projection):
+        digest.update(projection.weight.detach().float().cpu().contiguous().numpy().tobytes())
+    called = Path(dual.source).resolve().name if Path(dual.source).is_dir() else dual.source
+    return f"{called}@{digest.hexdigest()[:8]}"
+
+
+def directional_similarity(pictures: Tensor, texts: Tensor) -> Tensor:
+    """Cosine of the change in pictures and the change in texts, (B,) from sides (B, 2, D) each.
+
+    sim_dir of InstructPix2Pix (arXiv 2211.09800, section 3.1); 0 where either side does not change.
+    """
+    moved = pictures[:, 1] - pictures[:, 0]
+    meant = texts[:, 1] - texts[:, 0]
+    return functional.cosine_similarity(moved, meant, dim=-1)

@@ -1,0 +1,32 @@
+"""The pocket family's recipe file: every member of it is a run configuration of its kind."""
+
+from pathlib import Path
+
+import pytest
+
+from retouch.models.architecture import random_checkpoint
+from retouch.models.control import control_of
+from retouch.training.kinds.clip import ClipRecipe
+from retouch.training.kinds.controlnet import ControlNetRecipe
+from retouch.training.kinds.generate import GenerateRecipe
+from retouch.training.run import recipe_members
+
+POCKET = Path(__file__).parents[2] / "recipes" / "pocket.py"
+
+
+@pytest.mark.parametrize(
+    ("member", "kind"), [("clip", ClipRecipe), ("generate", GenerateRecipe), ("controlnet", ControlNetRecipe)]
+)
+def test_members_are_configurations_of_their_kind(member: str, kind: type, tmp_path: Path) -> None:
+    assert isinstance(recipe_members(POCKET)[member](tmp_path, tmp_path), kind)
+
+
+def test_a_control_of_the_pocket_model_is_small(tmp_path: Path, tiny_tokenizer) -> None:
+    members = recipe_members(POCKET)
+    model, control = members["generate"](tmp_path, tmp_path), members["controlnet"](tmp_path, tmp_path)
+    assert isinstance(model, GenerateRecipe)
+    assert isinstance(control, ControlNetRecipe)
+    checkpoint = random_checkpoint(model.architecture, tiny_tokenizer, kind="generate")
+    network = control_of(checkpoint, channels=control.task.channels, seed=0)
+    assert sum(parameter.numel() for parameter in network.parameters()) < 2.5e6
+    assert sum(parameter.numel() for parameter in checkpoint.unet.parameters()) < 5e6
