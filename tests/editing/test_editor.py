@@ -197,7 +197,7 @@ def test_models_that_do_not_edit_are_named(make_tiny: Callable[..., "Checkpoint"
         ({"device": "cpu", "precision": "float16"}, "needs a GPU"),
     ],
 )
-def test_impossible_devices_and_precisions(tiny_folder: Path, options: dict[str, str], message: str) -> None:
+def test_impossible_devices_and_precisions(tiny_folder: Path, options: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         Editor.load(tiny_folder, **options)
 

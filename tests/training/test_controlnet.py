@@ -115,7 +115,7 @@ def test_what_it_cannot_use_is_refused(
             replace(record, source_image=wide, target_image=wide, mask=None, object_mask=None) for record in records
         ]
         writer.write(records, first_unit=0, units=len(records))
-    with pytest.raises(DataError, match="pictures of 64 x 64 and 128 x 64 pixels"):
+    with pytest.raises(DataError, match="pictures of 64 x 32 and 64 x 64 pixels"):
         kind_of(replace(recipe, data=[recipe.data[0], tmp_path / "wide"]))
 
 

@@ -109,7 +109,8 @@ class _Run:
 
     def generator(self, *names: str | int) -> torch.Generator:
         seed = derive_seed(self.settings.seed, self.kind.name, *names)
-        return torch.Generator(device=self.device).manual_seed(seed)
+        # On the CPU whatever the device, so that all devices see the same samples and noise.
+        return torch.Generator().manual_seed(seed)
 
     def loop(self, on_progress: OnProgress | None, cancelled: Callable[[], bool]) -> bool:
         """Run to the last step; True where the caller's wish stopped it before."""

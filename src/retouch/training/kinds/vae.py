@@ -66,7 +66,7 @@ class VaeKind:
         pictures = random_crops(self._pictures, indices, size=task.crop, generator=generator)
         pictures = pictures.to(next(self.vae.parameters()).device)
         posterior = self.vae.encode(as_input(pictures), return_dict=False)[0]
-        noise = torch.randn(posterior.mean.shape, generator=generator, device=pictures.device)
+        noise = torch.randn(posterior.mean.shape, generator=generator).to(pictures.device)
         output = reconstruction(self.vae, posterior.mean + posterior.std * noise)
         absolute = functional.l1_loss(output, pictures)
         squared = functional.mse_loss(output, pictures)
