@@ -51,7 +51,7 @@ class NetworkKind:
     def validate(self, generator: torch.Generator) -> Validation:
         return Validation(figures={"error": float(self.loss(range(12), generator).total)})
 
-    def export(self, folder: Path, *, steps: int) -> None:
+    def export(self, folder: Path, *, steps: int, figures: Mapping[str, float]) -> None:
         self.unet.save_pretrained(folder)
 
 

@@ -198,7 +198,7 @@ class _Run:
         with self.average.applied(), self.weights.whole():
             if self.journal is None:
                 return
-            self.kind.export(self.out / "model", steps=self.step)
+            self.kind.export(self.out / "model", steps=self.step, figures=self.figures)
         self.journal.close()
 
 
