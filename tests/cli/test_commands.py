@@ -101,6 +101,16 @@ def test_a_pickle_is_converted(command: Command, tmp_path: Path) -> None:
     expect_error(command("models", "convert", tmp_path / "none.ckpt", tmp_path / "x"), 4, "none.ckpt")
 
 
+def test_a_dry_run_shows_what_a_push_would_send(command: Command, tmp_path: Path, tiny_folder: Path) -> None:
+    words = ("models", "push", tiny_folder, "someone/small")
+    ran = command(*words, "--dry-run")
+    assert ran.code == 0, ran.err
+    assert "unet/config.json" in ran.out and "someone/small" in ran.out and "none stated" in ran.out
+    assert json.loads(command(*words, "--dry-run", "--json").out)["repository"] == "someone/small"
+    expect_error(command(*words), 4, "HF_HUB_OFFLINE")
+    expect_error(command("models", "push", tmp_path, "someone/small", "--dry-run"), 4, "no checkpoint")
+
+
 def test_doctor_reports(command: Command) -> None:
     report = json.loads(command("doctor", "--json").out)
     assert report["extras"]["train"].startswith(("present", "missing"))

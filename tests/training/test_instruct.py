@@ -170,6 +170,7 @@ def test_it_learns_validates_and_exports_a_loadable_editor(fresh: Checkpoint, ta
     loaded = load(tmp_path / "run" / "model")
     assert loaded.kind == "instruct"
     assert loaded.spec == fresh.spec
+    assert f"held-out error: {report.figures['held-out error']:.4g}" in (tmp_path / "run/model/README.md").read_text()
 
 
 def test_pooled_training_sees_means_over_cells(fresh: Checkpoint, table: PairTable) -> None:

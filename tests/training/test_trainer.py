@@ -46,9 +46,10 @@ class LineKind:
         error = (self.network(self._points) - self._points.sum(1, keepdim=True)).square().mean()
         return Validation(figures={"error": float(error)})
 
-    def export(self, folder: Path, *, steps: int) -> None:
+    def export(self, folder: Path, *, steps: int, figures: Mapping[str, float]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "steps").write_text(str(steps))
+        (folder / "error").write_text(str(figures["error"]))
 
 
 def settings(steps: int, **changes: object) -> TrainSettings:
@@ -76,6 +77,7 @@ def test_it_learns_and_exports(tmp_path: Path) -> None:
     assert report.steps == 300
     assert report.figures["error"] < 0.05
     assert (tmp_path / "model" / "steps").read_text() == "300"
+    assert (tmp_path / "model" / "error").read_text() == str(report.figures["error"])
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(tmp_path: Path) -> None:

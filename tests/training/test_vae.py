@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import AutoencoderKL
+from huggingface_hub import ModelCard
 
 from retouch.models.architecture import TINY, random_vae
 from retouch.training.kinds.vae import VaeKind, VaeTask, psnr
@@ -31,6 +32,8 @@ def test_it_learns_and_exports(train_pairs: Path, tmp_path: Path) -> None:
     assert report.figures["PSNR squares"] > before + 1
     loaded = AutoencoderKL.from_pretrained(tmp_path / "model")
     assert 0.01 < loaded.config["scaling_factor"] < 100
+    (result,) = ModelCard.load(tmp_path / "model" / "README.md").data.get("eval_results")
+    assert result.metric_value == pytest.approx(report.figures["PSNR squares"], rel=1e-3)
 
 
 def test_with_decoder_only_the_latent_space_stays(train_pairs: Path, tmp_path: Path) -> None:

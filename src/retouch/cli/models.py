@@ -1,4 +1,4 @@
-"""`retouch models`: list, show, convert and verify checkpoints."""
+"""`retouch models`: list, show, convert, verify and push checkpoints."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +10,7 @@ from retouch.cli.options import Json, Tokenizer
 from retouch.cli.output import say, say_facts, say_json, say_table
 from retouch.core.errors import ModelError
 
-app = typer.Typer(help="List, inspect, convert and verify models.", rich_markup_mode="rich")
+app = typer.Typer(help="List, inspect, convert, verify and push models.", rich_markup_mode="rich")
 
 Source = Annotated[
     str,
@@ -104,6 +104,45 @@ def convert_model(
     from retouch.models.convert import convert
 
     say(f"Wrote {convert(source, out, like=like, tokenizer=tokenizer)}")
+
+
+@app.command("push")
+def push_model(
+    *,
+    folder: Annotated[Path, typer.Argument(help="A checkpoint's folder, such as a run's model.", show_default=False)],
+    repository: Annotated[str, typer.Argument(metavar="REPO_ID", help="OWNER/NAME on the hub.", show_default=False)],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go, without the network.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Only for those with access to the repository.")] = False,
+    revision: Annotated[str | None, typer.Option(help="The branch, made where it is missing. (default: main)")] = None,
+    json: Json = False,
+) -> None:
+    """Send a checkpoint to the hub, as whoever `hf auth login` or HF_TOKEN says.
+
+    Everything in the folder goes but hidden files; pickles are refused.
+
+    [bold]Examples[/bold]
+
+    retouch models push runs/mine/model someone/kitchen-editor --dry-run
+
+    retouch models push runs/mine/model someone/kitchen-editor --private
+    """
+    from retouch.models.push import plan_upload, push
+
+    upload = plan_upload(folder, repository)
+    if json and dry_run:
+        say_json({**asdict(upload), "folder": str(folder), "size": upload.size})
+        return
+    if dry_run:
+        say_table(("file", "bytes"), [(file.path, f"{file.size:,}") for file in upload.files])
+        stated = {"title": upload.title or "none stated", "licence": upload.licence or "none stated"}
+        total = f"{len(upload.files)} files, {upload.size / 1e6:.1f} MB"
+        say_facts({"repository": repository, "branch": revision or "main", "total": total, **stated})
+        return
+    address = push(upload, private=private, revision=revision)
+    if json:
+        say_json({"address": address, "files": len(upload.files), "size": upload.size})
+    else:
+        say(f"Pushed {len(upload.files)} files, {upload.size / 1e6:.1f} MB: {address}")
 
 
 def _megabytes(size: int | None) -> str:

@@ -44,7 +44,7 @@ def train(
     """Train a network; run the same command again to resume.
 
     Losses, validation figures and pictures go to TensorBoard files in the run's folder, the trained model to its
-    folder `model`. Several processes share a run when started by torchrun.
+    folder `model`. Several processes share a run when started by torchrun or accelerate launch.
 
     [bold]Examples[/bold]
 

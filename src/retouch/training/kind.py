@@ -45,6 +45,6 @@ class Kind(Protocol):
         """Measure on held-out samples with the networks as they are now."""
         ...
 
-    def export(self, folder: Path, *, steps: int) -> None:
-        """Write the networks as they are now as a checkpoint others can load."""
+    def export(self, folder: Path, *, steps: int, figures: Mapping[str, float]) -> None:
+        """Write the networks as they are now as a checkpoint others can load; `figures` are the last validation's."""
         ...

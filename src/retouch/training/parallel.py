@@ -5,8 +5,10 @@ over gloo on CPUs, NCCL on GPUs. A run started alone is one process of one.
 """
 
 import atexit
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from datetime import timedelta
 
 import torch
 from accelerate import PartialState
@@ -14,13 +16,16 @@ from torch import distributed, nn
 
 from retouch.core.errors import SettingsError
 
+PATIENCE = timedelta(days=1)
+"""How long processes wait for the first one, which alone encodes latents, validates and exports."""
+
 
 class Processes:
     """This process among those of the run."""
 
     def __init__(self, device: torch.device) -> None:
-        state = PartialState(cpu=device.type == "cpu")
-        self._state, self._device = state, device
+        state = PartialState(cpu=device.type == "cpu", timeout=PATIENCE)
+        self._state, self.device = state, device
         self.rank, self.count = state.process_index, state.num_processes
         if self.count > 1:
             atexit.register(_leave)
@@ -29,6 +34,11 @@ class Processes:
     def first(self) -> bool:
         """Whether this is the one that writes, validates and reports."""
         return self.rank == 0
+
+    @property
+    def sharded(self) -> bool:
+        """Whether the launcher asks that each process keeps a part of the weights only (FSDP)."""
+        return self.count > 1 and os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("true", "1", "yes")
 
     def first_goes_ahead(self) -> AbstractContextManager[None]:
         """Within, the first process runs alone and the others follow when it is through."""
@@ -47,15 +57,22 @@ class Processes:
         """Means over the processes, the same in each of them."""
         if self.count == 1:
             return list(values)
-        tensor = torch.tensor(values, dtype=torch.float64, device=self._device)
-        distributed.all_reduce(tensor)
-        return (tensor / self.count).tolist()
+        return [total / self.count for total in self.sum(values)]
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """Sums over the processes, the same in each of them."""
+        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
+        if self.count > 1:
+            distributed.all_reduce(tensor)
+        return tensor.tolist()
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Replace every gradient by its mean over the processes."""
         if self.count == 1:
             return
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        if not gradients:
+            return
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         distributed.all_reduce(flat)
         parts = (flat / self.count).split([gradient.numel() for gradient in gradients])

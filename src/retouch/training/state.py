@@ -2,42 +2,44 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from retouch.core.errors import TrainingError
 from retouch.core.files import atomic_write
 
 
-def save_state(
-    folder: Path,
-    *,
-    step: int,
-    parameters: Mapping[str, nn.Parameter],
-    optimiser: torch.optim.Optimizer,
-    average: Mapping[str, Tensor],
-    facts: Mapping[str, object],
-) -> None:
+def kept_tensors(
+    parameters: Mapping[str, nn.Parameter], optimiser: torch.optim.Optimizer, average: Mapping[str, Tensor]
+) -> Iterator[tuple[str, str, Tensor]]:
+    """Yield all that a state keeps: what it is (weights, average, a moment), of which parameter, and the tensor."""
+    for name, value in parameters.items():
+        yield "weights", name, value.detach()
+        yield "average", name, average[name]
+        for key, kept in optimiser.state.get(value, {}).items():
+            if isinstance(kept, Tensor):
+                yield key, name, kept
+
+
+def save_state(folder: Path, *, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
     """Write the state after `step` steps into `folder/state-<step>` and drop the ones before it.
 
-    Raises TrainingError where a weight is not finite, so that the last good state stays.
+    `tensors` are named "<what>/<parameter>", see `kept_tensors`. Raises TrainingError where a weight is not
+    finite, so that the last good state stays.
     """
-    if not all(bool(torch.isfinite(value).all()) for value in parameters.values()):
+    weights = (value for key, value in tensors.items() if key.startswith("weights/"))
+    if not all(bool(torch.isfinite(value).all()) for value in weights):
         raise TrainingError(f"Weights are not finite after step {step}; the last good checkpoint was kept.")
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"state-{step:08d}"
     partial = folder / f"state-{step:08d}.tmp"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
-    tensors = {f"weights/{name}": value.detach() for name, value in parameters.items()}
-    tensors |= {f"average/{name}": value for name, value in average.items()}
-    for name, value in parameters.items():
-        moments = optimiser.state.get(value, {})
-        tensors |= {f"{key}/{name}": kept for key, kept in moments.items() if isinstance(kept, Tensor)}
     try:
         save_file({key: value.contiguous() for key, value in tensors.items()}, partial / "state.safetensors")
     except OSError as error:
@@ -63,33 +65,46 @@ def load_facts(state: Path) -> dict[str, object]:
 
 
 def load_state(
-    state: Path, *, parameters: Mapping[str, nn.Parameter], optimiser: torch.optim.Optimizer
+    state: Path,
+    *,
+    parameters: Mapping[str, nn.Parameter],
+    optimiser: torch.optim.Optimizer,
+    held: Callable[[str, Tensor], Tensor],
 ) -> dict[str, Tensor]:
     """Put weights and optimiser moments back and return the average's tensors.
 
-    Raises TrainingError where the state belongs to another network.
+    `held` says what this process holds of a parameter's whole tensor. Raises TrainingError where the state
+    belongs to another network.
     """
-    tensors = load_file(state / "state.safetensors")
-    missing = [name for name in parameters if f"weights/{name}" not in tensors]
+    average: dict[str, Tensor] = {}
+    moments: dict[str, dict[str, Tensor]] = {}
+    with torch.no_grad(), safe_open(state / "state.safetensors", framework="pt") as file:
+        _check_names(state, parameters, set(file.keys()))
+        for key in file.keys():  # noqa: SIM118 (a file is no mapping)
+            what, _, name = key.partition("/")
+            if name not in parameters:
+                continue
+            # One at a time, so that a process that holds a part never holds the whole of all.
+            tensor = held(name, file.get_tensor(key)).clone()
+            if what == "weights":
+                parameters[name].copy_(tensor)
+            elif what == "average":
+                average[name] = tensor
+            else:
+                moments.setdefault(name, {})[what] = tensor
+    step = int(str(load_facts(state)["step"]))
+    for name, kept in moments.items():
+        # AdamW counts in a tensor of its own, on the CPU; its 8-bit form in a number, which is not stored.
+        device = parameters[name].device
+        placed = {key: moment if key == "step" else moment.to(device) for key, moment in kept.items()}
+        optimiser.state[parameters[name]] = {"step": step, **placed}
+    return average
+
+
+def _check_names(state: Path, parameters: Mapping[str, nn.Parameter], keys: set[str]) -> None:
+    missing = [name for name in parameters if f"weights/{name}" not in keys]
     if missing:
         raise TrainingError(
             f"{state} holds no weights for {missing[0]} and {len(missing) - 1} more; "
             "it belongs to another network: give another --out."
         )
-    moments: dict[str, dict[str, Tensor]] = {}
-    for key, kept in tensors.items():
-        group, _, name = key.partition("/")
-        if group not in ("weights", "average"):
-            moments.setdefault(name, {})[group] = kept
-    step = int(str(load_facts(state)["step"]))
-    with torch.no_grad():
-        for name, value in parameters.items():
-            value.copy_(tensors[f"weights/{name}"])
-            if name in moments:
-                # AdamW counts in a tensor of its own, on the CPU; its 8-bit form in a number, which is not stored.
-                kept = {
-                    key: moment if key == "step" else moment.to(value.device) for key, moment in moments[name].items()
-                }
-                count = torch.tensor(float(step)) if isinstance(optimiser, torch.optim.AdamW) else step
-                optimiser.state[value] = {"step": count, **kept}
-    return {key.removeprefix("average/"): value for key, value in tensors.items() if key.startswith("average/")}

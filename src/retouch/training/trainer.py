@@ -16,8 +16,10 @@ from retouch.training.kind import Kind, Loss
 from retouch.training.optimiser import autocast, make_optimiser, recompute_activations
 from retouch.training.order import batch_indices
 from retouch.training.parallel import Processes
+from retouch.training.parts import Parts
 from retouch.training.settings import TrainSettings, rate_factor
-from retouch.training.state import latest_state, load_facts, load_state, save_state
+from retouch.training.state import kept_tensors, latest_state, load_facts, load_state, save_state
+from retouch.training.weights import Copies, Weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +85,15 @@ class _Run:
 
     def __init__(self, kind: Kind, settings: TrainSettings, out: Path) -> None:
         self.kind, self.settings, self.out = kind, settings, out
-        self.parameters = named_parameters(kind.modules)
-        self.optimiser = make_optimiser(self.parameters.values(), settings)
-        self.average = WeightAverage(self.parameters, decay=settings.ema_decay, on_cpu=settings.ema_on_cpu)
         if settings.checkpointing:
             recompute_activations(kind.modules.values())
-        self.device = next(iter(self.parameters.values())).device
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "float16")
+        self.device = next(iter(named_parameters(kind.modules).values())).device
         self.processes = Processes(self.device)
+        self.weights = _held(kind, settings, self.processes)
+        self.parameters = self.weights.parameters
+        self.optimiser = make_optimiser(self.parameters.values(), settings)
+        self.average = WeightAverage(self.parameters, decay=settings.ema_decay, on_cpu=settings.ema_on_cpu)
+        self.scaler = self.weights.scaler(enabled=settings.precision == "float16")
         self.journal = Journal(out / "log") if self.processes.first else None
         self.step = 0
         self.figures: dict[str, float] = {}
@@ -99,7 +102,7 @@ class _Run:
         state = latest_state(self.out)
         if state is None:
             return
-        average = load_state(state, parameters=self.parameters, optimiser=self.optimiser)
+        average = load_state(state, parameters=self.parameters, optimiser=self.optimiser, held=self.weights.held)
         self.average.load(average)
         facts = load_facts(state)
         self.step = int(str(facts["step"]))
@@ -148,9 +151,9 @@ class _Run:
                 f"The loss became {value} at step {self.step}; the last good checkpoint was kept: "
                 "lower the learning rate and run again."
             )
-        self.processes.average_gradients(self.parameters.values())
+        self.weights.average_gradients()
         self.scaler.unscale_(self.optimiser)
-        torch.nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip)
+        self.weights.clip(settings.clip)
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self.optimiser.zero_grad(set_to_none=True)
@@ -163,41 +166,50 @@ class _Run:
         settings, rank = self.settings, self.processes.rank
         names = ("step", self.step, rank, part) if rank or part else ("step", self.step)
         with autocast(settings.precision, self.device):
-            loss = self.kind.loss(batch[part :: settings.accumulate], self.generator(*names))
+            loss = self.weights.loss(batch[part :: settings.accumulate], self.generator(*names))
         self.scaler.scale(loss.total / settings.accumulate).backward()
         return loss
 
     def validate(self) -> None:
-        if self.journal is None:
-            return
-        for module in self.kind.modules.values():
-            module.eval()
-        with self.average.applied(), torch.no_grad():
+        """Measure the averaged weights, in the first process."""
+        with self.average.applied(), self.weights.whole(), torch.no_grad():
+            if self.journal is None:
+                return
+            for module in self.kind.modules.values():
+                module.eval()
             result = self.kind.validate(self.generator("validate"))
-        for module in self.kind.modules.values():
-            module.train()
+            for module in self.kind.modules.values():
+                module.train()
         self.figures = dict(result.figures)
         self.journal.scalars(self.figures, self.step)
         self.journal.pictures(result.pictures, self.step)
 
     def save(self) -> None:
-        if not self.processes.first:
-            return
-        save_state(
-            self.out,
-            step=self.step,
-            parameters=self.parameters,
-            optimiser=self.optimiser,
-            average=self.average.shadow,
-            facts={"kind": self.kind.name, "settings": asdict(self.settings), "figures": self.figures}
-            | {"scaler": self.scaler.state_dict()},
-        )
+        """Write the state, the same whatever number of processes hold it."""
+        kept = kept_tensors(self.parameters, self.optimiser, self.average.shadow)
+        tensors = {f"{what}/{name}": self.weights.gathered(name, tensor) for what, name, tensor in kept}
+        facts = {"kind": self.kind.name, "settings": asdict(self.settings), "figures": self.figures}
+        if self.processes.first:
+            save_state(self.out, step=self.step, tensors=tensors, facts={**facts, "scaler": self.scaler.state_dict()})
 
     def finish(self) -> None:
+        """Validate and save a last time; export the averaged weights."""
         self.validate()
         self.save()
-        if self.journal is None:
-            return
-        with self.average.applied():
-            self.kind.export(self.out / "model", steps=self.step)
+        with self.average.applied(), self.weights.whole():
+            if self.journal is None:
+                return
+            self.kind.export(self.out / "model", steps=self.step, figures=self.figures)
         self.journal.close()
+
+
+def _held(kind: Kind, settings: TrainSettings, processes: Processes) -> Weights:
+    """How the launcher wants the weights held. Raises TrainingError where the optimiser cannot follow."""
+    if not processes.sharded:
+        return Copies(kind, processes)
+    if settings.optimiser != "adamw":
+        raise TrainingError(
+            f"The optimiser {settings.optimiser} packs its moments in blocks, which FSDP cannot share out; "
+            "train with adamw, or start the processes without FSDP."
+        )
+    return Parts(kind, processes)

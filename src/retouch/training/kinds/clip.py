@@ -64,7 +64,7 @@ class ClipKind:
         seed: int = 0,
     ) -> None:
         self.encoder, self._pairs, self._held_out, self._task = encoder, pairs, held_out, task
-        self._data, self._figures = tuple(data), dict[str, float]()
+        self._data = tuple(data)
         captions = list(chain.from_iterable(pairs.captions))
         self._pictures = torch.stack(list(pairs.pictures))
         self._ids = encoder.tokens(captions).view(len(pairs), 2, -1)
@@ -120,17 +120,16 @@ class ClipKind:
         figures: dict[str, float] = {}
         for group, pairs in self._held_out.items():
             figures |= {f"{name}, {group}": value for name, value in retrieval_figures(self.encoder, pairs).items()}
-        self._figures = figures
         return Validation(figures=figures)
 
-    def export(self, folder: Path, *, steps: int) -> None:
+    def export(self, folder: Path, *, steps: int, figures: Mapping[str, float]) -> None:
         """Write the encoder in transformers layout, in half precision, with a card of the last validation's figures."""
         card = CardFacts(
             title="Retouch clip",
             summary="Pictures and texts as vectors of one space; open it with Retouch or with transformers' CLIPModel.",
             data=[f"both sides of {len(self._pairs)} pairs of the train split", *self._data],
             training={"optimiser steps": steps, **asdict(self._task)},
-            figures=self._figures,
+            figures=figures,
         )
         save_clip(self.encoder, folder, card=model_card(card))
 

@@ -131,7 +131,7 @@ class ControlNetKind:
         strips = {"original, edges, made": self._strip(picked[:: max(1, count // SHOWN)][:SHOWN], generator)}
         return Validation(figures=figures, pictures=strips)
 
-    def export(self, folder: Path, *, steps: int) -> None:
+    def export(self, folder: Path, *, steps: int, figures: Mapping[str, float]) -> None:
         """Write the ControlNet in diffusers layout, in half precision, with a card."""
         card = CardFacts(
             title="Retouch controlnet",
@@ -139,6 +139,7 @@ class ControlNetKind:
             "ControlNetModel, for the text-to-image model it was trained beside.",
             data=[f"{len(self._table)} pictures of the train split with their captions", *self._data],
             training={"base": Path(self.checkpoint.source).name, "optimiser steps": steps, **asdict(self._task)},
+            figures=figures,
         )
         save_control(self.network, folder, card=model_card(card))
 

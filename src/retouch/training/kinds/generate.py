@@ -107,13 +107,14 @@ class GenerateKind:
             figures={"held-out error": float(torch.cat(errors).mean())}, pictures={"original, made": shown}
         )
 
-    def export(self, folder: Path, *, steps: int) -> None:
+    def export(self, folder: Path, *, steps: int, figures: Mapping[str, float]) -> None:
         """Write the model as a `StableDiffusionPipeline`'s folder with its `ConditioningSpec`, in half precision."""
         card = CardFacts(
             title="Retouch generate",
             summary="Makes pictures from text; open it with Retouch or with diffusers' StableDiffusionPipeline.",
             data=[f"{len(self._table)} pictures of the train split with their captions", *self._data],
             training={"optimiser steps": steps, **asdict(self._task)},
+            figures=figures,
         )
         save(self.checkpoint, folder, storage="float16", card=model_card(card))
 

@@ -143,7 +143,7 @@ class InstructKind:
             pictures={"source, edit, target": preview.picture(self.checkpoint.vae)},
         )
 
-    def export(self, folder: Path, *, steps: int) -> None:
+    def export(self, folder: Path, *, steps: int, figures: Mapping[str, float]) -> None:
         """Write the whole editor in diffusers layout with its `ConditioningSpec`, in half precision."""
         task = asdict(self._task)
         readers = "Retouch or with diffusers" if self._change is None else "Retouch: it denoises changes"
@@ -152,6 +152,7 @@ class InstructKind:
             summary=f"Edits pictures by instruction; open it with {readers}.",
             data=[f"{self._ids.shape[1]} pairs of the train split", *self._data],
             training={"optimiser steps": steps, **task},
+            figures=figures,
         )
         checkpoint = self.checkpoint
         if self._task.lora is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from retouch.models.architecture import POCKET, Architecture, random_vae
 from retouch.models.colour_start import start_from_colours
 from retouch.models.sources import find_model
 from retouch.training.cache import OnPrepared
+from retouch.training.card import CardFacts, model_card
 from retouch.training.choices import Choices, Material
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.pictures import decode, random_crops, strip, to_model_range, unique_pictures
@@ -93,11 +94,19 @@ class VaeKind:
             strips[group] = strip([torch.cat(shown[:8])])
         return Validation(figures=figures, pictures=strips)
 
-    def export(self, folder: Path, *, steps: int) -> None:
+    def export(self, folder: Path, *, steps: int, figures: Mapping[str, float]) -> None:
         """Write the autoencoder in diffusers layout, in half precision, its scaling factor measured on the pictures."""
-        del steps
         self.vae.register_to_config(scaling_factor=measured_scaling(self.vae, self._pictures))
         deepcopy(self.vae).half().save_pretrained(folder)
+        card = CardFacts(
+            title="Retouch vae",
+            summary="Turns pictures into latents of a factor 8 and back; open it with Retouch or with diffusers.",
+            data=[f"{len(self._pictures)} pictures of the train split"],
+            training={"optimiser steps": steps, **asdict(self._task)},
+            figures=figures,
+            tags=("autoencoder", "retouch"),
+        )
+        (folder / "README.md").write_text(model_card(card), encoding="utf-8")
 
 
 def _edge_loss(output: Tensor, target: Tensor) -> Tensor:

@@ -96,7 +96,7 @@ class WriterKind:
             total, correct, tokens = total + float(errors.sum()), correct + int(right.sum()), tokens + len(errors)
         return Validation(figures={"held-out loss": total / tokens, "held-out accuracy": correct / tokens})
 
-    def export(self, folder: Path, *, steps: int) -> None:
+    def export(self, folder: Path, *, steps: int, figures: Mapping[str, float]) -> None:
         """Write model and tokenizer in transformers layout, in half precision; a LoRA merged, and alone beside it."""
         card = CardFacts(
             title="Retouch writer",
@@ -105,6 +105,7 @@ class WriterKind:
             "the edited caption, `\\nEND`.",
             data=[f"{len(self._texts)} triples to train on, {len(self._held_out)} held out", *self._data],
             training={"optimiser steps": steps, "loss": "on the completion's tokens alone", **asdict(self._task)},
+            figures=figures,
             library="transformers",
             tags=("text-generation", "instruct-pix2pix", "retouch"),
         )
