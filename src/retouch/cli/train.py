@@ -1,7 +1,7 @@
 """`retouch train`: train a network, as a kind with its usual settings or as a recipe file says."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,7 @@ from retouch.core.errors import Cancelled, SettingsError
 if TYPE_CHECKING:
     from retouch.training.recipe import Recipe
 
-WHICH = "The kind to train (instruct, vae), or with --recipe one of its functions. (default: the only one)"
+WHICH = "The kind to train, or with --recipe one of its functions. (default: the only one)"
 DATA = "A folder of records, several times for several; with --recipe where its folders lie. (default: runs/data)"
 
 
@@ -41,7 +41,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Of everything random. (default: 0)")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Train a network; run the same command again to resume.
+    """Train a network: instruct, generate, controlnet, vae, clip or writer. Run the same command again to resume.
 
     Losses, validation figures and pictures go to TensorBoard files in the run's folder, the trained model to its
     folder `model`. Several processes share a run when started by torchrun or accelerate launch.
@@ -57,38 +57,20 @@ def train(
     torchrun --nproc-per-node 2 -m retouch train --recipe recipes/pocket.py instruct
     """
     if recipe is not None:
-        chosen = (
-            lora,
-            batch_size,
-            accumulate,
-            learning_rate,
-            schedule,
-            precision,
-            optimiser,
-            checkpointing,
-            size,
-            seed,
-        )
-        if any(value is not None for value in chosen) or not cache:
+        chosen = (lora, batch_size, accumulate, learning_rate, schedule, precision, optimiser, checkpointing, size)
+        if any(value is not None for value in (*chosen, seed)) or not cache:
             raise SettingsError("A recipe says how it trains; beside --recipe give --steps alone, or change the file.")
         _run(*_from_recipe(recipe, which, data, out), steps=steps, device=device)
         return
-    from retouch.training.choices import Choices, Material
-    from retouch.training.settings import Optimiser, Precision, Schedule
-    from retouch.training.usual import usual_recipe
-
     if which is None or not data:
         raise SettingsError("Name a kind and its --data, or a --recipe; `retouch train --help` shows both.")
-    choices = Choices(
-        batch_size=batch_size,
-        accumulate=accumulate,
-        learning_rate=learning_rate,
-        schedule=cast(Schedule | None, _one_of("schedule", schedule, get_args(Schedule))),
-        precision=cast(Precision | None, _one_of("precision", precision, get_args(Precision))),
-        optimiser=cast(Optimiser | None, _one_of("optimiser", optimiser, get_args(Optimiser))),
-        checkpointing=checkpointing,
-        seed=seed,
-    )
+    from retouch.training.choices import Choices, Material
+    from retouch.training.usual import usual_recipe
+
+    choices = Choices.named(
+        batch_size=batch_size, accumulate=accumulate, learning_rate=learning_rate, schedule=schedule,
+        precision=precision, optimiser=optimiser, checkpointing=checkpointing, seed=seed,
+    )  # fmt: skip
     material = Material(data=data, base=base, out=out, lora=lora, size=size, cache=cache)
     _run(usual_recipe(which, material, choices), which, out, steps=steps, device=device)
 
@@ -125,9 +107,3 @@ def _run(configuration: "Recipe", name: str, folder: Path, *, steps: int | None,
         raise Cancelled(f"Stopped at step {report.steps}; run the same command again to go on.")
     figures = {name: f"{value:.4g}" for name, value in report.figures.items()}
     say_facts({"steps": report.steps, **figures, "folder": report.folder})
-
-
-def _one_of(name: str, value: str | None, known: tuple[str, ...]) -> str | None:
-    if value is not None and value not in known:
-        raise SettingsError(f"{name} is '{value}'; choose {', '.join(known)}.")
-    return value

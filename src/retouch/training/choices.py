@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any, get_args
 
 from retouch.core.errors import SettingsError
 from retouch.training.settings import Optimiser, Precision, Schedule, TrainSettings
@@ -21,6 +22,34 @@ class Choices:
     checkpointing: bool | None = None
     optimiser: Optimiser | None = None
     seed: int | None = None
+
+    @classmethod
+    def named(
+        cls,
+        *,
+        schedule: str | None,
+        precision: str | None,
+        optimiser: str | None,
+        batch_size: int | None,
+        accumulate: int | None,
+        learning_rate: float | None,
+        checkpointing: bool | None,
+        seed: int | None,
+    ) -> "Choices":
+        """Choices from names as they are typed. Raises SettingsError for a name that is unknown."""
+        known = {"schedule": get_args(Schedule), "precision": get_args(Precision), "optimiser": get_args(Optimiser)}
+        names: dict[str, Any] = {"schedule": schedule, "precision": precision, "optimiser": optimiser}
+        for setting, name in names.items():
+            if name is not None and name not in known[setting]:
+                raise SettingsError(f"The {setting} is '{name}'; choose {', '.join(known[setting])}.")
+        return cls(
+            **names,
+            batch_size=batch_size,
+            accumulate=accumulate,
+            learning_rate=learning_rate,
+            checkpointing=checkpointing,
+            seed=seed,
+        )
 
     def applied(self, settings: TrainSettings) -> TrainSettings:
         """`settings` with the choices in their places."""
