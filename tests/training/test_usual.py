@@ -79,7 +79,7 @@ def test_a_lora_of_another_kind_and_unknown_kinds_are_refused() -> None:
         usual_recipe("vae", material, Choices())
     with pytest.raises(SettingsError, match="rank is 0; give at least 1"):
         usual_recipe("instruct", replace(material, lora=0), Choices())
-    with pytest.raises(SettingsError, match="kind 'video' is unknown; choose instruct, vae"):
+    with pytest.raises(SettingsError, match="kind 'video' is unknown; choose instruct, generate"):
         usual_recipe("video", material, Choices())
 
 
