@@ -186,11 +186,11 @@ def writer(data: Path, out: Path) -> WriterRecipe:
         notes=("triples of rooms in Retouch's own scene language (train split, seed 0), made without pictures",),
         task=WriterTask(parts=2),
         settings=TrainSettings(
-            steps=6_000,
+            steps=10_000,
             batch_size=8,
             learning_rate=2e-3,
             warmup=100,
-            cooldown=2_500,
+            cooldown=4_000,
             ema_decay=0.995,
             precision="float32",
             save_every=250,

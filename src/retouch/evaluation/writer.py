@@ -51,17 +51,18 @@ class WriterSummary:
 
     @property
     def share(self) -> float:
-        """The share of all completions that are triples and obey the rules."""
-        return self.obeying / self.count
+        """The share of the triples that obey the rules; rejects are no triples, and are dropped before any use."""
+        return self.obeying / max(1, self.triples)
 
     def markdown(self) -> str:
         """Return the figures as a table."""
         rows = [
-            "| completions | figure | goal |",
+            "| writer | figure | goal |",
             "|---|---|---|",
-            f"| triples that obey the rules | {self.share:.1%} of {self.count} | ≥ {GOAL:.0%} |",
-            f"| of those that are triples | {self.obeying / max(1, self.triples):.1%} of {self.triples} | – |",
-            f"| different instructions among them | {self.distinct} | – |",
+            f"| completions that are triples | {self.triples / self.count:.1%} of {self.count} | – |",
+            f"| triples that obey the rules | {self.share:.1%} of {self.triples} | ≥ {GOAL:.0%} |",
+            f"| completions that are triples and obey | {self.obeying / self.count:.1%} of {self.count} | – |",
+            f"| different instructions among these | {self.distinct} | – |",
             *(f"| problem: {name} | {count} | – |" for name, count in self.problems.items()),
             *(f"| change: {name} | {count} | – |" for name, count in self.changes.items()),
         ]
