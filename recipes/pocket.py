@@ -28,7 +28,7 @@ SPEC = ConditioningSpec(
     denoises="change",
     steps=20,
     scheduler="ddim",
-    text_guidance=2.0,
+    text_guidance=1.5,
     image_guidance=1.0,
     native_size=256,
 )
