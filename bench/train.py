@@ -12,7 +12,7 @@ import io
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,24 +32,18 @@ from retouch.records.shards import open_writer, read_records
 from retouch.training.cache import Preparation, pair_tables
 from retouch.training.kinds.instruct import InstructKind, InstructTask
 from retouch.training.pictures import Sizes
-from retouch.training.preview import sample_edits
 from retouch.training.settings import Precision, TrainSettings
 from retouch.training.trainer import Progress, train
 
-SMALL = Architecture(
+SMALL = replace(
+    STABLE_DIFFUSION_1,
     unet_widths=(40, 80, 160, 160),
-    unet_layers=2,
-    attention=(True, True, True, False),
     heads=4,
     vae_widths=(16, 32, 64, 64),
-    vae_layers=2,
     norm_groups=8,
     vae_norm_groups=8,
-    vae_attention=True,
     text_width=96,
-    text_layers=12,
     text_heads=4,
-    text_length=77,
 )
 """Stable Diffusion 1's shape at an eighth of its width, where U-Net and autoencoder cost as much beside one another."""
 
@@ -151,7 +145,7 @@ def _ours(checkpoint: Checkpoint, data: Path, case: Case, folder: Path) -> tuple
     tables = pair_tables(Preparation(vae=checkpoint.vae, cache=folder / "latents", sizes=sizes), data, split="train")
     prepared = (time.perf_counter() - began) / sum(len(table.posteriors) for table in tables)
     task = InstructTask(train_text_encoder=False)
-    kind = InstructKind(checkpoint, tables, tables, task, mirrored=str, sampler=sample_edits)
+    kind = InstructKind(checkpoint, tables, tables, task, mirrored=str)
     settings = TrainSettings(
         steps=case.steps + 2, batch_size=case.batch, learning_rate=5e-5, precision=case.precision,
         save_every=10**6, validate_every=10**6,

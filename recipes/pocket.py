@@ -91,7 +91,6 @@ def draft(data: Path, out: Path) -> InstructRecipe:
             warmup=200,
             cooldown=1_000,
             ema_decay=0.998,
-            precision="auto",
             save_every=250,
             validate_every=500,
         ),

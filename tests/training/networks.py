@@ -16,7 +16,6 @@ from retouch.training.kind import Loss, Validation
 from retouch.training.kinds.instruct import InstructKind, InstructTask
 from retouch.training.kinds.vae import VaeKind, VaeTask
 from retouch.training.pictures import unique_pictures
-from retouch.training.preview import sample_edits
 from retouch.training.settings import TrainSettings
 
 
@@ -81,7 +80,7 @@ def _instruct(pairs: Path, task: InstructTask) -> InstructKind:
     tables = pair_tables(Preparation(vae=checkpoint.vae, cache=None), pairs, split="train")
     with torch.random.fork_rng():
         torch.manual_seed(6)
-        return InstructKind(checkpoint, tables, tables, task, mirrored=str, sampler=sample_edits)
+        return InstructKind(checkpoint, tables, tables, task, mirrored=str)
 
 
 def vae_kind(pairs: Path) -> VaeKind:

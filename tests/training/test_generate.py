@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from retouch.conditioning.text import token_ids
 from retouch.core.errors import DataError, ModelError
 from retouch.editing.generate import generate
 from retouch.models.architecture import TINY, ZERO_TERMINAL_SCHEDULE
+from retouch.models.checkpoint import Checkpoint
 from retouch.models.load import load
 from retouch.models.save import save
 from retouch.models.spec import PUBLISHED
@@ -61,15 +63,15 @@ def test_every_picture_has_all_its_captions_and_the_cache_is_that_of_the_editor(
     assert torch.equal(pairs.posteriors.of(rows, torch.zeros_like(rows))[0], kind._table.modes(rows))
 
 
-def test_captions_are_drawn_from_ones_own_and_mirrored_with_the_picture(tiny_tokenizer) -> None:
+def test_captions_are_drawn_from_ones_own_and_mirrored_with_the_picture(tiny_checkpoint: Checkpoint) -> None:
     captions = [["a sofa", "a lamp"], ["the left wall"]]
-    tokens, mirrored = CaptionTokens(tiny_tokenizer, captions), CaptionTokens(tiny_tokenizer, [["b", "c"], ["d"]])
+    tokens, mirrored = CaptionTokens(tiny_checkpoint, captions), CaptionTokens(tiny_checkpoint, [["b", "c"], ["d"]])
     picked, side = torch.tensor([0] * 200 + [1] * 2), torch.tensor([0] * 200 + [0, 1])
     ids = drawn_captions(tokens, mirrored, picked, side, torch.Generator().manual_seed(0))
-    first = (ids[:200] == tokens.of(["a sofa"])).all(dim=1)
+    first = (ids[:200] == token_ids(tiny_checkpoint, ["a sofa"])).all(dim=1)
     assert 60 < int(first.sum()) < 140
-    assert (ids[:200][~first] == tokens.of(["a lamp"])).all()
-    assert torch.equal(ids[200:], tokens.of(["the left wall", "d"]))
+    assert (ids[:200][~first] == token_ids(tiny_checkpoint, ["a lamp"])).all()
+    assert torch.equal(ids[200:], token_ids(tiny_checkpoint, ["the left wall", "d"]))
 
 
 def test_text_is_left_out_of_the_share_asked_for(recipe: GenerateRecipe, monkeypatch: pytest.MonkeyPatch) -> None:

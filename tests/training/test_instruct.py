@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from retouch.conditioning.image import encode_source, to_pixels
-from retouch.core.errors import DataError
+from retouch.core.errors import DataError, SettingsError
 from retouch.core.images import load_image, png_bytes
 from retouch.models.architecture import ZERO_TERMINAL_SCHEDULE
 from retouch.models.checkpoint import Checkpoint
@@ -21,7 +21,6 @@ from retouch.training.kinds.instruct import InstructKind, InstructTask
 from retouch.training.kinds.vae import as_input
 from retouch.training.order import batch_indices
 from retouch.training.pictures import decode
-from retouch.training.preview import sample_edits
 from retouch.training.settings import TrainSettings
 from retouch.training.trainer import train
 
@@ -52,7 +51,6 @@ def kind_of(checkpoint: Checkpoint, table: PairTable, **task: float) -> Instruct
         [table],
         InstructTask(**task),  # type: ignore[arg-type]
         mirrored=lambda text: text.replace("left", "right"),
-        sampler=sample_edits,
     )
 
 
@@ -89,7 +87,7 @@ def test_pictures_of_other_aspects_are_trained_at_sizes_of_their_own(
         writer.write(wide, first_unit=0, units=len(wide))
     tables = joined([table, prepared(fresh, tmp_path / "wide", tmp_path), table])
     assert [(len(part), tuple(part.changed.shape[1:])) for part in tables] == [(48, (8, 8)), (24, (8, 16))]
-    kind = InstructKind(fresh, tables, tables, InstructTask(), mirrored=str, sampler=sample_edits)
+    kind = InstructKind(fresh, tables, tables, InstructTask(), mirrored=str)
     assert kind.groups == (range(48), range(48, 72))
     for step in range(9):
         batch = batch_indices(kind.groups, batch=8, step=step, seed=0)
@@ -194,6 +192,11 @@ def test_a_kind_that_learns_changes_begins_without_error_where_target_is_source(
 ) -> None:
     kind = kind_of(changing, replace(table, target=table.source), dropout=0.0)
     assert float(kind.loss(range(8), torch.Generator().manual_seed(0)).total.detach()) == 0
+
+
+def test_min_snr_is_refused_where_the_answer_is_a_change(changing: Checkpoint, table: PairTable) -> None:
+    with pytest.raises(SettingsError, match="is for answers of ε or v"):
+        kind_of(changing, table, minimum_snr=5.0)
 
 
 def test_balance_lets_small_changes_count_as_much_as_large_ones(changing: Checkpoint, table: PairTable) -> None:

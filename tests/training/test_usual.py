@@ -83,6 +83,15 @@ def test_a_lora_of_another_kind_and_unknown_kinds_are_refused() -> None:
         usual_recipe("video", material, Choices())
 
 
+@pytest.mark.parametrize("kind", ["vae", "clip", "writer"])
+def test_choices_that_a_kind_does_not_have_are_refused(kind: str) -> None:
+    material = Material(data=[Path("d")], base="pocket", out=Path("o"))
+    with pytest.raises(SettingsError, match=f"'{kind}' has no size of pictures"):
+        usual_recipe(kind, replace(material, size=256), Choices())
+    with pytest.raises(SettingsError, match=f"'{kind}' encodes nothing ahead"):
+        usual_recipe(kind, replace(material, cache=False), Choices())
+
+
 def test_too_few_pictures_to_hold_some_out_are_refused(
     bases: dict[str, Path], train_pairs: Path, tmp_path: Path
 ) -> None:

@@ -169,7 +169,7 @@ def measure_retrieval(
 
     [bold]Example[/bold]
 
-    retouch eval retrieval --model pocket/clip --data runs/data/rooms-bench --limit 100
+    retouch eval retrieval --model runs/clip/model --data runs/data/rooms-bench --limit 100
     """
     from retouch.evaluation.retrieval import evaluate_retrieval
     from retouch.metrics.clip import Encoder
@@ -207,7 +207,8 @@ def measure_generation(
 
     [bold]Example[/bold]
 
-    retouch eval generate --model runs/generate/model --data runs/data/rooms-bench --out runs/eval-generate
+    retouch eval generate --model runs/generate/model --encoder runs/clip/model --data runs/data/rooms-bench \
+        --out runs/eval-generate
     """
     from retouch.evaluation.generate import GenerationPlan, evaluate_generation
     from retouch.metrics.clip import Encoder

@@ -20,14 +20,7 @@ class EncodedText:
 @torch.no_grad()
 def encode_text(checkpoint: Checkpoint, texts: Sequence[str]) -> EncodedText:
     """Encode `texts` as the checkpoint's U-Net reads them, padded or cut to its text length."""
-    tokens = checkpoint.tokenizer(
-        list(texts),
-        padding="max_length",
-        truncation=True,
-        max_length=text_length(checkpoint),
-        return_tensors="pt",
-    )
-    identifiers = torch.as_tensor(tokens.input_ids, device=checkpoint.text_encoder.device)
+    identifiers = token_ids(checkpoint, texts).to(checkpoint.text_encoder.device)
     features = checkpoint.text_encoder(identifiers).last_hidden_state
     return EncodedText(features=features, cut=tuple(cut_text(checkpoint, text) for text in texts))
 
@@ -36,6 +29,18 @@ def encode_null_text(checkpoint: Checkpoint) -> Tensor:
     """The features (1, L, D) that stand for "no text", in the form the checkpoint was trained with."""
     features = encode_text(checkpoint, [""]).features
     return torch.zeros_like(features) if checkpoint.spec.null_text == "zeros" else features
+
+
+def token_ids(checkpoint: Checkpoint, texts: Sequence[str]) -> Tensor:
+    """Token ids (B, L) of `texts`, padded or cut to the checkpoint's text length."""
+    tokens = checkpoint.tokenizer(
+        list(texts),
+        padding="max_length",
+        truncation=True,
+        max_length=text_length(checkpoint),
+        return_tensors="pt",
+    )
+    return torch.as_tensor(tokens.input_ids)
 
 
 def text_length(checkpoint: Checkpoint) -> int:

@@ -11,8 +11,8 @@ import torch
 from retouch.core.errors import DataError
 from retouch.core.files import atomic_write
 from retouch.core.images import load_image
-from retouch.metrics.clip import Encoder, directional_similarity
-from retouch.metrics.retrieval import SIDES_PROTOCOL, TOP_ONE_PROTOCOL, sides_told_apart, top_one
+from retouch.metrics.clip import Encoder
+from retouch.metrics.retrieval import SIDES_PROTOCOL, TOP_ONE_PROTOCOL, compared_sides, top_one
 from retouch.records.pair import Split
 from retouch.records.shards import read_records
 
@@ -100,15 +100,14 @@ def _figures(
     encoder: str, split: Split, captions: list[tuple[str, str]], seen: torch.Tensor, read: torch.Tensor
 ) -> Retrieval:
     caption_found, picture_found = top_one(seen[:, 1] @ read[:, 1].T, [target for _, target in captions])
-    edited = torch.tensor([source != target for source, target in captions])
-    some = bool(edited.any())
+    sides = compared_sides(seen, read, captions)
     return Retrieval(
         encoder=encoder,
         split=split,
         candidates=len(captions),
         caption_found=caption_found,
         picture_found=picture_found,
-        edited=int(edited.sum()),
-        sides_told_apart=float(sides_told_apart(seen, read)[edited].float().mean()) if some else None,
-        directional_similarity=float(directional_similarity(seen, read)[edited].mean()) if some else None,
+        edited=sides.edited if sides else 0,
+        sides_told_apart=sides.told_apart if sides else None,
+        directional_similarity=sides.directional if sides else None,
     )

@@ -1,6 +1,7 @@
 """How often the right partner ranks first: captions for pictures, pictures for captions, and sides of a pair."""
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from random import Random
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from retouch.core.errors import DataError
 from retouch.core.seeds import derive_seed
+from retouch.metrics.clip import directional_similarity
 
 TOP_ONE_PROTOCOL = "retrieval/top-1/equal-captions-count"
 SIDES_PROTOCOL = "retrieval/both-sides-of-a-pair-told-apart"
@@ -39,6 +41,27 @@ def sides_told_apart(pictures: Tensor, texts: Tensor) -> Tensor:
     similarities = pictures @ texts.transpose(1, 2)
     own = similarities.diagonal(dim1=1, dim2=2)
     return (own > similarities.flip(2).diagonal(dim1=1, dim2=2)).all(dim=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """Of `edited` pairs whose captions differ: the share told apart, and the mean directional similarity."""
+
+    edited: int
+    told_apart: float
+    directional: float
+
+
+def compared_sides(pictures: Tensor, texts: Tensor, captions: Sequence[tuple[str, str]]) -> Sides | None:
+    """Compare both sides of pairs, unit vectors (pairs, 2, D) each; None where no caption changes."""
+    edited = torch.tensor([source != target for source, target in captions])
+    if not edited.any():
+        return None
+    return Sides(
+        edited=int(edited.sum()),
+        told_apart=float(sides_told_apart(pictures, texts)[edited].float().mean()),
+        directional=float(directional_similarity(pictures, texts)[edited].mean()),
+    )
 
 
 def ranked_first(pictures: Tensor, texts: Tensor, names: Sequence[str], *, choices: int = 10, seed: int = 0) -> Tensor:

@@ -20,6 +20,7 @@ from retouch.models.pocket import CLIP_MEMBER, POCKET, find_clip_member
 from retouch.models.quiet import quiet_libraries
 from retouch.models.save import Storage
 from retouch.models.sources import download
+from retouch.models.tokenizer import save_tokenizer
 
 _PATTERNS = ("config.json", "preprocessor_config.json", "tokenizer*", "vocab.json", "merges.txt", "model.safetensors")
 _LOAD_ERRORS = (SafetensorError, OSError, ValueError, RuntimeError, KeyError, TypeError, EOFError)
@@ -158,7 +159,7 @@ def random_clip(shape: ClipShape, tokenizer: CLIPTokenizer, *, seed: int = 0) ->
 def load_clip(
     source: str | Path, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
 ) -> DualEncoder:
-    """Load the dual encoder that `source` names: `pocket/clip`, a folder in transformers layout, or a hub id.
+    """Load the dual encoder that `source` names: `pocket/clip` (or `pocket`), a transformers folder, or a hub id.
 
     Raises:
         ModelError: it is unknown, unreachable, incomplete, or no CLIP model.
@@ -197,7 +198,7 @@ def save_clip(encoder: DualEncoder, folder: Path, *, storage: Storage = "float16
         with quiet_libraries():
             stored: Any = copy.deepcopy(encoder.model).to(getattr(torch, storage))
             stored.save_pretrained(partial, safe_serialization=True)
-            encoder.tokenizer.save_pretrained(partial)
+            save_tokenizer(encoder.tokenizer, partial)
         _write_json(partial / "preprocessor_config.json", _processor(encoder.framing))
         if card is not None:
             (partial / "README.md").write_text(card, encoding="utf-8")
@@ -211,7 +212,7 @@ def save_clip(encoder: DualEncoder, folder: Path, *, storage: Storage = "float16
 
 
 def _found(source: str) -> Path:
-    if source == f"{POCKET}/{CLIP_MEMBER}":
+    if source in (POCKET, f"{POCKET}/{CLIP_MEMBER}"):
         return find_clip_member()
     folder = Path(source).expanduser()
     return folder if folder.is_dir() else download(source, None, list(_PATTERNS))

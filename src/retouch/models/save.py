@@ -14,6 +14,7 @@ from retouch.core.errors import OutputError
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.quiet import quiet_libraries
 from retouch.models.spec import Kind, write_spec
+from retouch.models.tokenizer import save_tokenizer
 
 Storage = Literal["float32", "float16", "bfloat16"]
 """The type of the stored weights."""
@@ -65,7 +66,7 @@ def _write(checkpoint: Checkpoint, folder: Path, dtype: torch.dtype, card: str |
             stored = module if module.dtype == dtype else copy.deepcopy(module).to(dtype)
             stored.save_pretrained(folder / name, safe_serialization=True)  # pyright: ignore[reportCallIssue]
             _forget_origin(folder / name / "config.json")
-        checkpoint.tokenizer.save_pretrained(folder / "tokenizer")
+        save_tokenizer(checkpoint.tokenizer, folder / "tokenizer")
     (folder / "scheduler").mkdir()
     _write_json(folder / "scheduler" / "scheduler_config.json", dict(checkpoint.scheduler_config))
     _write_json(folder / "model_index.json", _index(checkpoint))

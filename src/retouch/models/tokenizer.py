@@ -1,7 +1,9 @@
-"""Train a CLIP tokenizer on texts of one's own."""
+"""Train a CLIP tokenizer on texts of one's own, and save one without a trace of where it was loaded from."""
 
+import copy
 import json
 from collections.abc import Iterable
+from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
@@ -41,3 +43,11 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int, length: int) -> CL
         pieces.setdefault(piece, len(pieces))
     merges = [tuple(merge) for merge in model["merges"]]
     return CLIPTokenizer(vocab=pieces, merges=merges, model_max_length=length)  # pyright: ignore[reportArgumentType]
+
+
+def save_tokenizer(tokenizer: CLIPTokenizer, folder: Path) -> None:
+    """Write a tokenizer into `folder`; how it was loaded, which transformers keeps with it, is left out."""
+    stored = copy.deepcopy(tokenizer)
+    for trace in ("is_local", "local_files_only"):
+        stored.init_kwargs.pop(trace, None)
+    stored.save_pretrained(folder)

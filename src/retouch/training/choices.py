@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from retouch.core.errors import SettingsError
 from retouch.training.settings import Optimiser, Precision, Schedule, TrainSettings
@@ -72,7 +72,14 @@ class Material:
     size: int | None = None
     cache: bool = True
 
-    def refuse_lora(self, kind: str) -> None:
-        """Raise SettingsError where a LoRA is wanted of a kind that cannot be trained as one."""
-        if self.lora is not None:
-            raise SettingsError(f"The kind '{kind}' cannot be trained as a LoRA; leave --lora out.")
+    def refuse(self, kind: str, *options: Literal["lora", "size", "cache"]) -> None:
+        """Raise SettingsError where one of `options` was chosen, which `kind` does not have."""
+        chosen = {
+            "lora": (self.lora is not None, "cannot be trained as a LoRA; leave --lora out"),
+            "size": (self.size is not None, "has no size of pictures to choose; leave --size out"),
+            "cache": (not self.cache, "encodes nothing ahead; leave --no-cache out"),
+        }
+        for option in options:
+            wanted, reason = chosen[option]
+            if wanted:
+                raise SettingsError(f"The kind '{kind}' {reason}.")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import CLIPTokenizer
 
+from retouch.conditioning.text import token_ids
 from retouch.core.errors import DataError
+from retouch.models.checkpoint import Checkpoint
 from retouch.training.cache import Preparation, posteriors_of
 from retouch.training.captioned import CaptionedPairs, captioned_pairs, held_back
 from retouch.training.pictures import Fitted, Sizes, picture_size
@@ -96,22 +97,10 @@ def _captions(pairs: CaptionedPairs[bytes], used: Sequence[int]) -> list[tuple[s
 class CaptionTokens:
     """Token ids of all captions of all pictures, one of which is drawn when a picture is trained on."""
 
-    def __init__(self, tokenizer: CLIPTokenizer, captions: Sequence[Sequence[str]]) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, checkpoint: Checkpoint, captions: Sequence[Sequence[str]]) -> None:
         counts = torch.tensor([len(own) for own in captions])
         self._counts, self._starts = counts, counts.cumsum(0) - counts
-        self._ids = self.of([caption for own in captions for caption in own])
-
-    def of(self, texts: Sequence[str]) -> Tensor:
-        """(B, L) token ids of any texts, padded or cut to the tokenizer's length."""
-        encoded = self._tokenizer(
-            list(texts),
-            padding="max_length",
-            truncation=True,
-            max_length=self._tokenizer.model_max_length,
-            return_tensors="pt",
-        )
-        return torch.as_tensor(encoded.input_ids)
+        self._ids = token_ids(checkpoint, [caption for own in captions for caption in own])
 
     def first(self, picked: Tensor) -> Tensor:
         """(B, L) ids of each picture's first caption."""

@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -37,13 +37,13 @@ class Sizes:
         return self.fit(size).model_size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fitted:
     """An encoded picture, how it comes to the model, and a digest of both; equal where the digest is."""
 
     digest: bytes
-    data: bytes
-    fit: Fit
+    data: bytes = field(compare=False)
+    fit: Fit = field(compare=False)
 
     @classmethod
     def of(cls, data: bytes, fit: Fit) -> "Fitted":
@@ -51,13 +51,7 @@ class Fitted:
         digest = hashlib.sha256(data).digest()
         if fit.source_size != fit.model_size:
             digest = hashlib.sha256(digest + repr(fit).encode()).digest()
-        return cls(digest, data, fit)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Fitted) and self.digest == other.digest
-
-    def __hash__(self) -> int:
-        return hash(self.digest)
+        return cls(digest=digest, data=data, fit=fit)
 
 
 def unique_pictures(folders: Iterable[Path], *, split: Split) -> list[bytes]:

@@ -18,7 +18,9 @@ class RegionHead(nn.Module):
     def __init__(self, unet: UNet2DConditionModel) -> None:
         super().__init__()
         last: Any = unet.conv_out
-        self.convolution = nn.Conv2d(last.in_channels, 1, 3, padding=1)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.convolution = nn.Conv2d(last.in_channels, 1, 3, padding=1)
         self._features: Tensor | None = None
         last.register_forward_pre_hook(self._keep)
 

@@ -1,29 +1,47 @@
-"""What a training begins from where no checkpoint is given: random networks, a tokenizer learned from the words."""
+"""What the training of a denoiser begins with: its networks on their device, or random ones, and how pictures come."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import torch
 from diffusers import AutoencoderKL
 
-from retouch.core.errors import DataError
+from retouch.core.errors import DataError, ModelError
 from retouch.models.architecture import ZERO_TERMINAL_SCHEDULE, Architecture, random_checkpoint
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.spec import ConditioningSpec
 from retouch.models.tokenizer import train_tokenizer
-from retouch.records.shards import read_records
+from retouch.records.shards import read_columns
+from retouch.training.cache import OnPrepared, Preparation
+from retouch.training.optimiser import resolved
+from retouch.training.pictures import Sizes
+from retouch.training.posteriors import Encoding
+from retouch.training.settings import Precision
+
+CAPTIONS = ("source_caption", "target_caption")
+INSTRUCTIONS = ("edit_prompt", *CAPTIONS)
 
 
 def fresh_checkpoint(
     architecture: Architecture,
     *,
-    vae: Path,
-    spec: ConditioningSpec,
+    vae: Path | None,
+    spec: ConditioningSpec | None,
     texts: Iterable[str],
     vocabulary: int,
     seed: int,
 ) -> Checkpoint:
-    """A random checkpoint of `spec.kind` beside a trained autoencoder, its tokenizer learned from `texts`."""
+    """A random checkpoint of `spec.kind` beside a trained autoencoder, its tokenizer learned from `texts`.
+
+    Raises ModelError where the autoencoder's folder or the spec is not given.
+    """
+    if vae is None or spec is None:
+        raise ModelError(
+            "The recipe names no checkpoint to start from, and not both an autoencoder and a spec to begin anew; "
+            "give a base, or vae and spec."
+        )
     tokenizer = train_tokenizer(texts, vocabulary=vocabulary, length=architecture.text_length)
     fresh = random_checkpoint(
         architecture, tokenizer, kind=spec.kind, spec=spec, schedule=ZERO_TERMINAL_SCHEDULE, seed=seed
@@ -32,14 +50,38 @@ def fresh_checkpoint(
     return replace(fresh, vae=trained, source="recipe")
 
 
-def words_of(folders: Sequence[Path]) -> list[str]:
-    """Every instruction and caption of the train split. Raises DataError where there is none."""
-    words = [
-        text
-        for folder in folders
-        for record in read_records(folder, columns=("source_caption", "target_caption"), split="train")
-        for text in (record.edit_prompt, record.source_caption, record.target_caption)
-    ]
+def on_device(checkpoint: Checkpoint, device: torch.device) -> None:
+    """Bring a checkpoint's networks to `device`, the autoencoder with its channels last, which is faster."""
+    for module in checkpoint.modules.values():
+        module.to(device)
+    vae: Any = checkpoint.vae
+    vae.to(memory_format=torch.channels_last)
+
+
+def preparation_of(
+    checkpoint: Checkpoint,
+    *,
+    cache: Path | None,
+    mirrored: bool,
+    precision: Precision,
+    on_prepared: OnPrepared,
+    size: int | None = None,
+) -> Preparation:
+    """How pictures become latents for a checkpoint, at its own sizes or with a longest side of `size` pixels."""
+    spec = checkpoint.spec
+    return Preparation(
+        vae=checkpoint.vae,
+        cache=cache,
+        encoding=Encoding(mirrored=mirrored, precision=resolved(precision, checkpoint.device)),
+        sizes=Sizes(native=size or spec.native_size, multiple=spec.size_multiple),
+        on_progress=on_prepared,
+    )
+
+
+def words_of(folders: Sequence[Path], columns: Sequence[str]) -> list[str]:
+    """Every text of some columns of the train split. Raises DataError where there is none."""
+    rows = (row for folder in folders for row in read_columns(folder, columns, split="train"))
+    words = [str(row[name]) for row in rows for name in columns]
     if not words:
         raise DataError("The records hold no words to learn a tokenizer from; make pairs first.")
     return words

@@ -12,17 +12,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from retouch.core.images import load_image
-from retouch.metrics.clip import Encoder, directional_similarity
-from retouch.metrics.retrieval import sides_told_apart, top_one
+from retouch.metrics.clip import Encoder
+from retouch.metrics.retrieval import compared_sides, top_one
 from retouch.models.clip import POCKET_CLIP, ClipShape, DualEncoder, load_clip, random_clip, save_clip
 from retouch.models.tokenizer import train_tokenizer
-from retouch.records.shards import read_columns
 from retouch.scenes.language import mirrored
 from retouch.training.captioned import CaptionedPairs, captioned_pairs, held_back
 from retouch.training.card import CardFacts, model_card
 from retouch.training.choices import Choices, Material
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.settings import TrainSettings
+from retouch.training.start import CAPTIONS, words_of
 
 CANDIDATES = 100
 """Among how many held-out pictures and captions the right one must be found."""
@@ -48,7 +48,7 @@ class ClipTask:
 
 
 class ClipKind:
-    """A `CLIPModel` under symmetric InfoNCE with a learned temperature; `size` counts pairs."""
+    """A `CLIPModel` under symmetric InfoNCE with a learned temperature; a sample is a pair."""
 
     name = "clip"
 
@@ -83,7 +83,7 @@ class ClipKind:
     def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
         """Return the contrastive loss of both sides of the pairs, and that of the words."""
         picked = torch.tensor(indices)
-        flipped = torch.rand(len(indices), generator=generator, device=generator.device).cpu() < self._task.flip
+        flipped = torch.rand(len(indices), generator=generator) < self._task.flip
         ids = torch.where(flipped[:, None, None], self._mirrored_ids[picked], self._ids[picked]).flatten(0, 1)
         rows = self._pairs.sides[picked].flatten()
         pictures = self._pictures[rows]
@@ -142,12 +142,9 @@ def retrieval_figures(encoder: DualEncoder, pairs: CaptionedPairs[Tensor]) -> di
     seen, read = seen.view(len(pairs), 2, -1), read.view(len(pairs), 2, -1)
     names = [target for _, target in pairs.captions[:CANDIDATES]]
     found = top_one(seen[:CANDIDATES, 1] @ read[:CANDIDATES, 1].T, names)
-    figures = {"caption found": found[0], "picture found": found[1]}
-    edited = torch.tensor([source != target for source, target in pairs.captions])
-    if edited.any():
-        figures["sides told apart"] = float(sides_told_apart(seen, read)[edited].float().mean())
-        figures["directional similarity"] = float(directional_similarity(seen, read)[edited].mean())
-    return figures
+    sides = compared_sides(seen, read, pairs.captions)
+    told = {} if sides is None else {"sides told apart": sides.told_apart, "directional similarity": sides.directional}
+    return {"caption found": found[0], "picture found": found[1], **told}
 
 
 def partners(rows: Tensor, ids: Tensor) -> Tensor:
@@ -178,7 +175,7 @@ def shifted(pictures: Tensor, most: int, generator: torch.Generator) -> Tensor:
         return pictures
     side = pictures.shape[-1]
     padded = functional.pad(pictures.float(), [most] * 4, mode="replicate").to(torch.uint8)
-    draw = torch.rand(len(pictures), 2, generator=generator, device=generator.device)
+    draw = torch.rand(len(pictures), 2, generator=generator)
     places = (draw * (2 * most + 1)).long().tolist()
     cut = [one[:, top : top + side, left : left + side] for one, (top, left) in zip(padded, places, strict=True)]
     return torch.stack(cut)
@@ -254,21 +251,14 @@ class ClipRecipe:
         )
 
     def _fresh(self) -> DualEncoder:
-        columns = ("source_caption", "target_caption")
-        captions = (
-            str(row[name])
-            for folder in self.data
-            for row in read_columns(folder, columns, split="train")
-            for name in row
-        )
-        tokenizer = train_tokenizer(
-            chain(self.texts(), captions), vocabulary=self.vocabulary, length=self.shape.text_length
-        )
+        words = chain(self.texts(), words_of(self.data, CAPTIONS))
+        tokenizer = train_tokenizer(words, vocabulary=self.vocabulary, length=self.shape.text_length)
         return random_clip(self.shape, tokenizer, seed=self.settings.seed)
 
 
 def usual(material: Material, choices: Choices) -> ClipRecipe:
     """Fine-tune the encoder that `material` names: 3,000 steps of 64 pairs at a rate that keeps what it knows."""
+    material.refuse("clip", "lora", "size", "cache")
     settings = TrainSettings(
         steps=3_000, batch_size=64, learning_rate=1e-5, warmup=100, schedule="cosine", weight_decay=0.1
     )

@@ -14,6 +14,7 @@ from torch.nn import functional
 from retouch.conditioning.control import PictureControl, as_control, check_control
 from retouch.conditioning.generate import check_generate
 from retouch.conditioning.image import decode_latents, scaling_factor
+from retouch.conditioning.text import token_ids
 from retouch.core.edges import edges
 from retouch.core.images import load_image
 from retouch.editing.generate import generate_latents
@@ -21,12 +22,12 @@ from retouch.models.checkpoint import Checkpoint
 from retouch.models.control import control_of, load_control, save_control
 from retouch.models.load import load
 from retouch.scenes.language import mirrored
-from retouch.training.cache import OnPrepared, Preparation
+from retouch.training.cache import OnPrepared
 from retouch.training.captioned import CaptionedPairs
 from retouch.training.card import CardFacts, model_card
 from retouch.training.choices import Choices, Material
 from retouch.training.kind import Kind, Loss, Validation
-from retouch.training.kinds.generate import SHOWN, on_device
+from retouch.training.kinds.generate import SHOWN
 from retouch.training.latents import (
     CaptionedLatents,
     CaptionTokens,
@@ -36,10 +37,9 @@ from retouch.training.latents import (
     shown,
 )
 from retouch.training.noising import Noising
-from retouch.training.optimiser import resolved
-from retouch.training.pictures import Sizes, strip
-from retouch.training.posteriors import Encoding
+from retouch.training.pictures import strip
 from retouch.training.settings import TrainSettings
+from retouch.training.start import on_device, preparation_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,10 +96,10 @@ class ControlNetKind:
         self._task, self._data = task, tuple(data)
         self._noising = Noising.of(checkpoint.scheduler_config)
         captions = table.latents.captions
-        self._tokens = CaptionTokens(checkpoint.tokenizer, captions)
-        self._mirrored = CaptionTokens(checkpoint.tokenizer, [[mirrored(text) for text in own] for own in captions])
-        self._held_out_tokens = CaptionTokens(checkpoint.tokenizer, held_out.latents.captions)
-        self._null_ids = self._tokens.of([""])[0]
+        self._tokens = CaptionTokens(checkpoint, captions)
+        self._mirrored = CaptionTokens(checkpoint, [[mirrored(text) for text in own] for own in captions])
+        self._held_out_tokens = CaptionTokens(checkpoint, held_out.latents.captions)
+        self._null_ids = token_ids(checkpoint, [""])[0]
         network.train().requires_grad_(True)
         self.modules: Mapping[str, nn.Module] = {"controlnet": network}
         self.groups: Sequence[range] = (range(len(table)),)
@@ -197,7 +197,9 @@ class ControlNetRecipe:
 
     `data` are folders of the train split, `held_out` of the validation split; without the latter the
     pairs of every `validation_every`-th source picture are held out. `start` is a ControlNet to train on;
-    None copies one from the base. `cache` keeps latents between runs; `notes` go into the model card.
+    None copies one from the base. `cache` keeps latents between runs, None encodes at every step; `size` is
+    the longest side in pixels that pictures are trained at, the base's own where it is None; `notes` go into
+    the model card.
     """
 
     data: Sequence[Path]
@@ -208,6 +210,7 @@ class ControlNetRecipe:
     start: Path | None = None
     notes: Sequence[str] = ()
     validation_every: int = 20
+    size: int | None = None
     task: ControlNetTask = field(default_factory=ControlNetTask)
 
     def build(self, device: torch.device, *, on_prepared: OnPrepared = lambda _done, _total: None) -> Kind:
@@ -216,18 +219,16 @@ class ControlNetRecipe:
         check_generate(checkpoint)
         on_device(checkpoint, device)
         network: Any = self._network(checkpoint)
-        preparation = Preparation(
-            vae=checkpoint.vae,
+        preparation = preparation_of(
+            checkpoint,
             cache=self.cache,
-            encoding=Encoding(mirrored=self.task.flip > 0, precision=resolved(self.settings.precision, device)),
-            sizes=Sizes(native=checkpoint.spec.native_size, multiple=checkpoint.spec.size_multiple),
-            on_progress=on_prepared,
+            mirrored=self.task.flip > 0,
+            precision=self.settings.precision,
+            on_prepared=on_prepared,
+            size=self.size,
         )
         table, held_out = (
-            edge_table(
-                captioned_latents(preparation, part),
-                part,
-            )
+            edge_table(captioned_latents(preparation, part), part)
             for part in read_folders(self.data, self.held_out, every=self.validation_every)
         )
         return ControlNetKind(
@@ -242,10 +243,12 @@ class ControlNetRecipe:
 
 def usual(material: Material, choices: Choices) -> ControlNetRecipe:
     """Train beside the model that `material` names: 15,000 steps of 16 at 1e-5."""
+    material.refuse("controlnet", "lora")
     settings = TrainSettings(steps=15_000, batch_size=16, learning_rate=1e-5, warmup=100, schedule="cosine")
     return ControlNetRecipe(
         data=material.data,
         base=material.base,
         cache=material.out / "latents" if material.cache else None,
+        size=material.size,
         settings=choices.applied(settings),
     )

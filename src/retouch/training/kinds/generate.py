@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +11,7 @@ from torch.nn import functional
 
 from retouch.conditioning.generate import check_generate
 from retouch.conditioning.image import decode_latents, scaling_factor
-from retouch.core.errors import ModelError
+from retouch.conditioning.text import token_ids
 from retouch.editing.generate import generate_latents
 from retouch.models.architecture import POCKET, Architecture
 from retouch.models.checkpoint import Checkpoint
@@ -20,17 +19,15 @@ from retouch.models.load import load
 from retouch.models.save import save
 from retouch.models.spec import ConditioningSpec
 from retouch.scenes.language import mirrored
-from retouch.training.cache import OnPrepared, Preparation
+from retouch.training.cache import OnPrepared
 from retouch.training.card import CardFacts, model_card
 from retouch.training.choices import Choices, Material
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.latents import CaptionedLatents, CaptionTokens, captioned_latents, drawn_captions, read_folders
 from retouch.training.noising import Noising
-from retouch.training.optimiser import resolved
-from retouch.training.pictures import Sizes, strip
-from retouch.training.posteriors import Encoding
+from retouch.training.pictures import strip
 from retouch.training.settings import TrainSettings
-from retouch.training.start import fresh_checkpoint, words_of
+from retouch.training.start import CAPTIONS, fresh_checkpoint, on_device, preparation_of, words_of
 
 SHOWN = 8
 """Pictures made at a validation."""
@@ -71,11 +68,10 @@ class GenerateKind:
         self.checkpoint, self._table, self._held_out, self._task = checkpoint, table, held_out, task
         self._data = tuple(data)
         self._noising = Noising.of(checkpoint.scheduler_config)
-        tokenizer = checkpoint.tokenizer
-        self._tokens = CaptionTokens(tokenizer, table.captions)
-        self._mirrored = CaptionTokens(tokenizer, [[mirrored(text) for text in own] for own in table.captions])
-        self._held_out_tokens = CaptionTokens(tokenizer, held_out.captions)
-        self._null_ids = self._tokens.of([""])[0]
+        self._tokens = CaptionTokens(checkpoint, table.captions)
+        self._mirrored = CaptionTokens(checkpoint, [[mirrored(text) for text in own] for own in table.captions])
+        self._held_out_tokens = CaptionTokens(checkpoint, held_out.captions)
+        self._null_ids = token_ids(checkpoint, [""])[0]
         checkpoint.unet.train().requires_grad_(True)
         checkpoint.text_encoder.train(task.train_text_encoder).requires_grad_(task.train_text_encoder)
         self.modules: Mapping[str, nn.Module] = {"unet": checkpoint.unet}
@@ -150,7 +146,9 @@ class GenerateRecipe:
     pairs of every `validation_every`-th source picture are held out. `base` is whatever `models.load` takes, of
     kind "generate"; where it is None, a tokenizer of `vocabulary` pieces is learned from the records'
     captions and `texts`, `vae` names the autoencoder's folder, and `spec` is needed. With a base, `spec`
-    overrides its own. `cache` keeps latents between runs; `notes` go into the model card.
+    overrides its own. `cache` keeps latents between runs, None encodes at every step; `size` is
+    the longest side in pixels that pictures are trained at, the base's own where it is None; `notes` go into
+    the model card.
     """
 
     data: Sequence[Path]
@@ -164,6 +162,7 @@ class GenerateRecipe:
     notes: Sequence[str] = ()
     vocabulary: int = 2500
     validation_every: int = 20
+    size: int | None = None
     task: GenerateTask = field(default_factory=GenerateTask)
     architecture: Architecture = POCKET
 
@@ -171,12 +170,13 @@ class GenerateRecipe:
         """Prepare latents and networks. Raises DataError or ModelError where a part is missing."""
         checkpoint = self._checkpoint()
         on_device(checkpoint, device)
-        preparation = Preparation(
-            vae=checkpoint.vae,
+        preparation = preparation_of(
+            checkpoint,
             cache=self.cache,
-            encoding=Encoding(mirrored=self.task.flip > 0, precision=resolved(self.settings.precision, device)),
-            sizes=Sizes(native=checkpoint.spec.native_size, multiple=checkpoint.spec.size_multiple),
-            on_progress=on_prepared,
+            mirrored=self.task.flip > 0,
+            precision=self.settings.precision,
+            on_prepared=on_prepared,
+            size=self.size,
         )
         table, held_out = (
             captioned_latents(preparation, part)
@@ -192,36 +192,25 @@ class GenerateRecipe:
         return base if self.spec is None else replace(base, spec=self.spec)
 
     def _fresh(self) -> Checkpoint:
-        if self.vae is None or self.spec is None:
-            raise ModelError(
-                "The recipe names no checkpoint to start from, and not both an autoencoder and a spec to begin anew; "
-                "give a base, or vae and spec."
-            )
         return fresh_checkpoint(
             self.architecture,
             vae=self.vae,
             spec=self.spec,
-            texts=chain(self.texts(), words_of(self.data)),
+            texts=chain(self.texts(), words_of(self.data, CAPTIONS)),
             vocabulary=self.vocabulary,
             seed=self.settings.seed,
         )
 
 
-def on_device(checkpoint: Checkpoint, device: torch.device) -> None:
-    """Bring a checkpoint's networks to `device`, the autoencoder with its channels last, which is faster."""
-    for module in checkpoint.modules.values():
-        module.to(device)
-    vae: Any = checkpoint.vae
-    vae.to(memory_format=torch.channels_last)
-
-
 def usual(material: Material, choices: Choices) -> GenerateRecipe:
     """Fine-tune the model that `material` names, text encoder frozen: 15,000 steps of 16 at 1e-5."""
+    material.refuse("generate", "lora")
     settings = TrainSettings(steps=15_000, batch_size=16, learning_rate=1e-5, warmup=100, schedule="cosine")
     return GenerateRecipe(
         data=material.data,
         base=material.base,
         cache=material.out / "latents" if material.cache else None,
+        size=material.size,
         settings=choices.applied(settings),
         task=GenerateTask(train_text_encoder=False),
     )

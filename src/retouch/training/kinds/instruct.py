@@ -4,15 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from retouch.conditioning.change import ChangeSchedule
 from retouch.conditioning.image import scaling_factor
-from retouch.core.errors import ModelError
+from retouch.conditioning.text import token_ids
+from retouch.core.errors import SettingsError
 from retouch.models.architecture import POCKET, Architecture
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.load import load
@@ -27,14 +26,11 @@ from retouch.training.choices import Choices, Material
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.lora import add_lora, merged, write_lora
 from retouch.training.noising import Noising
-from retouch.training.optimiser import resolved
-from retouch.training.pictures import Sizes
 from retouch.training.places import placed
-from retouch.training.posteriors import Encoding
 from retouch.training.preview import Preview, sample_edits
 from retouch.training.region_head import RegionHead
 from retouch.training.settings import TrainSettings
-from retouch.training.start import fresh_checkpoint, words_of
+from retouch.training.start import INSTRUCTIONS, fresh_checkpoint, on_device, preparation_of, words_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +65,6 @@ class InstructTask:
     lora: int | None = None
 
 
-Sampler = Callable[[Checkpoint, Tensor, Sequence[str], torch.Generator], Tensor]
-"""Edits source latents, (B, 4, h, w) as the U-Net reads them, by instructions; returns clean latents."""
-
-
 class InstructKind:
     """An 8-channel U-Net and its text encoder on cached latents of pairs."""
 
@@ -86,21 +78,23 @@ class InstructKind:
         task: InstructTask,
         *,
         mirrored: Callable[[str], str],
-        sampler: Sampler,
         data: Sequence[str] = (),
         widened: bool = False,
     ) -> None:
         self.checkpoint, self._tables, self._held_out, self._task = checkpoint, tables, held_out, task
-        self._sampler, self._data = sampler, tuple(data)
+        self._data = tuple(data)
         self._noising = Noising.of(checkpoint.scheduler_config)
-        self._change = None
-        if checkpoint.spec.denoises == "change":
-            self._change = ChangeSchedule.of(checkpoint.scheduler_config)
+        self._change = checkpoint.spec.denoises == "change"
+        if self._change and task.minimum_snr is not None:
+            raise SettingsError(
+                f"min-SNR weighting ({task.minimum_snr}) is for answers of ε or v, and this model answers with "
+                "changes; leave minimum_snr out, or balance the samples."
+            )
         prompts = [prompt for table in tables for prompt in table.prompts]
         told = [placed(table.prompts[row], table.changed[row]) for table in tables for row in range(len(table))]
         texts = [prompts, [mirrored(text) for text in prompts], told, [mirrored(text) for text in told]]
-        self._ids = torch.stack([_token_ids(checkpoint, form) for form in texts])
-        self._null_ids = _token_ids(checkpoint, [""])[0]
+        self._ids = torch.stack([token_ids(checkpoint, form) for form in texts])
+        self._null_ids = token_ids(checkpoint, [""])[0]
         learns_text = task.train_text_encoder and task.lora is None
         checkpoint.unet.train().requires_grad_(task.lora is None)
         checkpoint.text_encoder.train(learns_text).requires_grad_(learns_text)
@@ -118,7 +112,7 @@ class InstructKind:
         )
 
     def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
-        """Return the weighted squared error of the prediction (eps or v, as the scheduler says)."""
+        """Return the weighted squared error of the answer: ε or v, as the scheduler says, or the clean change."""
         place = next(place for place, group in enumerate(self.groups) if indices[0] in group)
         picked = torch.tensor(indices)
         mirror = torch.rand(len(indices), generator=generator) < self._task.flip
@@ -134,7 +128,7 @@ class InstructKind:
             picked = _spaced(table, max(1, 192 * len(table) // sum(map(len, self._held_out))))
             for part in picked.split(32):
                 side = torch.zeros(len(part), dtype=torch.long)
-                ids = _token_ids(self.checkpoint, [table.prompts[row] for row in part.tolist()])
+                ids = token_ids(self.checkpoint, [table.prompts[row] for row in part.tolist()])
                 loss = self._loss_of(table, part, side, ids, generator, dropout=0.0)
                 values += [float(loss.parts["error"])] * len(part)
         preview = self._preview(max(self._held_out, key=len), generator)
@@ -146,7 +140,7 @@ class InstructKind:
     def export(self, folder: Path, *, steps: int, figures: Mapping[str, float]) -> None:
         """Write the whole editor in diffusers layout with its `ConditioningSpec`, in half precision."""
         task = asdict(self._task)
-        readers = "Retouch or with diffusers" if self._change is None else "Retouch: it denoises changes"
+        readers = "Retouch: it answers with changes" if self._change else "Retouch or with diffusers"
         card = CardFacts(
             title="Retouch instruct",
             summary=f"Edits pictures by instruction; open it with {readers}.",
@@ -175,7 +169,7 @@ class InstructKind:
         target = self._target(table, picked, side, generator)
         source = self._condition(table.posteriors.of(table.source[picked], side)[0])
         source, ids = self._dropped(source, ids, generator, dropout)
-        if self._change is not None:
+        if self._change:
             target = target - source
         noise = torch.randn(target.shape, generator=generator)
         times = self._noising.timesteps(len(picked), generator, bias=self._task.noise_bias)
@@ -183,7 +177,7 @@ class InstructKind:
         context = self.checkpoint.text_encoder(ids.to(unet.device)).last_hidden_state
         model_input = torch.cat([noisy, source], dim=1).to(unet.device)
         prediction = unet(model_input, times.to(unet.device), context, return_dict=False)[0].float()
-        wanted = target if self._change is not None else self._noising.wanted(target, noise, times)
+        wanted = target if self._change else self._noising.wanted(target, noise, times)
         error = functional.mse_loss(prediction, wanted.to(unet.device), reduction="none").mean(dim=1)
         changed = self._pooled(_mirrored_cells(table.changed[picked], side)).to(unet.device)
         weight = self._weights(times, target)[:, None, None].to(unet.device)
@@ -196,7 +190,7 @@ class InstructKind:
         return Loss(total=total, parts=parts)
 
     def _weights(self, times: Tensor, target: Tensor) -> Tensor:
-        if self._change is None:
+        if not self._change:
             return self._noising.weights(times, gamma=self._task.minimum_snr)
         if self._task.balance is None:
             return torch.ones(len(times))
@@ -205,7 +199,7 @@ class InstructKind:
     def _target(self, table: PairTable, picked: Tensor, side: Tensor, generator: torch.Generator) -> Tensor:
         """Latents of the edited pictures: a sample, or where changes are learned the mode, as the source's are."""
         latents, spread = table.posteriors.of(table.target[picked], side)
-        if self._change is None:
+        if not self._change:
             latents = latents + spread * torch.randn(latents.shape, generator=generator)
         return self._pooled(latents) * scaling_factor(self.checkpoint.vae)
 
@@ -230,7 +224,7 @@ class InstructKind:
         prompts = [table.prompts[index] for index in picked.tolist()]
         return Preview(
             sources=self._pooled(modes) * factor,
-            edits=self._sampler(self.checkpoint, self._condition(modes), prompts, generator).cpu(),
+            edits=sample_edits(self.checkpoint, self._condition(modes), prompts, generator).cpu(),
             targets=self._pooled(table.posteriors.of(table.target[picked], side)[0]) * factor,
             changed=self._pooled(_mirrored_cells(table.changed[picked], side)),
         )
@@ -239,18 +233,6 @@ class InstructKind:
 def _spaced(table: PairTable, count: int) -> Tensor:
     """Row numbers of at most `count` pairs from all over a table."""
     return torch.linspace(0, len(table) - 1, min(len(table), count)).long()
-
-
-def _token_ids(checkpoint: Checkpoint, texts: Sequence[str]) -> Tensor:
-    tokenizer = checkpoint.tokenizer
-    encoded = tokenizer(
-        list(texts),
-        padding="max_length",
-        truncation=True,
-        max_length=tokenizer.model_max_length,
-        return_tensors="pt",
-    )
-    return torch.as_tensor(encoded.input_ids)
 
 
 def _mirrored_cells(changed: Tensor, side: Tensor) -> Tensor:
@@ -289,11 +271,15 @@ class InstructRecipe:
     def build(self, device: torch.device, *, on_prepared: OnPrepared = lambda _done, _total: None) -> Kind:
         """Prepare latents and networks. Raises DataError or ModelError where a part is missing."""
         checkpoint, widened = self._checkpoint()
-        for module in checkpoint.modules.values():
-            module.to(device)
-        vae: Any = checkpoint.vae
-        vae.to(memory_format=torch.channels_last)
-        preparation = self._preparation(checkpoint, on_prepared)
+        on_device(checkpoint, device)
+        preparation = preparation_of(
+            checkpoint,
+            cache=self.cache,
+            mirrored=self.task.flip > 0,
+            precision=self.settings.precision,
+            on_prepared=on_prepared,
+            size=self.size,
+        )
         tables = _tables(preparation, self.data, "train")
         if self.held_out:
             held_out = _tables(preparation, self.held_out, "validation")
@@ -305,19 +291,8 @@ class InstructRecipe:
             held_out,
             self.task,
             mirrored=mirrored,
-            sampler=sample_edits,
             data=self.notes,
             widened=widened,
-        )
-
-    def _preparation(self, checkpoint: Checkpoint, on_prepared: OnPrepared) -> Preparation:
-        spec, precision = checkpoint.spec, resolved(self.settings.precision, checkpoint.device)
-        return Preparation(
-            vae=checkpoint.vae,
-            cache=self.cache,
-            encoding=Encoding(mirrored=self.task.flip > 0, precision=precision),
-            sizes=Sizes(native=self.size or spec.native_size, multiple=spec.size_multiple),
-            on_progress=on_prepared,
         )
 
     def _checkpoint(self) -> tuple[Checkpoint, bool]:
@@ -329,16 +304,11 @@ class InstructRecipe:
         return as_editor(base, spec), base.kind != "instruct"
 
     def _fresh(self) -> Checkpoint:
-        if self.vae is None or self.spec is None:
-            raise ModelError(
-                "The recipe names no checkpoint to start from, and not both an autoencoder and a spec to begin anew; "
-                "give a base, or vae and spec."
-            )
         return fresh_checkpoint(
             self.architecture,
             vae=self.vae,
             spec=self.spec,
-            texts=chain(self.texts(), words_of(self.data)),
+            texts=chain(self.texts(), words_of(self.data, INSTRUCTIONS)),
             vocabulary=self.vocabulary,
             seed=self.settings.seed,
         )

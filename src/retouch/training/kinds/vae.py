@@ -198,7 +198,7 @@ class VaeRecipe:
 
 def usual(material: Material, choices: Choices) -> VaeRecipe:
     """The decoder alone, so that whatever was trained on the latents stays valid."""
-    material.refuse_lora("vae")
+    material.refuse("vae", "lora", "size", "cache")
     settings = TrainSettings(steps=20_000, batch_size=8, learning_rate=1e-4, warmup=100, schedule="cosine")
     return VaeRecipe(
         data=material.data,

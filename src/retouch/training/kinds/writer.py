@@ -182,6 +182,7 @@ def usual(material: Material, choices: Choices) -> WriterRecipe:
     What it leaves open, the rate and its fall, is 5e-5 (of a LoRA 2e-4), linear. Raises DataError where the
     data holds no triples, SettingsError for a LoRA of rank 0.
     """
+    material.refuse("writer", "size", "cache")
     if material.lora is not None and material.lora < 1:
         raise SettingsError(f"The LoRA's rank is {material.lora}; give at least 1.")
     batch = choices.batch_size or 8
