@@ -12,7 +12,12 @@ from retouch.training.settings import Precision, TrainSettings
 
 def make_optimiser(parameters: Iterable[nn.Parameter], settings: TrainSettings) -> torch.optim.Optimizer:
     """AdamW, or its 8-bit form. Raises TrainingError where bitsandbytes is wanted and missing."""
-    options = {"lr": settings.learning_rate, "betas": settings.betas, "weight_decay": settings.weight_decay}
+    options = {
+        "lr": settings.learning_rate,
+        "betas": settings.betas,
+        "eps": settings.epsilon,
+        "weight_decay": settings.weight_decay,
+    }
     if settings.optimiser == "adamw":
         return torch.optim.AdamW(parameters, **options)
     try:

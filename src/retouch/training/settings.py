@@ -21,7 +21,8 @@ class TrainSettings:
     that a run may be prolonged from a checkpoint taken before its cooldown; "linear" and "cosine" fall
     to zero all the way. `ema_decay` is the limit of the weights' moving average,
     decay_n = min(ema_decay, (1 + n) / (10 + n)); 0 keeps none; with `ema_on_cpu` it lies there.
-    `checkpointing` recomputes activations instead of keeping them. "adamw8bit" needs bitsandbytes.
+    `checkpointing` recomputes activations instead of keeping them. `betas` and `epsilon` are AdamW's;
+    "adamw8bit" needs bitsandbytes.
     `precision` is that of the networks' arithmetic; "auto" is bfloat16 where the device has instructions for
     it, else float32. Weights are always kept in float32.
     """
@@ -33,6 +34,7 @@ class TrainSettings:
     cooldown: int = 0
     weight_decay: float = 1e-2
     betas: tuple[float, float] = (0.9, 0.99)
+    epsilon: float = 1e-8
     clip: float = 1.0
     schedule: Schedule = "constant"
     accumulate: int = 1
@@ -62,6 +64,8 @@ class TrainSettings:
             )
         if not 0 < self.learning_rate < 1:
             raise SettingsError(f"The learning rate is {self.learning_rate}; give one between 0 and 1.")
+        if not 0 < self.epsilon < 1:
+            raise SettingsError(f"AdamW's epsilon is {self.epsilon}; give one between 0 and 1.")
         if not 0 <= self.ema_decay < 1:
             raise SettingsError(f"The EMA decay is {self.ema_decay}; give one in [0, 1).")
 
