@@ -6,12 +6,15 @@ The writer's data is text alone: it is made when it is first wanted, and kept be
 """
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
+from retouch.datagen.labelled import photo_instructions, room_instructions
 from retouch.datagen.photos.language import vocabulary_corpus as photos_language
 from retouch.datagen.triples import room_triples
 from retouch.models.architecture import POCKET
 from retouch.models.spec import ConditioningSpec
+from retouch.records.labelled import save_labelled
 from retouch.records.pair import Split
 from retouch.records.triple import save_triples
 from retouch.scenes.language import vocabulary_corpus as rooms_language
@@ -19,6 +22,7 @@ from retouch.training.kinds.clip import ClipRecipe, ClipTask
 from retouch.training.kinds.controlnet import ControlNetRecipe, ControlNetTask
 from retouch.training.kinds.generate import GenerateRecipe, GenerateTask
 from retouch.training.kinds.instruct import InstructRecipe, InstructTask
+from retouch.training.kinds.reader import ReaderRecipe
 from retouch.training.kinds.vae import VaeRecipe, VaeTask
 from retouch.training.kinds.writer import WriterRecipe, WriterTask
 from retouch.training.settings import TrainSettings
@@ -42,7 +46,9 @@ GENERATE_SPEC = ConditioningSpec(
     native_size=256,
 )
 
-SMALL = replace(POCKET, unet_widths=(32, 64, 128), norm_groups=8, text_width=128, text_layers=3)
+SMALL = replace(
+    POCKET, unet_widths=(32, 64, 128), attention=(False, True, True), norm_groups=8, text_width=128, text_layers=3
+)
 """A quarter of the editor's U-Net: what text-to-image and its ControlNet have room for."""
 
 _NOTES = (
@@ -78,19 +84,23 @@ def decoder(data: Path, out: Path) -> VaeRecipe:
     )
 
 
-def draft(data: Path, out: Path) -> InstructRecipe:
-    """The editor's first and longest part, from nothing: at half the size each way, where a sample costs a quarter."""
-    return _editor(
-        data,
-        out,
-        task=InstructTask(flip=0.5, pooled=2, noise_bias=3.0, balance=0.1, regions=0.2),
+def reader(data: Path, out: Path) -> ReaderRecipe:
+    """The editor's tokenizer and text encoder, taught by instructions alone what they ask: minutes, not hours."""
+    del out
+    return ReaderRecipe(
+        data=(_instructions(data / "instructions.jsonl", 60_000, "train"),),
+        held_out=(_instructions(data / "instructions-validation.jsonl", 600, "validation"),),
+        texts=_language,
+        vocabulary=3_000,
+        notes=("instructions of rooms and of photographs, made without pictures (train split, seed 0)",),
         settings=TrainSettings(
-            steps=30_000,
-            batch_size=16,
-            learning_rate=4e-4,
-            warmup=200,
-            cooldown=1_000,
-            ema_decay=0.998,
+            steps=2_500,
+            batch_size=64,
+            learning_rate=1e-3,
+            warmup=100,
+            cooldown=750,
+            ema_decay=0.99,
+            precision="float32",
             save_every=250,
             validate_every=500,
         ),
@@ -98,23 +108,27 @@ def draft(data: Path, out: Path) -> InstructRecipe:
 
 
 def instruct(data: Path, out: Path) -> InstructRecipe:
-    """The editor: an 8-channel U-Net of 17M parameters and its text encoder, from the draft."""
-    recipe = _editor(
-        data,
-        out,
-        task=InstructTask(flip=0.5, noise_bias=1.5, balance=0.1, regions=0.2),
+    """The editor: an 8-channel U-Net of 17M parameters on what the reader reads."""
+    return InstructRecipe(
+        data=(data / "rooms", data / "photos"),
+        held_out=(data / "rooms-validation", data / "photos-validation"),
+        cache=out / "latents",
+        vae=out / "vae" / "model",
+        reader=out / "reader" / "model",
+        spec=SPEC,
+        notes=_NOTES,
+        task=InstructTask(flip=0.5, noise_bias=3.0, balance=0.1, regions=0.5, segments=0.3, train_text_encoder=False),
         settings=TrainSettings(
-            steps=3_000,
+            steps=30_000,
             batch_size=16,
-            learning_rate=2e-4,
-            warmup=50,
-            cooldown=1_500,
-            ema_decay=0.995,
+            learning_rate=5e-4,
+            warmup=200,
+            cooldown=3_000,
+            ema_decay=0.998,
             save_every=250,
-            validate_every=500,
+            validate_every=1_500,
         ),
     )
-    return replace(recipe, base=out / "draft" / "model")
 
 
 def clip(data: Path, out: Path) -> ClipRecipe:
@@ -125,7 +139,7 @@ def clip(data: Path, out: Path) -> ClipRecipe:
         held_out={"rooms": data / "rooms-validation", "photographs": data / "photos-validation"},
         texts=_language,
         notes=_NOTES,
-        task=ClipTask(flip=0.5, shift=8, words=0.5),
+        task=ClipTask(flip=0.5, shift=8, words=0.5, segments=0.5),
         settings=TrainSettings(
             steps=3_000,
             batch_size=32,
@@ -205,19 +219,12 @@ def _triples(file: Path, count: int, split: Split) -> Path:
     return file
 
 
-def _editor(data: Path, out: Path, *, task: InstructTask, settings: TrainSettings) -> InstructRecipe:
-    return InstructRecipe(
-        data=(data / "rooms", data / "photos"),
-        held_out=(data / "rooms-validation", data / "photos-validation"),
-        cache=out / "latents",
-        vae=out / "vae" / "model",
-        spec=SPEC,
-        texts=_language,
-        vocabulary=3_000,
-        notes=_NOTES,
-        task=task,
-        settings=settings,
-    )
+def _instructions(file: Path, count: int, split: Split) -> Path:
+    """The file of labelled instructions of a split, made where it is not there yet; a quarter is of photographs."""
+    if not file.is_file():
+        rooms = room_instructions(count, seed=0, split=split)
+        save_labelled(file, chain(rooms, photo_instructions(count // 3, seed=0 if split == "train" else 1)))
+    return file
 
 
 def _language() -> list[str]:

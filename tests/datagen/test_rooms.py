@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+from random import Random
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from PIL import Image
 from retouch.core.errors import DataError
 from retouch.datagen.rooms import MAXIMUM_UNITS, RoomEngine
 from retouch.records.pair import PairRecord
-from retouch.scenes.edits import EDIT_KINDS
+from retouch.scenes.edits import EDIT_KINDS, Compound, Edit
+from retouch.scenes.language import instruct
+from retouch.scenes.room import Room
 from retouch.scenes.seeds import SCENE_RANGES
 
 pytestmark = pytest.mark.skipif(
@@ -91,6 +94,32 @@ def test_edits_of_objects_come_with_their_mask_and_views(held_out: tuple[PairRec
         if record.kind == "recolour":
             assert record.params["from"] != record.params["to"] == record.params["colour"]
             assert len(record.params["target_rgb"]) == 3  # type: ignore[arg-type]
+
+
+def test_segments_say_what_is_where_in_the_source(unit: tuple[PairRecord, ...]) -> None:
+    for record in unit:
+        things = record.params["segments"]
+        assert isinstance(things, list) and record.segments is not None
+        numbers = pixels(record.segments)
+        assert set(np.unique(numbers)) - {0} == set(range(1, len(things) + 1))
+        assert all(set(thing) == {"kind", "colour", "material"} for thing in things)  # type: ignore[arg-type]
+        kinds = [thing["kind"] for thing in things]  # type: ignore[index, call-overload]
+        if record.kind == "recolour":
+            assert record.object_mask is not None
+            inside = numbers[pixels(record.object_mask) > 127]
+            assert kinds[np.bincount(inside).argmax() - 1] == record.object
+
+
+def test_edits_whose_words_come_out_too_long_are_told_in_other_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    draws = iter(range(10_000))
+
+    def short_of_words(edit: Edit, room: Room, generator: Random) -> str | None:
+        return None if isinstance(edit, Compound) or next(draws) % 5 == 4 else instruct(edit, room, generator)
+
+    monkeypatch.setattr("retouch.datagen.rooms.instruct", short_of_words)
+    records = TRAIN.make(0)
+    assert len(records) == TRAIN.pairs_per_unit
+    assert all(record.edit_prompt and record.kind != "compound" for record in records)
 
 
 def test_units_out_of_range_are_refused() -> None:

@@ -32,6 +32,7 @@ def full(record) -> PairRecord:
     return record(
         mask=grey,
         object_mask=grey,
+        segments=grey,
         reference_images=(view, grey),
         object="sofa",
         scores={"clip-b32": 0.25},
@@ -56,6 +57,17 @@ def test_a_split_and_some_columns_can_be_read_alone(tmp_path, record):
     assert (light.object, light.mask, light.reference_images) == ("sofa", None, ())
     with pytest.raises(DataError, match="no column 'picture'"):
         list(read_columns(tmp_path, ("picture",)))
+
+
+def test_shards_without_a_later_column_are_read_without_it(tmp_path, record):
+    entry = write(tmp_path, [full(record)])
+    table = pq.read_table(tmp_path / entry.file)
+    pq.write_table(table.drop_columns(["segments"]), tmp_path / entry.file)
+    (found,) = read_records(tmp_path)
+    assert (found.segments, found.object) == (None, "sofa")
+    pq.write_table(table.drop_columns(["edit_prompt"]), tmp_path / entry.file)
+    with pytest.raises(DataError, match="has no edit_prompt; make it anew"):
+        list(read_records(tmp_path))
 
 
 def test_same_records_same_bytes(record):

@@ -18,9 +18,9 @@ def square(colour: str, *, left: int) -> bytes:
     return png_bytes(image)
 
 
-def square_mask(*, left: int) -> bytes:
+def square_mask(*, left: int, value: int = 255) -> bytes:
     image = Image.new("L", (64, 64))
-    ImageDraw.Draw(image).rectangle((left, 16, left + 31, 47), fill=255)
+    ImageDraw.Draw(image).rectangle((left, 16, left + 31, 47), fill=value)
     return png_bytes(image)
 
 
@@ -39,9 +39,15 @@ def squares(split: Split, count: int) -> list[PairRecord]:
                 target_caption=f"a {after} square",
                 mask=square_mask(left=left),
                 object_mask=square_mask(left=left),
+                segments=square_mask(left=left, value=1),
                 engine="squares",
                 seed=number,
-                params={"kind": "recolour", "colour": after, "material": "wood"},
+                params={
+                    "kind": "recolour",
+                    "colour": after,
+                    "material": "wood",
+                    "segments": [{"kind": "square", "colour": before}],
+                },
                 split=split,
             )
         )

@@ -74,7 +74,7 @@ def tiny() -> Checkpoint:
 
 
 def instruct_kind(pairs: Path) -> InstructKind:
-    return _instruct(pairs, InstructTask(regions=0.5))
+    return _instruct(pairs, InstructTask(regions=0.5, segments=0.5))
 
 
 def lora_kind(pairs: Path) -> InstructKind:

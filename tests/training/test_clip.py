@@ -24,6 +24,7 @@ from retouch.training.kinds.clip import (
     contrastive_loss,
     partners,
     shifted,
+    shifts,
     usual,
     word_labels,
 )
@@ -34,7 +35,7 @@ from retouch.training.trainer import train
 SETTINGS = TrainSettings(
     steps=40, batch_size=8, learning_rate=3e-3, warmup=5, precision="float32", save_every=20, validate_every=40
 )
-TASK = ClipTask(shift=2, words=0.3, labels=20)
+TASK = ClipTask(shift=2, words=0.3, labels=20, segments=0.3)
 
 
 def recipe(train_pairs: Path, validation_pairs: Path) -> ClipRecipe:
@@ -91,11 +92,11 @@ def test_shifts_keep_size_and_are_as_far_as_allowed() -> None:
     picture[..., 8, 8] = 255
     places = set()
     for seed in range(60):
-        moved = shifted(picture, 2, torch.Generator().manual_seed(seed))
+        moved = shifted(picture, shifts(1, 2, torch.Generator().manual_seed(seed)), 2)
         assert moved.shape == picture.shape
         places.add(tuple(moved[0, 0].nonzero()[0].tolist()))
     assert {place for pair in places for place in pair} == {6, 7, 8, 9, 10}
-    assert shifted(picture, 0, torch.Generator()) is picture
+    assert shifted(picture, torch.zeros(1, 2, dtype=torch.long), 0) is picture
 
 
 def test_both_sides_of_every_pair_are_read_and_pictures_that_recur_kept_once(train_pairs: Path) -> None:

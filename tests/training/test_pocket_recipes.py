@@ -9,13 +9,20 @@ from retouch.models.control import control_of
 from retouch.training.kinds.clip import ClipRecipe
 from retouch.training.kinds.controlnet import ControlNetRecipe
 from retouch.training.kinds.generate import GenerateRecipe
+from retouch.training.kinds.instruct import InstructRecipe
 from retouch.training.run import recipe_members
 
 POCKET = Path(__file__).parents[2] / "recipes" / "pocket.py"
 
 
 @pytest.mark.parametrize(
-    ("member", "kind"), [("clip", ClipRecipe), ("generate", GenerateRecipe), ("controlnet", ControlNetRecipe)]
+    ("member", "kind"),
+    [
+        ("clip", ClipRecipe),
+        ("generate", GenerateRecipe),
+        ("controlnet", ControlNetRecipe),
+        ("instruct", InstructRecipe),
+    ],
 )
 def test_members_are_configurations_of_their_kind(member: str, kind: type, tmp_path: Path) -> None:
     assert isinstance(recipe_members(POCKET)[member](tmp_path, tmp_path), kind)

@@ -46,11 +46,11 @@ class Fit:
         model = (_round_down(width * factor, multiple), _round_down(height * factor, multiple))
         return cls(source_size=size, model_size=model, inner=_inner_box(size, model))
 
-    def apply(self, image: Image.Image) -> Image.Image:
+    def apply(self, image: Image.Image, *, method: Image.Resampling = Image.Resampling.LANCZOS) -> Image.Image:
         """`image`, of the source's size, at the model's size; the mode is kept."""
         self._expect(image, self.source_size)
         left, top, width, height = self.inner
-        scaled = _resize(image, (width, height), Image.Resampling.LANCZOS)
+        scaled = _resize(image, (width, height), method)
         if (width, height) == self.model_size:
             return scaled
         right, bottom = self.model_size[0] - width - left, self.model_size[1] - height - top

@@ -154,6 +154,23 @@ def _covered(identifiers: list[int], source: Ids, target: Ids) -> Mask:
     return np.isin(source, identifiers) | np.isin(target, identifiers)
 
 
+def segments_of(room: Room, ids: Ids) -> tuple[NDArray[np.uint8], list[JSON]]:
+    """Where everything in a room's picture is, as a record's `segments` hold it, and what it is."""
+    surfaces = {"walls": (WALL, room.walls), "floor": (FLOOR, room.floor)}
+    things: dict[int, JSON] = {
+        identifier: {"kind": kind, "colour": surface.colour, "material": surface.finish}
+        for kind, (identifier, surface) in surfaces.items()
+    }
+    things |= {
+        placed.id: {"kind": placed.kind, "colour": placed.colour, "material": placed.material} for placed in room
+    }
+    shown = [identifier for identifier in things if (ids == identifier).any()]
+    numbers = np.zeros(ids.shape, np.uint8)
+    for number, identifier in enumerate(shown, start=1):
+        numbers[ids == identifier] = number
+    return numbers, [things[identifier] for identifier in shown]
+
+
 def mask_png(mask: Mask) -> bytes:
     """A mask as a PNG of one channel, 255 inside."""
     return png(np.where(mask, np.uint8(255), np.uint8(0)))

@@ -1,7 +1,8 @@
 """The pair engine of rooms: a few renders of one room and its edits, told as many pairs that are exact."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
 from random import Random
 
 import numpy as np
@@ -15,10 +16,11 @@ from retouch.datagen.room_facts import (
     object_region,
     png,
     references,
+    segments_of,
     shown_object,
 )
 from retouch.records.pair import JSON, PairRecord, Split
-from retouch.scenes.edits import EDIT_KINDS, Compound, Edit, EditKind, apply, invert, kind_of
+from retouch.scenes.edits import EDIT_KINDS, Compound, Edit, EditKind, Nothing, apply, invert
 from retouch.scenes.language import captions, instruct
 from retouch.scenes.layout import pick, sample_room
 from retouch.scenes.proposals import independent, sample_edit
@@ -31,6 +33,7 @@ KIND_WEIGHTS: dict[EditKind, float] = {
 }  # fmt: skip
 """How often each kind is drawn for the edits of a training room."""
 
+VERSION = 2
 MAXIMUM_UNITS = 2**16
 SUBSTITUTES = 16
 """Rooms a unit may fall back on, one after the other, where one allows no edit of the kind it needs."""
@@ -54,11 +57,12 @@ class Shot:
 
 @dataclass(frozen=True, kw_only=True)
 class Transition:
-    """A pair to be told: from one shot to another by an edit of the first."""
+    """From one shot to another by an edit of the first, and the instruction that says so."""
 
     source: Shot
     target: Shot
     edit: Edit
+    instruction: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +96,7 @@ class RoomEngine:
     def fingerprint(self) -> Mapping[str, JSON]:
         """Every setting that changes the pairs."""
         return {
+            "version": VERSION,
             "engine": self.name,
             "seed": self.seed,
             "split": self.split,
@@ -159,50 +164,49 @@ class RoomEngine:
         return variants
 
     def _told(self, base: Shot, variants: list[Shot], generator: Random) -> list[Transition]:
-        forward = [Transition(source=base, target=shot, edit=_edit(shot)) for shot in variants]
-        backward = [Transition(source=shot, target=base, edit=invert(_edit(shot), base.room)) for shot in variants]
+        forward = [(base, shot, _edit(shot)) for shot in variants]
+        backward = [(shot, base, invert(_edit(shot), base.room)) for shot in variants]
         still = self._edited(generator.choice([base, *variants]), "null", generator)
-        null = [] if still is None else [Transition(source=still, target=still, edit=_edit(still))]
-        straight = [*forward, *backward, *null]
-        wanted = self.pairs_per_unit - len(straight)
-        across = list(_across(base, variants, generator))[:wanted]
-        again = (forward + backward) * wanted
-        return [*straight, *across, *again[: wanted - len(across)]]
+        null = [] if still is None else [(still, still, _edit(still))]
+        again = (forward + backward) * self.pairs_per_unit
+        steps = chain(forward, backward, null, _across(base, variants, generator), again)
+        return list(islice(_said(steps, generator), self.pairs_per_unit))
 
     def _held_out(self, unit: int, generator: Random) -> list[Transition]:
         kind = EDIT_KINDS[unit % len(EDIT_KINDS)]
         for room in self._scenes(unit):
             base = self._shoot(room)
             shot = self._edited(base, kind, generator)
-            if shot is not None:
-                return [Transition(source=base, target=shot, edit=_edit(shot))]
+            steps = [] if shot is None else list(_said([(base, shot, _edit(shot))], generator))
+            if steps:
+                return steps
         raise DataError(f"None of the rooms of unit {unit} allows a {kind} edit; leave the unit out.")
 
     def _record(self, unit: int, index: int, step: Transition, generator: Random) -> PairRecord:
         source, target = step.source.rendering.ids, step.target.rendering.ids
         before, after = step.source.room, step.target.room
-        instruction = instruct(step.edit, before, generator)
-        assert instruction is not None, "edits that cannot be said are dropped before they are rendered"
         source_caption, target_caption = captions(step.edit, before, after, generator)
         facts = facts_of(step.edit, before, after)
         own = object_region(step.edit, source, target)
+        segments, things = segments_of(before, source)
         shown = shown_object(step.edit, before, after) if self.references else None
         return PairRecord(
             id=f"rooms-{self.split}-{self.seed}-{unit:06d}-{index:02d}",
             source_image=step.source.png,
             target_image=step.target.png,
-            edit_prompt=instruction,
+            edit_prompt=step.instruction,
             source_caption=source_caption,
             target_caption=target_caption,
             mask=mask_png(changed_region(step.edit, before, source, target)),
             object_mask=None if own is None else mask_png(own),
+            segments=png(segments),
             reference_images=()
             if shown is None
             else references(shown, before, self.references, self.size // 2, generator),
             object=str(facts["object"]) if "object" in facts else None,
             engine=self.name,
             seed=before.seed,
-            params=facts,
+            params={**facts, "segments": things},
             split=self.split,
         )
 
@@ -219,7 +223,7 @@ def _shares(shot: Shot) -> dict[int, float]:
 
 
 def _sayable(edit: Edit, room: Room) -> bool:
-    """Whether words exist for an edit and for the way back; whether they do depends on no draw."""
+    """Whether words exist for an edit and for the way back."""
     after = apply(edit, room)
     return _has_words(edit, room) and _has_words(invert(edit, room), after)
 
@@ -234,7 +238,15 @@ def _clearly_changed(base: Shot, shot: Shot, edit: Edit) -> bool:
     return float(((difference > CLEAR_CHANGE) & region).mean()) >= LEAST_CHANGE
 
 
-def _across(base: Shot, variants: list[Shot], generator: Random) -> Iterator[Transition]:
+def _said(steps: Iterable[tuple[Shot, Shot, Edit]], generator: Random) -> Iterator[Transition]:
+    """The steps in words, without those whose words came out too long."""
+    for source, target, edit in steps:
+        instruction = instruct(edit, source.room, generator)
+        if instruction is not None:
+            yield Transition(source=source, target=target, edit=edit, instruction=instruction)
+
+
+def _across(base: Shot, variants: list[Shot], generator: Random) -> Iterator[tuple[Shot, Shot, Edit]]:
     """From one variant to another: undo the first's edit and do the second's, where the two are independent."""
     ordered = [(one, other) for one in variants for other in variants if one is not other]
     generator.shuffle(ordered)
@@ -242,8 +254,6 @@ def _across(base: Shot, variants: list[Shot], generator: Random) -> Iterator[Tra
         undo, do = invert(_edit(one), base.room), _edit(other)
         if not independent(base.room, _edit(one), do):
             continue
-        if isinstance(undo, Compound) or isinstance(do, Compound):
+        if isinstance(undo, Compound) or isinstance(do, Compound) or isinstance(undo, Nothing):
             continue
-        edit = Compound(first=undo, second=do)
-        if kind_of(undo) != "null" and _has_words(edit, one.room):
-            yield Transition(source=one, target=other, edit=edit)
+        yield one, other, Compound(first=undo, second=do)

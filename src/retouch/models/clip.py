@@ -80,12 +80,12 @@ class Framing:
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     deviation: tuple[float, ...] = (0.5, 0.5, 0.5)
 
-    def framed(self, picture: Image.Image) -> Tensor:
+    def framed(self, picture: Image.Image, *, method: Image.Resampling = Image.Resampling.BICUBIC) -> Tensor:
         """(3, side, side) uint8, as CLIP's own image processor resizes (bicubic) and crops."""
         width, height = picture.size
         short = min(width, height)
         size = (int(self.side * width / short), int(self.side * height / short))
-        resized = picture.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+        resized = picture.convert("RGB").resize(size, method)
         left, top = (size[0] - self.side) // 2, (size[1] - self.side) // 2
         cut = resized.crop((left, top, left + self.side, top + self.side))
         return torch.from_numpy(np.array(cut)).permute(2, 0, 1).contiguous()

@@ -20,9 +20,10 @@ class PairRecord:
     """A source image, its edited target and the words between them; all images are PNG bytes.
 
     `mask` (one channel, 255 = changed region) and `object_mask` (one channel, 255 = where the edited object
-    is in the source or in the target) have the size of the images. `params` is JSON and always holds
-    `"kind"`, the kind of edit (`recolour`, `remove`, `look`, `garment_recolour`, ...), beside facts of that
-    kind. `scores` maps a protocol's name to its value.
+    is in the source or in the target) have the size of the images. So has `segments` (one channel), which says
+    what the source shows where: n ≥ 1 is thing n of `params["segments"]`, a list of mappings with a "kind" each,
+    0 anything else. `params` is JSON and always holds `"kind"`, the kind of edit (`recolour`, `remove`, `look`,
+    `garment_recolour`, ...), beside facts of that kind. `scores` maps a protocol's name to its value.
 
     Raises DataError where a field is empty, is not PNG, or cannot be written as JSON.
     """
@@ -39,6 +40,7 @@ class PairRecord:
     split: Split
     mask: bytes | None = None
     object_mask: bytes | None = None
+    segments: bytes | None = None
     reference_images: tuple[bytes, ...] = ()
     object: str | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -64,7 +66,7 @@ class PairRecord:
 
     def _check_images(self) -> None:
         named = {"source_image": self.source_image, "target_image": self.target_image}
-        named |= {"mask": self.mask, "object_mask": self.object_mask}
+        named |= {"mask": self.mask, "object_mask": self.object_mask, "segments": self.segments}
         named |= {f"reference_images[{index}]": png for index, png in enumerate(self.reference_images)}
         for name, png in named.items():
             if png is not None and not png.startswith(PNG_SIGNATURE):

@@ -10,7 +10,7 @@ from retouch.records.pair import JSON, PairRecord, params_json
 
 Cell: TypeAlias = "str | int | bytes | tuple[bytes, ...] | Mapping[str, JSON] | None"
 
-IMAGE_COLUMNS = ("source_image", "target_image", "mask", "object_mask")
+IMAGE_COLUMNS = ("source_image", "target_image", "mask", "object_mask", "segments")
 TEXT_COLUMNS = (
     "id",
     "edit_prompt",
@@ -45,6 +45,7 @@ COLUMNS = (
     "target_caption",
     "mask",
     "object_mask",
+    "segments",
     "reference_images",
     "object",
     "engine",

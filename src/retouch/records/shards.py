@@ -112,7 +112,8 @@ def read_records(
 def read_columns(folder: Path, columns: Sequence[str], split: Split | None = None) -> Iterator[Mapping[str, Cell]]:
     """Read some columns of the finished records of `folder`, one mapping a record: light without images.
 
-    Raises DataError where a column does not exist, where there are no records, or where a shard is broken.
+    An optional column that older shards lack is empty. Raises DataError where a column does not exist, where
+    there are no records, or where a shard is broken.
     """
     for name in columns:
         if name not in COLUMNS:
@@ -122,7 +123,7 @@ def read_columns(folder: Path, columns: Sequence[str], split: Split | None = Non
         for batch in _batches(folder / shard.file, stored):
             kept = batch if split is None else _of_split(batch, split)
             for row in kept.to_pylist():
-                yield {name: cell_of(name, row[name]) for name in columns}
+                yield {name: cell_of(name, row.get(name)) for name in columns}
 
 
 def count_records(folder: Path, split: Split | None = None) -> int:
@@ -155,7 +156,11 @@ def _finished(folder: Path) -> Manifest:
 def _batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            yield from file.iter_batches(batch_size=ROWS_PER_GROUP, columns=columns)
+            stored = [name for name in columns if name in file.schema_arrow.names]
+            missing = {*columns} & {*REQUIRED_COLUMNS} - {*stored}
+            if missing:
+                raise DataError(f"The shard {path} has no {', '.join(sorted(missing))}; make it anew.")
+            yield from file.iter_batches(batch_size=ROWS_PER_GROUP, columns=stored)
     except (pa.ArrowException, OSError) as error:
         raise DataError(_broken(path)) from error
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -15,13 +16,23 @@ from retouch.core.errors import DataError
 from retouch.core.fit import Fit
 from retouch.records.pair import PairRecord, Split
 from retouch.records.shards import read_records
-from retouch.training.pictures import Fitted, Sizes, fitted, picture_size
+from retouch.training.pictures import Fitted, Sizes, fitted, fitted_numbers, picture_size
 from retouch.training.posteriors import Anew, Encoding, Joined, Kept, Posteriors, posterior
+from retouch.training.segments import segments_of
 
 OnPrepared = Callable[[int, int], None]
 """Is told how many of how many pictures are prepared."""
 
-_COLUMNS = ("source_image", "target_image", "edit_prompt", "source_caption", "target_caption", "mask", "params")
+_COLUMNS = (
+    "source_image",
+    "target_image",
+    "edit_prompt",
+    "source_caption",
+    "target_caption",
+    "mask",
+    "segments",
+    "params",
+)
 _FACTOR = 8
 """Pixels of a latent cell's side."""
 
@@ -31,13 +42,16 @@ class PairTable:
     """Pairs of one size as indices into unique pictures, with what the loss needs beside the latents.
 
     `source`, `target`: (pairs,) picture indices. `changed`: (pairs, h, w) uint8, the changed share of
-    each latent cell in 1/255. `prompts`: the instruction of each pair.
+    each latent cell in 1/255. `segments`: (pairs, h, w) uint8, what the source shows in the middle of each
+    cell: n is thing n of `things`, 0 is not known. `prompts`: the instruction of each pair.
     """
 
     posteriors: Posteriors
     source: Tensor
     target: Tensor
     changed: Tensor
+    segments: Tensor
+    things: tuple[str, ...]
     prompts: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -111,6 +125,12 @@ def changed_cells(mask: Tensor) -> Tensor:
     return functional.avg_pool2d(mask[None].float(), _FACTOR)[0].round().to(torch.uint8)
 
 
+def renumbered(segments: Tensor, things: Sequence[str], others: Sequence[str]) -> Tensor:
+    """Segments, uint8 of any shape, whose numbers are of `things`, in the numbers of a list that holds all of these."""
+    numbers = [0, *(others.index(thing) + 1 for thing in things)]
+    return torch.tensor(numbers, dtype=torch.uint8)[segments.long()]
+
+
 class _Draft:
     """The pairs of one size while they are read; pictures that recur are kept once."""
 
@@ -120,6 +140,8 @@ class _Draft:
         self._source: list[int] = []
         self._target: list[int] = []
         self._changed: list[Tensor] = []
+        self._segments: list[Tensor] = []
+        self._things: dict[str, int] = {}
         self._prompts: list[str] = []
 
     def add(self, record: PairRecord, fit: Fit) -> None:
@@ -130,7 +152,17 @@ class _Draft:
         if record.mask is not None:
             mask = fitted(Fitted.of(record.mask, fit))[0]
         self._changed.append(changed_cells(mask))
+        self._segments.append(self._cells(record, fit))
         self._prompts.append(record.edit_prompt)
+
+    def _cells(self, record: PairRecord, fit: Fit) -> Tensor:
+        width, height = fit.model_size
+        found = segments_of(record)
+        if found is None:
+            return torch.zeros(height // _FACTOR, width // _FACTOR, dtype=torch.uint8)
+        numbers = [0, *(self._things.setdefault(thing["kind"], len(self._things) + 1) for thing in found.things)]
+        middle = fitted_numbers(Fitted.of(found.numbers, fit))[_FACTOR // 2 :: _FACTOR, _FACTOR // 2 :: _FACTOR]
+        return torch.tensor(numbers, dtype=torch.uint8)[middle.long()]
 
     def table(self, posteriors: Posteriors) -> PairTable:
         return PairTable(
@@ -138,6 +170,8 @@ class _Draft:
             source=torch.tensor(self._source),
             target=torch.tensor(self._target),
             changed=torch.stack(self._changed),
+            segments=torch.stack(self._segments),
+            things=tuple(self._things),
             prompts=tuple(self._prompts),
         )
 
@@ -150,11 +184,14 @@ class _Draft:
 
 def _joined(tables: Sequence[PairTable]) -> PairTable:
     offsets = torch.tensor([0, *(len(table.posteriors) for table in tables)]).cumsum(0)[:-1]
+    things = tuple(dict.fromkeys(chain.from_iterable(table.things for table in tables)))
     return PairTable(
         posteriors=Joined(parts=[table.posteriors for table in tables]),
         source=torch.cat([table.source + offset for table, offset in zip(tables, offsets, strict=True)]),
         target=torch.cat([table.target + offset for table, offset in zip(tables, offsets, strict=True)]),
         changed=torch.cat([table.changed for table in tables]),
+        segments=torch.cat([renumbered(table.segments, table.things, things) for table in tables]),
+        things=things,
         prompts=tuple(prompt for table in tables for prompt in table.prompts),
     )
 
@@ -166,6 +203,7 @@ def _rows(table: PairTable, wanted: Sequence[bool]) -> PairTable:
         source=table.source[mask],
         target=table.target[mask],
         changed=table.changed[mask],
+        segments=table.segments[mask],
         prompts=tuple(prompt for prompt, keep in zip(table.prompts, wanted, strict=True) if keep),
     )
 

@@ -1,8 +1,8 @@
 """Pictures of record folders with the captions that describe them, both sides of each pair together."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from retouch.core.errors import DataError
 from retouch.records.pair import Split
 from retouch.records.shards import read_records
+from retouch.training.segments import Segments, segments_of
 
 Kept = TypeVar("Kept")
 
@@ -21,12 +22,14 @@ class CaptionedPairs(Generic[Kept]):
     """Pairs as indices into different pictures, with a caption a side.
 
     `pictures` is what was kept of each different picture; `sides`, (pairs, 2), numbers the source's and
-    the target's; `captions` are the source's and the target's.
+    the target's; `captions` are the source's and the target's; `segments` is what is known, by its number,
+    of what a picture shows.
     """
 
     pictures: Sequence[Kept]
     sides: Tensor
     captions: tuple[tuple[str, str], ...]
+    segments: Mapping[int, Segments] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -45,6 +48,7 @@ def captioned_pairs(
     pictures: list[Kept] = []
     sides: list[tuple[int, int]] = []
     captions: list[tuple[str, str]] = []
+    segments: dict[int, Segments] = {}
 
     def number(data: bytes) -> int:
         digest = hashlib.sha256(data).digest()
@@ -53,17 +57,20 @@ def captioned_pairs(
             pictures.append(keep(data))
         return numbers[digest]
 
-    columns = ("source_image", "target_image", "source_caption", "target_caption")
+    columns = ("source_image", "target_image", "source_caption", "target_caption", "segments")
     for record in (record for folder in folders for record in read_records(folder, columns=columns, split=split)):
         if limit is not None and len(captions) == limit:
             break
         if record.source_caption.strip() and record.target_caption.strip():
             sides.append((number(record.source_image), number(record.target_image)))
             captions.append((record.source_caption, record.target_caption))
+            found = segments_of(record)
+            if found is not None:
+                segments[sides[-1][0]] = found
     if not captions:
         names = ", ".join(map(str, folders))
         raise DataError(f"No pair of the split '{split}' with both captions lies in {names}; make pairs there first.")
-    return CaptionedPairs(pictures=pictures, sides=torch.tensor(sides), captions=tuple(captions))
+    return CaptionedPairs(pictures=pictures, sides=torch.tensor(sides), captions=tuple(captions), segments=segments)
 
 
 def held_back(pairs: CaptionedPairs[Kept], *, every: int) -> tuple[CaptionedPairs[Kept], CaptionedPairs[Kept]]:

@@ -93,6 +93,16 @@ def fitted(picture: Fitted) -> Tensor:
     return torch.from_numpy(np.array(shown)).permute(2, 0, 1).contiguous()
 
 
+def fitted_numbers(picture: Fitted) -> Tensor:
+    """Return a picture of numbers, such as a record's segments, at the model's size as (H, W) uint8."""
+    with Image.open(io.BytesIO(picture.data)) as image:
+        numbers = image.convert("L")
+        if numbers.size != picture.fit.source_size:
+            numbers = numbers.resize(picture.fit.source_size, Image.Resampling.NEAREST)
+        shown = picture.fit.apply(numbers, method=Image.Resampling.NEAREST)
+    return torch.from_numpy(np.array(shown))
+
+
 def to_model_range(pictures: Tensor) -> Tensor:
     """Map uint8 0…255 to float32 −1…1."""
     return pictures.float() / 127.5 - 1

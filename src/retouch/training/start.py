@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from diffusers import AutoencoderKL
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from retouch.core.errors import DataError, ModelError
 from retouch.models.architecture import ZERO_TERMINAL_SCHEDULE, Architecture, random_checkpoint
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.quiet import quiet_libraries
 from retouch.models.spec import ConditioningSpec
 from retouch.models.tokenizer import train_tokenizer
 from retouch.records.shards import read_columns
@@ -19,6 +21,8 @@ from retouch.training.optimiser import resolved
 from retouch.training.pictures import Sizes
 from retouch.training.posteriors import Encoding
 from retouch.training.settings import Precision
+
+Part = TypeVar("Part", CLIPTokenizer, CLIPTextModel)
 
 CAPTIONS = ("source_caption", "target_caption")
 INSTRUCTIONS = ("edit_prompt", *CAPTIONS)
@@ -32,22 +36,38 @@ def fresh_checkpoint(
     texts: Iterable[str],
     vocabulary: int,
     seed: int,
+    reader: Path | None = None,
 ) -> Checkpoint:
     """A random checkpoint of `spec.kind` beside a trained autoencoder, its tokenizer learned from `texts`.
 
-    Raises ModelError where the autoencoder's folder or the spec is not given.
+    Text encoder and tokenizer are those of `reader` where that folder is given. Raises ModelError where the
+    autoencoder's folder or the spec is not given, or the reader's folder does not hold both.
     """
     if vae is None or spec is None:
         raise ModelError(
             "The recipe names no checkpoint to start from, and not both an autoencoder and a spec to begin anew; "
             "give a base, or vae and spec."
         )
-    tokenizer = train_tokenizer(texts, vocabulary=vocabulary, length=architecture.text_length)
+    encoder = None if reader is None else _opened(CLIPTextModel, reader, "text_encoder")
+    if reader is None:
+        tokenizer = train_tokenizer(texts, vocabulary=vocabulary, length=architecture.text_length)
+    else:
+        tokenizer = _opened(CLIPTokenizer, reader, "tokenizer")
     fresh = random_checkpoint(
         architecture, tokenizer, kind=spec.kind, spec=spec, schedule=ZERO_TERMINAL_SCHEDULE, seed=seed
     )
     trained = AutoencoderKL.from_pretrained(vae, torch_dtype=fresh.unet.dtype).eval().requires_grad_(False)
-    return replace(fresh, vae=trained, source="recipe")
+    return replace(fresh, vae=trained, text_encoder=encoder or fresh.text_encoder, source="recipe")
+
+
+def _opened(part: type[Part], reader: Path, name: str) -> Part:
+    """The tokenizer or the text encoder of a reader's folder."""
+    found: Any = part
+    try:
+        with quiet_libraries():
+            return found.from_pretrained(reader / name, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{reader} holds no {name} of a reader; train one (kind reader), or name none.") from error
 
 
 def on_device(checkpoint: Checkpoint, device: torch.device) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from retouch.core.errors import SettingsError
 from retouch.training.choices import Choices, Material
-from retouch.training.kinds import clip, controlnet, generate, instruct, vae, writer
+from retouch.training.kinds import clip, controlnet, generate, instruct, reader, vae, writer
 from retouch.training.recipe import Recipe
 
 _KINDS: dict[str, Callable[[Material, Choices], Recipe]] = {
@@ -13,6 +13,7 @@ _KINDS: dict[str, Callable[[Material, Choices], Recipe]] = {
     "controlnet": controlnet.usual,
     "vae": vae.usual,
     "clip": clip.usual,
+    "reader": reader.usual,
     "writer": writer.usual,
 }
 

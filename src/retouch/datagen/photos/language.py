@@ -259,6 +259,25 @@ def vocabulary_corpus(count: int, seed: int) -> list[str]:
     return [_sentence(generator) for _ in range(count)]
 
 
+def labelled_instruction(generator: np.random.Generator) -> tuple[str, tuple[str, ...]]:
+    """An instruction of any kind and what it asks, as "aspect=value"; half of them are looks."""
+    noun = choose([*NOUNS.values(), UNKNOWN], generator)
+    word, plural = choose(noun.words, generator), noun.plural
+    colour, look = choose(TRAINED_COLOURS, generator), choose(list(LOOK_WORDS), generator)
+    pattern, named = choose(list(PATTERN_WORDS), generator), f"object={word.lower()}"
+    match int(generator.integers(6)):
+        case 0:
+            text = recolour_instruction(word, colour, plural=plural, generator=generator)
+            return text, ("kind=garment_recolour", named, f"colour={colour}")
+        case 1:
+            text = pattern_instruction(word, pattern, colour, generator=generator)
+            return text, ("kind=garment_pattern", named, f"colour={colour}", f"pattern={pattern}")
+        case 2:
+            return plain_instruction(word, pattern, generator=generator), ("kind=garment_plain", named)
+        case _:
+            return look_instruction(look, generator), ("kind=look", f"look={look}")
+
+
 def _sentence(generator: np.random.Generator) -> str:
     noun = choose([*NOUNS.values(), UNKNOWN], generator)
     word, plural = choose(noun.words, generator), noun.plural

@@ -21,8 +21,10 @@ from retouch.training.captioned import CaptionedPairs, captioned_pairs, held_bac
 from retouch.training.card import CardFacts, model_card
 from retouch.training.choices import Choices, Material
 from retouch.training.kind import Kind, Loss, Validation
+from retouch.training.patch_lessons import PatchLessons
 from retouch.training.settings import TrainSettings
 from retouch.training.start import CAPTIONS, words_of
+from retouch.training.teachers import PatchHead
 
 CANDIDATES = 100
 """Among how many held-out pictures and captions the right one must be found."""
@@ -38,13 +40,15 @@ class ClipTask:
     negatives there are. `flip` is the share of mirrored pairs, `shift` the most pixels a picture is moved
     by. `words` weighs a second loss that helps a young vision tower: which words and neighbouring words
     a caption has, told from the picture's vector (SuperClass, arXiv 2411.03313); `labels` of them, those
-    that the most captions have.
+    that the most captions have. `segments` weighs a third, which records with segments teach: what each patch
+    shows, told from its features.
     """
 
     flip: float = 0.5
     shift: int = 6
     words: float = 0.0
     labels: int = 1000
+    segments: float = 0.0
 
 
 class ClipKind:
@@ -78,6 +82,11 @@ class ClipKind:
                 torch.manual_seed(seed)
                 head = nn.Linear(encoder.model.visual_projection.out_features, len(self._rarity))
             self.modules = {**self.modules, "words": head.to(encoder.model.device)}
+        self._patches = PatchLessons.of(pairs.segments, encoder) if task.segments > 0 else None
+        if self._patches is not None:
+            config: Any = encoder.model.config
+            patch_head = PatchHead(config.vision_config.hidden_size, len(self._patches.labels))
+            self.modules = {**self.modules, "segments": patch_head.to(encoder.model.device)}
         self.groups: Sequence[range] = (range(len(pairs)),)
 
     def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
@@ -87,19 +96,28 @@ class ClipKind:
         ids = torch.where(flipped[:, None, None], self._mirrored_ids[picked], self._ids[picked]).flatten(0, 1)
         rows = self._pairs.sides[picked].flatten()
         pictures = self._pictures[rows]
-        pictures = torch.where(flipped.repeat_interleave(2)[:, None, None, None], pictures.flip(-1), pictures)
-        pictures = shifted(pictures, self._task.shift, generator)
+        mirrored_sides = flipped.repeat_interleave(2)[:, None, None, None]
+        places = shifts(len(rows), self._task.shift, generator)
+        pictures = shifted(torch.where(mirrored_sides, pictures.flip(-1), pictures), places, self._task.shift)
         model: Any = self.encoder.model
-        seen = model.get_image_features(self.encoder.framing.normalised(pictures).to(model.device)).pooler_output
+        eyes = model.vision_model(self.encoder.framing.normalised(pictures).to(model.device))
+        seen = model.visual_projection(eyes.pooler_output)
         read = model.get_text_features(self._without_padding(ids).to(model.device)).pooler_output
         scale = model.logit_scale.exp().clamp_max(LARGEST_SCALE)
         similarities = scale * functional.normalize(seen, dim=-1) @ functional.normalize(read, dim=-1).T
         contrast = contrastive_loss(similarities.float(), partners(rows, ids).to(model.device))
-        parts = {"contrast": float(contrast.detach()), "scale": float(scale.detach())}
-        if self._task.words <= 0:
-            return Loss(total=contrast, parts=parts)
-        words = self._words_loss(seen, self._present[picked].flatten(0, 1))
-        return Loss(total=contrast + self._task.words * words, parts={**parts, "words": float(words.detach())})
+        total, parts = contrast, {"contrast": float(contrast.detach()), "scale": float(scale.detach())}
+        if self._task.words > 0:
+            words = self._words_loss(seen, self._present[picked].flatten(0, 1))
+            total, parts["words"] = total + self._task.words * words, float(words.detach())
+        if self._patches is not None:
+            known, numbers = self._patches.of_pictures(rows)
+            numbers = torch.where(mirrored_sides[known], numbers.flip(-1), numbers)
+            shares = self._patches.shares(rows[known], shifted(numbers, places[known], self._task.shift)[:, 0])
+            tokens = model.vision_model.post_layernorm(eyes.last_hidden_state[known, 1:])
+            segments = self.modules["segments"](tokens, shares.to(model.device))
+            total, parts["segments"] = total + self._task.segments * segments, float(segments.detach())
+        return Loss(total=total, parts=parts)
 
     def _words_loss(self, seen: Tensor, present: Tensor) -> Tensor:
         """Cross-entropy of the words told from pictures' vectors, (B, D), and those there, (B, labels) bool."""
@@ -169,16 +187,19 @@ def contrastive_loss(similarities: Tensor, fits: Tensor) -> Tensor:
     return (pictures + captions) / 2
 
 
-def shifted(pictures: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """Move each of (B, 3, S, S) pictures by up to `most` pixels each way, its edges repeated behind it."""
-    if most == 0:
+def shifts(count: int, most: int, generator: torch.Generator) -> Tensor:
+    """Draw how far pictures are moved down and to the right, (count, 2) from 0 to 2 · most."""
+    return (torch.rand(count, 2, generator=generator) * (2 * most + 1)).long()
+
+
+def shifted(pictures: Tensor, places: Tensor, most: int) -> Tensor:
+    """Move each of (B, C, S, S) uint8 pictures by as much as drawn, its edges repeated behind it."""
+    if most == 0 or len(pictures) == 0:
         return pictures
     side = pictures.shape[-1]
     padded = functional.pad(pictures.float(), [most] * 4, mode="replicate").to(torch.uint8)
-    draw = torch.rand(len(pictures), 2, generator=generator)
-    places = (draw * (2 * most + 1)).long().tolist()
-    cut = [one[:, top : top + side, left : left + side] for one, (top, left) in zip(padded, places, strict=True)]
-    return torch.stack(cut)
+    moved = zip(padded, places.tolist(), strict=True)
+    return torch.stack([one[:, top : top + side, left : left + side] for one, (top, left) in moved])
 
 
 def word_labels(captions: Sequence[str], count: int) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ from retouch.models.spec import PUBLISHED, ConditioningSpec
 from retouch.models.widen import as_editor
 from retouch.records.pair import Split
 from retouch.scenes.language import mirrored
-from retouch.training.cache import OnPrepared, PairTable, Preparation, joined, pair_tables, parted
+from retouch.training.cache import OnPrepared, PairTable, Preparation, joined, pair_tables, parted, renumbered
 from retouch.training.card import CardFacts, model_card
 from retouch.training.choices import Choices, Material
 from retouch.training.kind import Kind, Loss, Validation
@@ -28,9 +28,9 @@ from retouch.training.lora import add_lora, merged, write_lora
 from retouch.training.noising import Noising
 from retouch.training.places import placed
 from retouch.training.preview import Preview, sample_edits
-from retouch.training.region_head import RegionHead
 from retouch.training.settings import TrainSettings
 from retouch.training.start import INSTRUCTIONS, fresh_checkpoint, on_device, preparation_of, words_of
+from retouch.training.teachers import RegionHead, SegmentHead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,9 @@ class InstructTask:
     `minimum_snr` is γ of min-SNR weighting. Where the network answers with changes, a `balance` b weighs
     each sample by 1 / (b + mean squared change), so that small edits count as much as large ones.
     `regions` > 0 weighs a second loss: that the U-Net's features tell where the edit changes the picture
-    (see `RegionHead`). In a share `places` of the samples "at the left", or wherever the edit is, is added
-    to the instruction. `shown` held-out pairs are edited to be measured and looked at. `pooled` > 1 trains
+    (see `RegionHead`), `segments` > 0 a third, that they tell what the source shows (see `SegmentHead`), which
+    only records with segments teach. In a share `places` of the samples "at the left", or wherever the edit is,
+    is added to the instruction. `shown` held-out pairs are edited to be measured and looked at. `pooled` > 1 trains
     on means over so many cells each way, a smaller picture: the cheap first part of a training. With `lora`
     the U-Net's attention gets low-rank updates of that rank (and its first convolution is trained whole,
     where the start had no room for a source), and the text encoder stays.
@@ -59,6 +60,7 @@ class InstructTask:
     minimum_snr: float | None = None
     balance: float | None = None
     regions: float = 0.0
+    segments: float = 0.0
     places: float = 0.0
     shown: int = 16
     train_text_encoder: bool = True
@@ -106,10 +108,23 @@ class InstructKind:
         self._regions = RegionHead(checkpoint.unet).to(checkpoint.device) if task.regions else None
         if self._regions is not None:
             self.modules = {**self.modules, "regions": self._regions}
+        self._things = tuple(dict.fromkeys(chain.from_iterable(table.things for table in tables)))
+        self._segments = self._segment_head() if task.segments else None
+        if self._segments is not None:
+            self.modules = {**self.modules, "segments": self._segments}
         ends = list(accumulate(map(len, tables)))
         self.groups: Sequence[range] = tuple(
             range(end - len(table), end) for table, end in zip(tables, ends, strict=True)
         )
+
+    def _segment_head(self) -> SegmentHead:
+        """Kinds of things weigh by the inverse root of how many cells show them."""
+        if not self._things:
+            raise SettingsError("The records have no segments to teach; leave segments out, or make rooms anew.")
+        numbers = [renumbered(table.segments, table.things, self._things).flatten() for table in self._tables]
+        shown = torch.bincount(torch.cat(numbers), minlength=len(self._things) + 1)[1:]
+        weights = shown.float().clamp_min(1).rsqrt()
+        return SegmentHead(self.checkpoint.unet, weights / weights.mean()).to(self.checkpoint.device)
 
     def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
         """Return the weighted squared error of the answer: ε or v, as the scheduler says, or the clean change."""
@@ -187,6 +202,11 @@ class InstructKind:
             regions = self._regions(changed)
             total = total + self._task.regions * regions
             parts["regions"] = float(regions.detach())
+        if self._segments is not None:
+            shown = renumbered(table.segments[picked], table.things, self._things)
+            segments = self._segments(self._pooled_numbers(_mirrored(shown, side)).to(unet.device))
+            total = total + self._task.segments * segments
+            parts["segments"] = float(segments.detach())
         return Loss(total=total, parts=parts)
 
     def _weights(self, times: Tensor, target: Tensor) -> Tensor:
@@ -209,6 +229,10 @@ class InstructKind:
 
     def _pooled(self, cells: Tensor) -> Tensor:
         return functional.avg_pool2d(cells, self._task.pooled) if self._task.pooled > 1 else cells
+
+    def _pooled_numbers(self, cells: Tensor) -> Tensor:
+        middle = self._task.pooled // 2
+        return cells[:, middle :: self._task.pooled, middle :: self._task.pooled]
 
     def _dropped(self, source: Tensor, ids: Tensor, generator: torch.Generator, share: float) -> tuple[Tensor, Tensor]:
         draw = torch.rand(len(source), generator=generator)
@@ -236,7 +260,10 @@ def _spaced(table: PairTable, count: int) -> Tensor:
 
 
 def _mirrored_cells(changed: Tensor, side: Tensor) -> Tensor:
-    cells = changed.float() / 255
+    return _mirrored(changed.float() / 255, side)
+
+
+def _mirrored(cells: Tensor, side: Tensor) -> Tensor:
     return torch.where(side[:, None, None] == 1, cells.flip(-1), cells)
 
 
@@ -247,10 +274,10 @@ class InstructRecipe:
     `data` are folders of the train split, `held_out` of the validation split; without the latter every
     `validation_every`-th source picture of the train split is held out. `base` is whatever `models.load`
     takes, of 4 or 8 channels; where it is None, a tokenizer of `vocabulary` pieces is learned from the
-    records' words and `texts`, `vae` names the autoencoder's folder, and `spec` is needed. With a base,
-    `spec` overrides its own. `cache` keeps latents between runs, None encodes at every step; `size` is the
-    longest side in pixels that pictures are trained at, the spec's own where it is None; `notes` go into the
-    model card.
+    records' words and `texts`, or taken with its text encoder from the folder `reader` (see `kinds.reader`);
+    `vae` names the autoencoder's folder, and `spec` is needed. With a base, `spec` overrides its own. `cache`
+    keeps latents between runs, None encodes at every step; `size` is the longest side in pixels that pictures
+    are trained at, the spec's own where it is None; `notes` go into the model card.
     """
 
     data: Sequence[Path]
@@ -260,6 +287,7 @@ class InstructRecipe:
     spec: ConditioningSpec | None = None
     vae: Path | None = None
     base: str | Path | None = None
+    reader: Path | None = None
     texts: Callable[[], Iterable[str]] = list
     notes: Sequence[str] = ()
     vocabulary: int = 2500
@@ -311,6 +339,7 @@ class InstructRecipe:
             texts=chain(self.texts(), words_of(self.data, INSTRUCTIONS)),
             vocabulary=self.vocabulary,
             seed=self.settings.seed,
+            reader=self.reader,
         )
 
 
