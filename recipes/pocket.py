@@ -114,7 +114,7 @@ def instruct(data: Path, out: Path) -> InstructRecipe:
         held_out=(data / "rooms-validation", data / "photos-validation"),
         cache=out / "latents",
         vae=out / "vae" / "model",
-        reader=out / "reader" / "model",
+        text_encoder=out / "reader" / "model",
         spec=SPEC,
         notes=_NOTES,
         task=InstructTask(flip=0.5, noise_bias=3.0, balance=0.1, regions=0.5, segments=0.3, train_text_encoder=False),
@@ -156,20 +156,19 @@ def clip(data: Path, out: Path) -> ClipRecipe:
 
 
 def generate(data: Path, out: Path) -> GenerateRecipe:
-    """Text to image: a 4-channel U-Net of 4.2M parameters and its text encoder, beside the pocket autoencoder."""
+    """Text to image: a 4-channel U-Net of 4.2M parameters on what the CLIP model's text tower reads."""
     return GenerateRecipe(
         data=(data / "rooms", data / "photos"),
         held_out=(data / "rooms-validation", data / "photos-validation"),
         cache=out / "latents",
         vae=out / "vae" / "model",
+        text_encoder=out / "clip" / "model",
         spec=GENERATE_SPEC,
-        texts=_language,
-        vocabulary=2_000,
         notes=_NOTES,
-        task=GenerateTask(flip=0.0, noise_bias=0.5),
+        task=GenerateTask(noise_bias=0.5, train_text_encoder=False),
         architecture=SMALL,
         settings=TrainSettings(
-            steps=20_000, batch_size=32, learning_rate=4e-4, warmup=200, cooldown=3_000, ema_decay=0.998
+            steps=20_000, batch_size=16, learning_rate=5e-4, warmup=200, cooldown=3_000, ema_decay=0.998
         ),
     )
 
@@ -182,7 +181,7 @@ def controlnet(data: Path, out: Path) -> ControlNetRecipe:
         base=out / "generate" / "model",
         cache=out / "latents",
         notes=_NOTES,
-        task=ControlNetTask(flip=0.0, channels=(8, 16, 32, 64)),
+        task=ControlNetTask(channels=(8, 16, 32, 64)),
         settings=TrainSettings(
             steps=6_000, batch_size=16, learning_rate=3e-4, warmup=200, cooldown=1_000, ema_decay=0.998
         ),

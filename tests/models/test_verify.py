@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from retouch.models.clip import TINY_CLIP, random_clip, save_clip
+from retouch.models.control import control_of, save_control
 from retouch.models.save import save
 from retouch.models.verify import verify
 
 if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
+
     from retouch.models.checkpoint import Checkpoint
 
 
@@ -37,3 +41,18 @@ def test_a_model_that_cannot_be_loaded(tmp_path: Path) -> None:
     assert not report.sound
     assert report.components == ()
     assert "model_index.json" in report.problems[0]
+
+
+def test_networks_that_stand_alone_are_told_apart_and_checked(
+    make_tiny: Callable[..., "Checkpoint"], tiny_tokenizer: "CLIPTokenizer", tmp_path: Path
+) -> None:
+    save_control(control_of(make_tiny(kind="generate"), channels=(4, 8), seed=0), tmp_path / "control")
+    save_clip(random_clip(TINY_CLIP, tiny_tokenizer), tmp_path / "clip")
+    assert verify(tmp_path / "control").kind == "controlnet"
+    assert verify(tmp_path / "clip").kind == "clip"
+    (tmp_path / "clip" / "model.safetensors").write_bytes(b"cut")
+    report = verify(tmp_path / "clip")
+    assert (report.sound, len(report.problems)) == (False, 1)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.json").write_text('{"model_type": "resnet"}')
+    assert "model_index.json" in verify(tmp_path / "other").problems[0]

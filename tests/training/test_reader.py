@@ -66,11 +66,11 @@ def test_an_editor_begins_with_its_reader(texts: Path, tmp_path: Path, tiny_chec
     kind = recipe(texts).build(torch.device("cpu"))
     kind.export(tmp_path / "reader", steps=0, figures={})
     spec, vae = tiny_checkpoint.spec, tiny_folder / "vae"
-    begun = fresh_checkpoint(TINY, vae=vae, spec=spec, texts=[], vocabulary=0, seed=0, reader=tmp_path / "reader")
+    begun = fresh_checkpoint(TINY, vae=vae, spec=spec, texts=[], vocabulary=0, seed=0, text_encoder=tmp_path / "reader")
     weights = begun.text_encoder.state_dict()
     assert all(torch.equal(weights[name], value) for name, value in kind.modules["text_encoder"].state_dict().items())
-    with pytest.raises(ModelError, match="holds no text_encoder of a reader"):
-        fresh_checkpoint(TINY, vae=vae, spec=spec, texts=[], vocabulary=0, seed=0, reader=tmp_path)
+    with pytest.raises(ModelError, match="holds no tokenizer; train a reader"):
+        fresh_checkpoint(TINY, vae=vae, spec=spec, texts=[], vocabulary=0, seed=0, text_encoder=tmp_path)
 
 
 def test_too_few_texts_are_refused(tmp_path: Path) -> None:

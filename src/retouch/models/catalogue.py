@@ -10,6 +10,7 @@ from huggingface_hub.errors import CacheNotFound
 
 from retouch.models.pocket import POCKET, find_pocket, members
 from retouch.models.save import PIPELINES
+from retouch.models.single import single_kind
 
 Place = Literal["package", "cache", "hub"]
 
@@ -80,7 +81,9 @@ def _cached() -> tuple[CatalogueEntry, ...]:
 
 
 def _kind_of_folder(folder: Path) -> str:
-    """The kind by the pipeline's name, without opening any weights."""
+    """The kind by the pipeline's name, or the network's where it stands alone, without opening any weights."""
+    if not (folder / "model_index.json").is_file():
+        return single_kind(folder) or "unreadable"
     try:
         name = json.loads((folder / "model_index.json").read_text(encoding="utf-8")).get("_class_name", "")
     except (OSError, ValueError, AttributeError):

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from retouch.core.errors import ModelError, OutputError
-from retouch.models.pocket import CLIP_MEMBER, POCKET, find_clip_member
+from retouch.models.pocket import CLIP_MEMBER, POCKET, find_pocket
 from retouch.models.quiet import quiet_libraries
 from retouch.models.save import Storage
 from retouch.models.sources import download
@@ -213,7 +213,7 @@ def save_clip(encoder: DualEncoder, folder: Path, *, storage: Storage = "float16
 
 def _found(source: str) -> Path:
     if source in (POCKET, f"{POCKET}/{CLIP_MEMBER}"):
-        return find_clip_member()
+        return find_pocket(CLIP_MEMBER)
     folder = Path(source).expanduser()
     return folder if folder.is_dir() else download(source, None, list(_PATTERNS))
 

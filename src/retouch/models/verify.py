@@ -1,5 +1,6 @@
 """Check a model without using it: complete, loadable, finite, and of one kind."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from torch import nn
 
 from retouch.core.errors import ModelError
 from retouch.models.load import load
+from retouch.models.single import SingleKind, load_single, single_folder, single_kind
 from retouch.models.spec import ConditioningSpec, Kind
 
 
@@ -26,7 +28,7 @@ class Report:
     """What `verify` found; a model is sound when there are no `problems`."""
 
     source: str
-    kind: Kind | None
+    kind: Kind | SingleKind | None
     spec: ConditioningSpec | None
     components: tuple[ComponentReport, ...]
     problems: tuple[str, ...]
@@ -45,12 +47,15 @@ class Report:
 def verify(
     source: str | Path, *, revision: str | None = None, variant: str | None = None, tokenizer: str | None = None
 ) -> Report:
-    """Load the model that `source` names and report on it; what is wrong comes back, nothing is raised."""
+    """Load the model that `source` names and report on it; what is wrong comes back, nothing is raised.
+
+    It is a whole model, or a folder of one network alone: an encoder, a ControlNet or a writer.
+    """
     try:
-        checkpoint = load(source, revision=revision, variant=variant, tokenizer=tokenizer)
+        kind, spec, modules = _loaded(source, revision=revision, variant=variant, tokenizer=tokenizer)
     except ModelError as error:
         return Report(source=str(source), kind=None, spec=None, components=(), problems=(str(error),))
-    components = tuple(_report(name, module) for name, module in checkpoint.modules.items())
+    components = tuple(_report(name, module) for name, module in modules.items())
     problems = tuple(
         f"The {component.name} has {component.not_finite} weights that are no finite numbers; restore it."
         for component in components
@@ -58,11 +63,22 @@ def verify(
     )
     return Report(
         source=str(source),
-        kind=checkpoint.kind,
-        spec=checkpoint.spec,
+        kind=kind,
+        spec=spec,
         components=components,
         problems=problems,
     )
+
+
+def _loaded(
+    source: str | Path, *, revision: str | None, variant: str | None, tokenizer: str | None
+) -> tuple[Kind | SingleKind, ConditioningSpec | None, Mapping[str, nn.Module]]:
+    alone = single_folder(source)
+    kind = None if alone is None else single_kind(alone)
+    if alone is not None and kind is not None:
+        return kind, None, {kind: load_single(kind, alone)}
+    checkpoint = load(source, revision=revision, variant=variant, tokenizer=tokenizer)
+    return checkpoint.kind, checkpoint.spec, checkpoint.modules
 
 
 def _report(name: str, module: nn.Module) -> ComponentReport:

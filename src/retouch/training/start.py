@@ -36,23 +36,26 @@ def fresh_checkpoint(
     texts: Iterable[str],
     vocabulary: int,
     seed: int,
-    reader: Path | None = None,
+    text_encoder: Path | None = None,
 ) -> Checkpoint:
     """A random checkpoint of `spec.kind` beside a trained autoencoder, its tokenizer learned from `texts`.
 
-    Text encoder and tokenizer are those of `reader` where that folder is given. Raises ModelError where the
-    autoencoder's folder or the spec is not given, or the reader's folder does not hold both.
+    Text encoder and tokenizer are those of the folder `text_encoder` where it is given: a reader's or a CLIP
+    model's. Raises ModelError where the autoencoder's folder or the spec is not given, or where that folder does
+    not hold both, or not of the architecture's width.
     """
     if vae is None or spec is None:
         raise ModelError(
             "The recipe names no checkpoint to start from, and not both an autoencoder and a spec to begin anew; "
             "give a base, or vae and spec."
         )
-    encoder = None if reader is None else _opened(CLIPTextModel, reader, "text_encoder")
-    if reader is None:
+    encoder = None
+    if text_encoder is None:
         tokenizer = train_tokenizer(texts, vocabulary=vocabulary, length=architecture.text_length)
     else:
-        tokenizer = _opened(CLIPTokenizer, reader, "tokenizer")
+        tokenizer = _opened(CLIPTokenizer, text_encoder, "tokenizer")
+        encoder = _opened(CLIPTextModel, text_encoder, "text_encoder").float()
+        _check_width(encoder, architecture, text_encoder)
     fresh = random_checkpoint(
         architecture, tokenizer, kind=spec.kind, spec=spec, schedule=ZERO_TERMINAL_SCHEDULE, seed=seed
     )
@@ -60,14 +63,24 @@ def fresh_checkpoint(
     return replace(fresh, vae=trained, text_encoder=encoder or fresh.text_encoder, source="recipe")
 
 
-def _opened(part: type[Part], reader: Path, name: str) -> Part:
-    """The tokenizer or the text encoder of a reader's folder."""
+def _opened(part: type[Part], folder: Path, name: str) -> Part:
+    """The tokenizer or the text encoder of a reader's folder, which has one for each, or of a CLIP model's."""
     found: Any = part
+    place = folder / name if (folder / name).is_dir() else folder
     try:
         with quiet_libraries():
-            return found.from_pretrained(reader / name, local_files_only=True)
+            return found.from_pretrained(place, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise ModelError(f"{reader} holds no {name} of a reader; train one (kind reader), or name none.") from error
+        raise ModelError(f"{folder} holds no {name}; train a reader or a CLIP there first, or name none.") from error
+
+
+def _check_width(encoder: CLIPTextModel, architecture: Architecture, folder: Path) -> None:
+    width = encoder.config.hidden_size
+    if width != architecture.text_width:
+        raise ModelError(
+            f"The text encoder of {folder} is {width} wide, and the U-Net to be reads {architecture.text_width}; "
+            "give an architecture of that text width."
+        )
 
 
 def on_device(checkpoint: Checkpoint, device: torch.device) -> None:

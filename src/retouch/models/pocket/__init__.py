@@ -11,7 +11,7 @@ POCKET = "pocket"
 DEFAULT_MEMBER = "instruct"
 
 CLIP_MEMBER = "clip"
-"""The member that is no pipeline but an encoder of texts and pictures, in transformers layout."""
+"""The encoder of texts and pictures."""
 
 
 def members() -> tuple[str, ...]:
@@ -19,7 +19,7 @@ def members() -> tuple[str, ...]:
     root = _weights_root()
     if not root.is_dir():
         return ()
-    return tuple(sorted(entry.name for entry in root.iterdir() if (entry / "model_index.json").is_file()))
+    return tuple(sorted(entry.name for entry in root.iterdir() if _is_member(entry)))
 
 
 def find_pocket(member: str = DEFAULT_MEMBER) -> Path:
@@ -29,7 +29,7 @@ def find_pocket(member: str = DEFAULT_MEMBER) -> Path:
         ModelError: the member is not in this installation.
     """
     folder = _weights_root() / member
-    if any((folder / file).is_file() for file in ("model_index.json", "config.json")):
+    if _is_member(folder):
         return folder
     present = ", ".join(members()) or "none"
     raise ModelError(
@@ -38,18 +38,8 @@ def find_pocket(member: str = DEFAULT_MEMBER) -> Path:
     )
 
 
-def find_clip_member() -> Path:
-    """The folder of the family's encoder, in transformers layout.
-
-    Raises:
-        ModelError: it is not in this installation.
-    """
-    folder = _weights_root() / CLIP_MEMBER
-    if (folder / "config.json").is_file():
-        return folder
-    raise ModelError(
-        f"The pocket model '{CLIP_MEMBER}' is not in this installation; name a CLIP model's folder or a hub id."
-    )
+def _is_member(folder: Path) -> bool:
+    return any((folder / file).is_file() for file in ("model_index.json", "config.json"))
 
 
 def _weights_root() -> Path:

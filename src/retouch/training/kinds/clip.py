@@ -148,6 +148,9 @@ class ClipKind:
             data=[f"both sides of {len(self._pairs)} pairs of the train split", *self._data],
             training={"optimiser steps": steps, **asdict(self._task)},
             figures=figures,
+            library="transformers",
+            task="zero-shot-image-classification",
+            tags=("clip", "image-text-retrieval", "retouch"),
         )
         save_clip(self.encoder, folder, card=model_card(card))
 

@@ -140,6 +140,8 @@ class ControlNetKind:
             data=[f"{len(self._table)} pictures of the train split with their captions", *self._data],
             training={"base": Path(self.checkpoint.source).name, "optimiser steps": steps, **asdict(self._task)},
             figures=figures,
+            task="text-to-image",
+            tags=("controlnet", "canny", "retouch"),
         )
         save_control(self.network, folder, card=model_card(card))
 

@@ -111,6 +111,8 @@ class GenerateKind:
             data=[f"{len(self._table)} pictures of the train split with their captions", *self._data],
             training={"optimiser steps": steps, **asdict(self._task)},
             figures=figures,
+            task="text-to-image",
+            tags=("text-to-image", "retouch"),
         )
         save(self.checkpoint, folder, storage="float16", card=model_card(card))
 
@@ -145,10 +147,10 @@ class GenerateRecipe:
     `data` are folders of the train split, `held_out` of the validation split; without the latter the
     pairs of every `validation_every`-th source picture are held out. `base` is whatever `models.load` takes, of
     kind "generate"; where it is None, a tokenizer of `vocabulary` pieces is learned from the records'
-    captions and `texts`, `vae` names the autoencoder's folder, and `spec` is needed. With a base, `spec`
-    overrides its own. `cache` keeps latents between runs, None encodes at every step; `size` is
-    the longest side in pixels that pictures are trained at, the base's own where it is None; `notes` go into
-    the model card.
+    captions and `texts`, or taken with its text encoder from the folder `text_encoder` (a CLIP model's, say);
+    `vae` names the autoencoder's folder, and `spec` is needed. With a base, `spec` overrides its own. `cache`
+    keeps latents between runs, None encodes at every step; `size` is the longest side in pixels that pictures
+    are trained at, the base's own where it is None; `notes` go into the model card.
     """
 
     data: Sequence[Path]
@@ -158,6 +160,7 @@ class GenerateRecipe:
     spec: ConditioningSpec | None = None
     vae: Path | None = None
     base: str | Path | None = None
+    text_encoder: Path | None = None
     texts: Callable[[], Iterable[str]] = list
     notes: Sequence[str] = ()
     vocabulary: int = 2500
@@ -199,6 +202,7 @@ class GenerateRecipe:
             texts=chain(self.texts(), words_of(self.data, CAPTIONS)),
             vocabulary=self.vocabulary,
             seed=self.settings.seed,
+            text_encoder=self.text_encoder,
         )
 
 

@@ -274,7 +274,7 @@ class InstructRecipe:
     `data` are folders of the train split, `held_out` of the validation split; without the latter every
     `validation_every`-th source picture of the train split is held out. `base` is whatever `models.load`
     takes, of 4 or 8 channels; where it is None, a tokenizer of `vocabulary` pieces is learned from the
-    records' words and `texts`, or taken with its text encoder from the folder `reader` (see `kinds.reader`);
+    records' words and `texts`, or taken from the folder `text_encoder` (see `kinds.reader`);
     `vae` names the autoencoder's folder, and `spec` is needed. With a base, `spec` overrides its own. `cache`
     keeps latents between runs, None encodes at every step; `size` is the longest side in pixels that pictures
     are trained at, the spec's own where it is None; `notes` go into the model card.
@@ -287,7 +287,7 @@ class InstructRecipe:
     spec: ConditioningSpec | None = None
     vae: Path | None = None
     base: str | Path | None = None
-    reader: Path | None = None
+    text_encoder: Path | None = None
     texts: Callable[[], Iterable[str]] = list
     notes: Sequence[str] = ()
     vocabulary: int = 2500
@@ -339,7 +339,7 @@ class InstructRecipe:
             texts=chain(self.texts(), words_of(self.data, INSTRUCTIONS)),
             vocabulary=self.vocabulary,
             seed=self.settings.seed,
-            reader=self.reader,
+            text_encoder=self.text_encoder,
         )
 
 

@@ -98,6 +98,7 @@ class ReaderKind:
             training={"optimiser steps": steps, **asdict(self._task)},
             figures=figures,
             library="transformers",
+            task="feature-extraction",
             tags=("feature-extraction", "retouch"),
         )
         with quiet_libraries():

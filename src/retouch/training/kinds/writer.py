@@ -107,6 +107,7 @@ class WriterKind:
             training={"optimiser steps": steps, "loss": "on the completion's tokens alone", **asdict(self._task)},
             figures=figures,
             library="transformers",
+            task="text-generation",
             tags=("text-generation", "instruct-pix2pix", "retouch"),
         )
         plain = copy.deepcopy(self.model)
