@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from tests.cli.conftest import Command, Ran
+from tests.training.conftest import write_squares
 
 from retouch.records.shards import count_records
 
@@ -76,6 +77,19 @@ def test_pairs_of_photographs_need_photographs(command: Command, tmp_path: Path)
 def test_pairs_refuse_bad_settings(command: Command, tmp_path: Path, options: list[str], said: str) -> None:
     expect_error(command("data", "pairs", "-o", tmp_path / "out", *options), 2, said)
     assert not (tmp_path / "out").exists()
+
+
+def test_pairs_are_filtered_and_a_preset_keeps_to_its_encoder(command: Command, tmp_path: Path) -> None:
+    pairs = write_squares(tmp_path / "pairs", "train", 8)
+    ran = command("data", "filter", pairs, "--out", tmp_path / "kept", "--json")
+    assert ran.code == 0, ran.err
+    facts = json.loads(ran.out)
+    assert facts["pairs"] == 8
+    assert facts["kept"] == count_records(tmp_path / "kept")
+    ran = command("data", "filter", pairs, "--out", tmp_path / "other", "--encoder", "somebody/clip")
+    expect_error(ran, 2, "was chosen for pocket/clip")
+    expect_error(command("data", "filter", pairs, "--out", pairs), 6, "choose another folder")
+    expect_error(command("data", "filter", tmp_path / "none", "--out", tmp_path / "other"), 6, "holds no records")
 
 
 def test_models_are_listed_shown_and_verified(command: Command, tmp_path: Path, tiny_folder: Path) -> None:

@@ -41,7 +41,9 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Of everything random. (default: 0)")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Train a network: instruct, generate, controlnet, vae, clip or writer. Run the same command again to resume.
+    """Train a network: instruct, generate, controlnet, vae, clip, reader or writer.
+
+    Run the same command again to resume.
 
     Losses, validation figures and pictures go to TensorBoard files in the run's folder, the trained model to its
     folder `model`. Several processes share a run when started by torchrun or accelerate launch.

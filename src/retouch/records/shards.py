@@ -109,6 +109,14 @@ def read_records(
         yield PairRecord(**cast("dict[str, object]", row))  # type: ignore[arg-type]
 
 
+def read_shard(folder: Path, shard: ShardEntry) -> Iterator[PairRecord]:
+    """Read the records of one finished shard whole. Raises DataError where it is broken."""
+    for batch in _batches(folder / shard.file, list(COLUMNS)):
+        for row in batch.to_pylist():
+            cells = {name: cell_of(name, row.get(name)) for name in COLUMNS}
+            yield PairRecord(**cast("dict[str, object]", cells))  # type: ignore[arg-type]
+
+
 def read_columns(folder: Path, columns: Sequence[str], split: Split | None = None) -> Iterator[Mapping[str, Cell]]:
     """Read some columns of the finished records of `folder`, one mapping a record: light without images.
 
