@@ -62,23 +62,28 @@ def engine_factory(
     name: str, *, source: Path | None, split: str, seed: int, size: int, references: int = 0
 ) -> "EngineFactory":
     """What makes the engine called `name`, in this process and in workers; raises SettingsError."""
-    from retouch.records.pair import SPLITS
-
     if name not in ENGINES:
         raise SettingsError(f"The engine '{name}' is unknown; choose {' or '.join(ENGINES)}.")
-    if split not in SPLITS:
-        raise SettingsError(f"The split '{split}' is unknown; choose one of {', '.join(SPLITS)}.")
+    named = _split(split)
     if not 32 <= size <= 2048 or not 0 <= references <= 16:
         raise SettingsError(f"size {size} or references {references} is out of range; give 32 to 2048 and 0 to 16.")
     if name == "rooms":
         from retouch.datagen.rooms import RoomEngine
 
-        return partial(RoomEngine, seed=seed, split=cast("Split", split), size=size, references=references)
+        return partial(RoomEngine, seed=seed, split=named, size=size, references=references)
     if source is None:
         raise SettingsError("The engine photos needs pictures; name their folder with --source.")
     from retouch.datagen.photos.engine import photo_engine_factory
 
-    return photo_engine_factory(source, seed=seed, split=cast("Split", split), size=size)
+    return photo_engine_factory(source, seed=seed, split=named, size=size)
+
+
+def _split(name: str) -> "Split":
+    from retouch.records.pair import SPLITS
+
+    if name not in SPLITS:
+        raise SettingsError(f"The split '{name}' is unknown; choose one of {', '.join(SPLITS)}.")
+    return cast("Split", name)
 
 
 @app.command("filter")
@@ -121,6 +126,59 @@ def filter_folder(
         ("edit", "kept", "rejected"), [(kind, str(kept), str(out)) for kind, (kept, out) in summary.by_kind.items()]
     )
     say(f"{summary.folder} holds {summary.kept} of {summary.pairs} pairs; turned down: {reasons}")
+
+
+@app.command("import")
+def import_folder(
+    *,
+    source: Annotated[Path, typer.Argument(help="A folder of the layout.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of records.", show_default=False)],
+    layout: Annotated[str, typer.Option(help="image-folder or instruct-pix2pix.")] = "image-folder",
+    split: Annotated[str, typer.Option(help="train, validation or bench.")] = "train",
+    workers: Annotated[int, typer.Option(help="Processes; 0 does everything in this one.")] = 1,
+    json: options.Json = False,
+) -> None:
+    """Bring pairs of another layout into records; run the same command again to resume.
+
+    image-folder: pictures beside a metadata.jsonl that names them, as Hugging Face datasets read them.
+    instruct-pix2pix: the folders of InstructPix2Pix's own dataset, with its seeds.json.
+
+    [bold]Example[/bold]
+
+    retouch data import my-pairs --out runs/data/mine
+    """
+    from retouch.datagen.imported import import_engine_factory
+    from retouch.datagen.run import make_pairs
+
+    factory, count = import_engine_factory(source, layout=layout, split=_split(split))
+    with progress("importing pairs") as update:
+        summary = make_pairs(factory, count=count, out=out, workers=workers, on_progress=update)
+    if json:
+        say_json({"folder": str(summary.folder), "pairs": summary.pairs, "made": summary.made})
+        return
+    say(f"{summary.folder} holds {summary.pairs} pairs, {summary.made} of them new")
+
+
+@app.command("export")
+def export_folder(
+    *,
+    folder: Annotated[Path, typer.Argument(help="A folder of records.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The new folder.", show_default=False)],
+    layout: Annotated[str, typer.Option(help="image-folder or instruct-pix2pix.")] = "image-folder",
+) -> None:
+    """Write records in a layout that other tools read.
+
+    [bold]Examples[/bold]
+
+    retouch data export runs/data/rooms --out runs/rooms-folder
+
+    retouch data export runs/data/rooms --out runs/rooms-ip2p --layout instruct-pix2pix
+    """
+    from retouch.datagen.imported import export_pairs
+
+    with progress("exporting pairs") as update:
+        count = export_pairs(folder, out, layout=layout, on_progress=update)
+    say(f"Wrote {count} pairs to {out}")
 
 
 @app.command("show")

@@ -97,7 +97,9 @@ class _Judge:
     def failed(self, row: Mapping[str, object]) -> PairMeasure | None:
         """The measure that a scored record's columns fail first, None where it passes."""
         scores = cast("Mapping[str, float]", row["scores"])
-        similarities = {measure: scores[pair_protocol(measure, self.encoder)] for measure in MEASURES}
+        similarities: dict[PairMeasure, float] = {
+            measure: scores[pair_protocol(measure, self.encoder)] for measure in MEASURES
+        }
         return failed(similarities, self.thresholds, edited=row["source_caption"] != row["target_caption"])
 
 

@@ -1,0 +1,113 @@
+"""The layout of InstructPix2Pix's own dataset (arXiv 2211.09800): a folder a prompt, two JPEGs a seed."""
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from PIL import Image
+
+from retouch.core.errors import DataError
+from retouch.core.files import atomic_write
+from retouch.records.layouts.row import Row, first_text, inside, json_lines, json_object
+from retouch.records.pair import PairRecord
+from retouch.records.shards import count_records, read_records
+
+SEEDS, PROMPT, METADATA = "seeds.json", "prompt.json", "metadata.jsonl"
+_QUALITY = 95
+_PROTOCOL = "instruct-pix2pix/published"
+_SCORES = ("clip_sim_0", "clip_sim_1", "clip_sim_dir", "clip_sim_image")
+
+
+def read_instruct_pix2pix(folder: Path) -> list[Row]:
+    """The rows of a folder with a `seeds.json`, in its order.
+
+    A pair is `{seed}_0.jpg` and `{seed}_1.jpg`, beside `prompt.json`. Raises DataError where a file is missing or
+    broken.
+    """
+    rows = []
+    for name, seeds in _listed(folder / SEEDS):
+        place = inside(folder, name, str(folder / SEEDS))
+        told = json_object(_text(place / PROMPT), str(place / PROMPT))
+        instruction = first_text(told, ("edit",))
+        if not instruction:
+            raise DataError(f"{place / PROMPT} has no text under edit; give one.")
+        facts = _facts(place / METADATA)
+        for seed in seeds:
+            found = facts.get(seed, {})
+            rows.append(
+                Row(
+                    where=f"{name}/{seed}",
+                    source=inside(place, f"{seed}_0.jpg", str(folder / SEEDS)),
+                    target=inside(place, f"{seed}_1.jpg", str(folder / SEEDS)),
+                    instruction=instruction,
+                    source_caption=first_text(told, ("caption", "input")),
+                    target_caption=first_text(told, ("output",)),
+                    params={key: found[key] for key in ("p2p_threshold", "cfg_scale") if key in found},
+                    scores={f"{_PROTOCOL}/{key}": found[key] for key in _SCORES if key in found},
+                )
+            )
+    return rows
+
+
+def write_instruct_pix2pix(
+    records: Path, out: Path, *, on_progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> int:
+    """Write the pairs of a folder of records, one folder each and as JPEG; return how many.
+
+    `seeds.json` comes last: without it the folder is not finished. Raises DataError where there are no records,
+    OutputError where the folder cannot be written.
+    """
+    total, seeds = count_records(records), []
+    for number, record in enumerate(read_records(records)):
+        name = f"{number:07d}"
+        _write(record, out / name, number)
+        seeds.append([name, [str(number)]])
+        on_progress(number + 1, total)
+    atomic_write(out / SEEDS, json.dumps(seeds).encode())
+    return len(seeds)
+
+
+def _write(record: PairRecord, place: Path, seed: int) -> None:
+    for side, picture in enumerate((record.source_image, record.target_image)):
+        atomic_write(place / f"{seed}_{side}.jpg", _jpeg(picture))
+    told = {"caption": record.source_caption, "edit": record.edit_prompt, "output": record.target_caption}
+    atomic_write(place / PROMPT, json.dumps(told, ensure_ascii=False).encode())
+    scores = {key: record.scores.get(f"{_PROTOCOL}/{key}") for key in _SCORES}
+    facts = {"seed": seed} | {key: value for key, value in scores.items() if value is not None}
+    atomic_write(place / METADATA, (json.dumps(facts) + "\n").encode())
+
+
+def _jpeg(png: bytes) -> bytes:
+    stream = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
+        image.convert("RGB").save(stream, format="JPEG", quality=_QUALITY)
+    return stream.getvalue()
+
+
+def _listed(path: Path) -> list[tuple[str, list[str]]]:
+    try:
+        content = json.loads(_text(path))
+        return [(str(name), [str(seed) for seed in seeds]) for name, seeds in content]
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path} is no list of [folder, [seeds]]; restore it.") from error
+
+
+def _facts(path: Path) -> Mapping[str, Mapping[str, float]]:
+    """Numbers by seed; nothing where the file is not there, as in parts of the published set."""
+    if not path.is_file():
+        return {}
+    return {
+        str(content.get("seed")): {
+            key: float(value) for key, value in content.items() if isinstance(value, int | float) and key != "seed"
+        }
+        for _, content in json_lines(path)
+    }
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise DataError(f"{path} cannot be read ({reason}); give a folder of the layout that you named.") from error
