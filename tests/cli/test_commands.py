@@ -92,6 +92,21 @@ def test_pairs_are_filtered_and_a_preset_keeps_to_its_encoder(command: Command, 
     expect_error(command("data", "filter", tmp_path / "none", "--out", tmp_path / "other"), 6, "holds no records")
 
 
+def test_triples_are_written_by_rooms_and_by_the_pocket_writer(command: Command, tmp_path: Path) -> None:
+    ran = command("data", "write", "--count", 20, "--out", tmp_path / "rooms.jsonl", "--json")
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["triples"] == 20 == len((tmp_path / "rooms.jsonl").read_text().splitlines())
+    (tmp_path / "captions.txt").write_text("a living room with a green sofa\na study with a red chair\n")
+    options = ("--writer", "pocket", "--captions", tmp_path / "captions.txt")
+    ran = command("data", "write", *options, "--out", tmp_path / "pocket.jsonl", "--json")
+    assert ran.code == 0, ran.err
+    facts = json.loads(ran.out)
+    assert facts["captions"] == 2 == facts["triples"] + sum(facts["rejected"].values())
+    expect_error(command("data", "write", "--writer", "pocket", "--out", tmp_path / "a.jsonl"), 2, "needs captions")
+    expect_error(command("data", "write", *options[2:], "--out", tmp_path / "a.jsonl"), 2, "makes its own captions")
+    expect_error(command("data", "write", *options, "--sampling", "x", "--out", tmp_path / "a.jsonl"), 2, "unknown")
+
+
 def test_models_are_listed_shown_and_verified(command: Command, tmp_path: Path, tiny_folder: Path) -> None:
     assert "timbrooks/instruct-pix2pix" in command("models", "list").out
     assert isinstance(json.loads(command("models", "list", "--json").out), list)
