@@ -30,7 +30,7 @@ from retouch.training.settings import TrainSettings
 SPEC = ConditioningSpec(
     condition_scaled=True,
     denoises="change",
-    steps=20,
+    steps=4,
     scheduler="ddim",
     text_guidance=1.5,
     image_guidance=1.0,
