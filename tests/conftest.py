@@ -1,6 +1,7 @@
 """Fixtures shared by all tests: tiny checkpoints of the real classes, and a hub that is never asked."""
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from retouch.models.checkpoint import Checkpoint
 
 MakeCheckpoint = Callable[..., "Checkpoint"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Ctrl-C means something here and in child processes, though a shell's background job begins deaf to it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
