@@ -27,7 +27,8 @@ def run(name: str, kind: Any, *, sharded: bool, steps: int = 4, **changes: objec
 
 def toys() -> None:
     held = Parts(NetworkKind(), Processes(torch.device("cpu"))).parameters
-    print(sum(parameter.numel() for parameter in held.values()))
+    # In one piece: the processes share a pipe, and print would write the end of the line on its own.
+    sys.stdout.write(f"{sum(parameter.numel() for parameter in held.values())}\n")
     run("line", LineKind(noise=0.0), sharded=True, steps=8)
     run("line", LineKind(noise=0.0), sharded=True, steps=12)
     run("half", LineKind(), sharded=True, steps=30, precision="float16")

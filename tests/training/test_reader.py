@@ -69,7 +69,7 @@ def test_an_editor_begins_with_its_reader(texts: Path, tmp_path: Path, tiny_chec
     begun = fresh_checkpoint(TINY, vae=vae, spec=spec, texts=[], vocabulary=0, seed=0, text_encoder=tmp_path / "reader")
     weights = begun.text_encoder.state_dict()
     assert all(torch.equal(weights[name], value) for name, value in kind.modules["text_encoder"].state_dict().items())
-    with pytest.raises(ModelError, match="holds no (tokenizer|text_encoder); train a reader"):
+    with pytest.raises(ModelError, match=r"holds no (tokenizer|text_encoder); train a reader"):
         fresh_checkpoint(TINY, vae=vae, spec=spec, texts=[], vocabulary=0, seed=0, text_encoder=tmp_path)
 
 
