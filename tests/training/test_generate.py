@@ -102,7 +102,8 @@ def test_it_learns_and_exports_what_diffusers_opens(recipe: GenerateRecipe, tmp_
     kind.checkpoint.text_encoder.load_state_dict(loaded.text_encoder.state_dict())
     kind.checkpoint.vae.load_state_dict(loaded.vae.state_dict())
     (ours,), (theirs,) = (generate(one, ["a red square"], seeds=[1]) for one in (kind.checkpoint, loaded))
-    assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+    # The one in training attends by plain products, which round otherwise.
+    assert np.abs(np.asarray(ours, np.int16) - np.asarray(theirs, np.int16)).max() <= 1
     pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "run" / "model")
     assert int(pipeline.unet.config["in_channels"]) == 4
 

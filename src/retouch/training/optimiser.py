@@ -19,7 +19,7 @@ def make_optimiser(parameters: Iterable[nn.Parameter], settings: TrainSettings) 
         "weight_decay": settings.weight_decay,
     }
     if settings.optimiser == "adamw":
-        return torch.optim.AdamW(parameters, **options)
+        return torch.optim.AdamW(parameters, fused=True, **options)
     try:
         from bitsandbytes.optim import AdamW8bit  # pyright: ignore[reportMissingImports]
     except ImportError as error:

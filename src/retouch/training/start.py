@@ -16,6 +16,7 @@ from retouch.models.quiet import quiet_libraries
 from retouch.models.spec import ConditioningSpec
 from retouch.models.tokenizer import train_tokenizer
 from retouch.records.shards import read_columns
+from retouch.training.attending import AttendByLength
 from retouch.training.cache import OnPrepared, Preparation
 from retouch.training.optimiser import resolved
 from retouch.training.pictures import Sizes
@@ -84,9 +85,15 @@ def _check_width(encoder: CLIPTextModel, architecture: Architecture, folder: Pat
 
 
 def on_device(checkpoint: Checkpoint, device: torch.device) -> None:
-    """Bring a checkpoint's networks to `device`, the autoencoder with its channels last, which is faster."""
+    """Bring a checkpoint's networks to `device`, the autoencoder with its channels last, which is faster.
+
+    On a CPU the U-Net attends by plain matrix products over few tokens (see `AttendByLength`).
+    """
     for module in checkpoint.modules.values():
         module.to(device)
+    if device.type == "cpu":
+        processor: Any = AttendByLength()
+        checkpoint.unet.set_attn_processor(processor)
     vae: Any = checkpoint.vae
     vae.to(memory_format=torch.channels_last)
 

@@ -1,0 +1,17 @@
+"""`retouch data`: triples and pairs to learn from: written, made, filtered, brought in and out, looked at."""
+
+import typer
+
+from retouch.cli.data.exchange import export_folder, import_folder
+from retouch.cli.data.filter import filter_folder
+from retouch.cli.data.pairs import make
+from retouch.cli.data.show import show_pairs
+from retouch.cli.data.write import write
+
+app = typer.Typer(help="Write triples, make and filter pairs, bring them in and out.", rich_markup_mode="rich")
+app.command("write")(write)
+app.command("pairs")(make)
+app.command("filter")(filter_folder)
+app.command("import")(import_folder)
+app.command("export")(export_folder)
+app.command("show")(show_pairs)
