@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from retouch.conditioning.text import cut_text, encode_null_text, encode_text, text_length
+from retouch.conditioning.text import cut_text, encode_ids, encode_null_text, encode_text, text_length, token_ids
 
 if TYPE_CHECKING:
     from retouch.models.checkpoint import Checkpoint
@@ -50,5 +50,14 @@ def test_no_text_takes_the_form_of_the_spec(make_tiny: Callable[..., "Checkpoint
     checkpoint = make_tiny(null_text=null_text)
     null = encode_null_text(checkpoint)
     assert null.shape == (1, 16, 16)
-    empty = encode_text(checkpoint, [""]).features
+    with torch.no_grad():
+        empty = checkpoint.text_encoder(token_ids(checkpoint, [""])).last_hidden_state
     assert torch.equal(null, torch.zeros_like(empty) if null_text == "zeros" else empty)
+
+
+def test_only_texts_that_say_nothing_become_zeros(make_tiny: Callable[..., "Checkpoint"]) -> None:
+    checkpoint = make_tiny(null_text="zeros")
+    features = encode_ids(checkpoint, token_ids(checkpoint, ["", "make the sofa green"]))
+    assert not features[0].any()
+    assert features[1].any(dim=1).all()
+    assert features.requires_grad

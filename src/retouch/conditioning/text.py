@@ -20,15 +20,22 @@ class EncodedText:
 @torch.no_grad()
 def encode_text(checkpoint: Checkpoint, texts: Sequence[str]) -> EncodedText:
     """Encode `texts` as the checkpoint's U-Net reads them, padded or cut to its text length."""
-    identifiers = token_ids(checkpoint, texts).to(checkpoint.text_encoder.device)
-    features = checkpoint.text_encoder(identifiers).last_hidden_state
+    features = encode_ids(checkpoint, token_ids(checkpoint, texts))
     return EncodedText(features=features, cut=tuple(cut_text(checkpoint, text) for text in texts))
+
+
+def encode_ids(checkpoint: Checkpoint, ids: Tensor) -> Tensor:
+    """Encode token ids (B, L) to features (B, L, D), with gradients; empty texts in the spec's form of "no text"."""
+    features = checkpoint.text_encoder(ids.to(checkpoint.text_encoder.device)).last_hidden_state
+    if checkpoint.spec.null_text == "encoded-empty":
+        return features
+    said = (ids != token_ids(checkpoint, [""])).any(dim=1)
+    return features * said[:, None, None].to(features)
 
 
 def encode_null_text(checkpoint: Checkpoint) -> Tensor:
     """The features (1, L, D) that stand for "no text", in the form the checkpoint was trained with."""
-    features = encode_text(checkpoint, [""]).features
-    return torch.zeros_like(features) if checkpoint.spec.null_text == "zeros" else features
+    return encode_text(checkpoint, [""]).features
 
 
 def token_ids(checkpoint: Checkpoint, texts: Sequence[str]) -> Tensor:

@@ -14,7 +14,7 @@ from torch.nn import functional
 from retouch.conditioning.control import PictureControl, as_control, check_control
 from retouch.conditioning.generate import check_generate
 from retouch.conditioning.image import decode_latents, scaling_factor
-from retouch.conditioning.text import token_ids
+from retouch.conditioning.text import encode_ids, token_ids
 from retouch.core.edges import edges
 from retouch.core.images import load_image
 from retouch.editing.generate import generate_latents
@@ -161,7 +161,7 @@ class ControlNetKind:
         noise = torch.randn(clean.shape, generator=generator)
         times = self._noising.timesteps(len(picked), generator, bias=task.noise_bias)
         noisy, place = self._noising.noisy(clean, noise, times).to(unet.device), times.to(unet.device)
-        context = self.checkpoint.text_encoder(ids.to(unet.device)).last_hidden_state
+        context = encode_ids(self.checkpoint, ids)
         control = PictureControl(network=self.network, picture=table.edges(picked, side), scale=scale)
         extra = control.residuals(noisy, place, context)
         prediction = unet(noisy, place, context, return_dict=False, **extra)[0].float()

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from retouch.conditioning.generate import check_generate
 from retouch.conditioning.image import decode_latents, scaling_factor
-from retouch.conditioning.text import token_ids
+from retouch.conditioning.text import encode_ids, token_ids
 from retouch.editing.generate import generate_latents
 from retouch.models.architecture import POCKET, Architecture
 from retouch.models.checkpoint import Checkpoint
@@ -125,7 +125,7 @@ class GenerateKind:
         noise = torch.randn(clean.shape, generator=generator)
         times = self._noising.timesteps(len(picked), generator, bias=task.noise_bias)
         noisy = self._noising.noisy(clean, noise, times).to(unet.device)
-        context = self.checkpoint.text_encoder(ids.to(unet.device)).last_hidden_state
+        context = encode_ids(self.checkpoint, ids)
         prediction = unet(noisy, times.to(unet.device), context, return_dict=False)[0].float()
         wanted = self._noising.wanted(clean, noise, times).to(unet.device)
         error = functional.mse_loss(prediction, wanted, reduction="none").mean(dim=(1, 2, 3))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from retouch.conditioning.image import scaling_factor
-from retouch.conditioning.text import token_ids
+from retouch.conditioning.text import encode_ids, token_ids
 from retouch.core.errors import SettingsError
 from retouch.models.architecture import POCKET, Architecture
 from retouch.models.checkpoint import Checkpoint
@@ -189,7 +189,7 @@ class InstructKind:
         noise = torch.randn(target.shape, generator=generator)
         times = self._noising.timesteps(len(picked), generator, bias=self._task.noise_bias)
         noisy = self._noising.noisy(target, noise, times)
-        context = self.checkpoint.text_encoder(ids.to(unet.device)).last_hidden_state
+        context = encode_ids(self.checkpoint, ids)
         model_input = torch.cat([noisy, source], dim=1).to(unet.device)
         prediction = unet(model_input, times.to(unet.device), context, return_dict=False)[0].float()
         wanted = target if self._change else self._noising.wanted(target, noise, times)
