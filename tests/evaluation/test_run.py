@@ -12,6 +12,8 @@ from retouch.editing.editor import Editor
 from retouch.evaluation.bench import evaluate_editor
 from retouch.evaluation.contestants import Edits, ReturnsSource, RoundTrip
 from retouch.evaluation.run import evaluate
+from retouch.metrics.clip import Encoder
+from retouch.models.clip import load_clip
 from retouch.records.pair import PairRecord
 from retouch.records.shards import open_writer
 
@@ -104,3 +106,29 @@ def test_a_real_editor_is_set_beside_its_baselines(pairs: Path, tmp_path: Path, 
     assert [score.contestant for score in summary.scores] == ["source", "round-trip", "untrained", "model"]
     output = np.array(Image.open(tmp_path / "out" / "pictures" / "model" / "case-0.png"))
     assert output.shape == (64, 64, 3)
+
+
+def test_additions_are_judged_by_what_clip_sees_and_by_what_changed(tmp_path: Path) -> None:
+    with open_writer(tmp_path / "pairs", engine="squares", settings={}) as writer:
+        writer.write([record(0, "add")], first_unit=0, units=1)
+    slightly = np.asarray(picture(RED)) + np.array([0, 6, 0])
+    answers = {
+        "added": picture(GREEN),
+        "touched": Image.fromarray(slightly.astype(np.uint8)),
+        "noise": Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)),
+    }
+    contestants = [Edits(name, lambda *_, picture=picture: picture) for name, picture in answers.items()]
+    summary = evaluate(
+        contestants,
+        tmp_path / "pairs",
+        tmp_path / "out",
+        round_trip=lambda source: source,
+        materials=None,
+        encoder=Encoder(load_clip("pocket/clip")),
+    )
+    assert {score.contestant: score.lines[0].success for score in summary.scores} == {
+        "added": 1,
+        "touched": 0,
+        "noise": 0,
+    }
+    assert "by CLIP" in (tmp_path / "out" / "report.md").read_text()

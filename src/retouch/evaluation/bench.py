@@ -18,8 +18,10 @@ from retouch.editing.editor import Editor
 from retouch.evaluation.contestants import Edits, ReturnsSource, RoundTrip
 from retouch.evaluation.report import Summary
 from retouch.evaluation.run import Contestant, Progress, evaluate
+from retouch.metrics.clip import Encoder
 from retouch.metrics.material import WEIGHTS, MaterialJudge
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.clip import load_clip
 
 UNTRAINED_LIMIT = 40
 """Records put to the untrained model: its figures are near zero, its cost is the model's."""
@@ -38,7 +40,7 @@ def evaluate_editor(
 ) -> Summary:
     """Judge `editor` and its three baselines on the bench records in `pairs`; see `evaluation.run.evaluate`.
 
-    `steps` overrides the model's own number of steps.
+    `steps` overrides the model's own number of steps. The pocket CLIP judges additions and replacements.
     """
     round_trip = _round_trip(editor.checkpoint)
     untrained = Editor(_untrained(editor.checkpoint))
@@ -54,6 +56,7 @@ def evaluate_editor(
         out,
         round_trip=round_trip,
         materials=MaterialJudge.load() if WEIGHTS.is_file() else None,
+        encoder=Encoder(load_clip("pocket/clip")),
         limit=limit,
         seed=seed,
         on_progress=on_progress,

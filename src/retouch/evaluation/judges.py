@@ -6,9 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from retouch.metrics.clip import Encoder
 from retouch.metrics.colour import mean_colour_difference, pixel_difference
 from retouch.metrics.fidelity import nearer_to, psnr
 from retouch.metrics.material import MaterialJudge
+from retouch.metrics.region_clip import region_likeness
+
+_VISIBLE = 8.0
+"""Mean ΔE2000 of a region that changed: additions and replacements have 9 and more, a round trip 7 and less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +50,8 @@ class Judge:
     judge: Callable[[Case], Verdict]
 
 
-def judges(materials: MaterialJudge | None) -> dict[str, Judge]:
-    """Return the judges by kind of edit; without a material judge that kind is judged as removals are."""
+def judges(materials: MaterialJudge | None, encoder: Encoder | None = None) -> dict[str, Judge]:
+    """Return the judges by kind of edit; what has no judge or encoder of its own is judged as removals are."""
     table = {
         "recolour": Judge(measure="ΔE2000 of mean colour in the object < 12", goal=0.80, judge=_colour(12)),
         "remove": replace(_NEARER, goal=0.80),
@@ -65,6 +70,10 @@ def judges(materials: MaterialJudge | None) -> dict[str, Judge]:
     if materials is not None:
         table["material"] = Judge(
             measure="the classifier names the asked material", goal=0.70, judge=_material(materials)
+        )
+    if encoder is not None:
+        table["add"] = table["replace"] = Judge(
+            measure="nearer to the target by CLIP, and the region changed", goal=0.70, judge=_seen(encoder)
         )
     return table
 
@@ -103,6 +112,17 @@ def _nearer(case: Case) -> Verdict:
 
 
 _NEARER = Judge(measure="nearer to the target than to the source", goal=None, judge=_nearer)
+
+
+def _seen(encoder: Encoder) -> Callable[[Case], Verdict]:
+    """As `_nearer`, of what CLIP sees in the region, whose pixels must have changed by more than blur does."""
+
+    def judge(case: Case) -> Verdict:
+        wanted, given, between = region_likeness(case.output, case.target, case.source, case.changed, encoder)
+        changed = pixel_difference(case.output, case.source, case.changed) >= _VISIBLE
+        return Verdict(success=changed and wanted > max(given, between), figure=wanted - given)
+
+    return judge
 
 
 def _unchanged(case: Case) -> Verdict:

@@ -15,6 +15,7 @@ from retouch.core.errors import Cancelled, DataError
 from retouch.core.files import atomic_write
 from retouch.evaluation.judges import Case, Judge, judges, psnr_outside
 from retouch.evaluation.report import Outcome, Summary, summarise
+from retouch.metrics.clip import Encoder
 from retouch.metrics.material import MaterialJudge
 from retouch.records.pair import PairRecord, Split
 from retouch.records.shards import read_records
@@ -50,6 +51,7 @@ def evaluate(
     *,
     round_trip: Callable[[Picture], Picture],
     materials: MaterialJudge | None,
+    encoder: Encoder | None = None,
     split: Split = "bench",
     limit: int | None = None,
     seed: int = 0,
@@ -61,9 +63,11 @@ def evaluate(
     `out` gets `outcomes-<contestant>.jsonl`, appended edit by edit and taken up again by a later run of
     the same records and seed, the outputs as PNG under `pictures/`, and `report.json` and `report.md`.
     `round_trip` takes a picture through the model's autoencoder and back; null edits are measured
-    against it. Raises DataError where there are no records, Cancelled when interrupted.
+    against it. `materials` and `encoder` judge what they are there for.
+
+    Raises DataError where there are no records, Cancelled when interrupted.
     """
-    table = judges(materials)
+    table = judges(materials, encoder)
     records = [record for record in read_records(pairs, split=split) if record.kind in table][:limit]
     if not records:
         raise DataError(f"{pairs} holds no record of the split '{split}' that can be judged; make pairs there first.")

@@ -1,0 +1,45 @@
+"""A region as CLIP sees it: the square it is cut by, and known likenesses."""
+
+import numpy as np
+import pytest
+
+from retouch.metrics.clip import Encoder
+from retouch.metrics.region_clip import region_likeness, region_square
+from retouch.models.clip import load_clip
+
+
+def masked(height: int, width: int, box: tuple[int, int, int, int]) -> np.ndarray:
+    mask = np.zeros((height, width), dtype=bool)
+    left, top, right, bottom = box
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("box", "square"),
+    [
+        ((100, 100, 140, 120), (95, 85, 145, 135)),
+        ((0, 0, 40, 40), (0, 0, 50, 50)),
+        ((250, 250, 256, 256), (224, 224, 256, 256)),
+        ((0, 0, 256, 256), (0, 0, 256, 256)),
+        ((5, 5, 5, 5), (0, 0, 256, 256)),
+    ],
+)
+def test_the_square_holds_the_mask_and_lies_in_the_picture(
+    box: tuple[int, int, int, int], square: tuple[int, int, int, int]
+) -> None:
+    assert region_square(masked(256, 256, box)) == square
+
+
+def test_what_happens_outside_the_region_is_not_seen() -> None:
+    encoder = Encoder(load_clip("pocket/clip"))
+    generator = np.random.default_rng(0)
+    source, target = generator.integers(0, 256, (2, 128, 128, 3)).astype(np.uint8)
+    mask = masked(128, 128, (40, 40, 70, 70))
+    left, top, right, bottom = region_square(mask)
+    output = source.copy()
+    output[top:bottom, left:right] = target[top:bottom, left:right]
+    wanted, given, between = region_likeness(output, target, source, mask, encoder)
+    assert wanted == pytest.approx(1, abs=1e-5)
+    assert given == pytest.approx(between, abs=1e-5)
+    assert given < 0.999
