@@ -62,16 +62,26 @@ def read_manifest(folder: Path) -> Manifest | None:
         return None
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); check the path and its permissions.") from error
+    return parse_manifest(text, str(path))
+
+
+def parse_manifest(text: str | bytes, where: str) -> Manifest:
+    """Read what `manifest_bytes` wrote; raises DataError, naming `where`, for anything else."""
     try:
         return _from_json(json.loads(text))
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is not a records manifest of version {VERSION}; restore it or start anew.") from error
+        raise DataError(f"{where} is not a records manifest of version {VERSION}; restore it or start anew.") from error
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Replace the manifest of `folder` in one atomic step."""
+    atomic_write(folder / MANIFEST_NAME, manifest_bytes(manifest))
+
+
+def manifest_bytes(manifest: Manifest) -> bytes:
+    """The manifest as JSON, the same bytes for the same manifest."""
     content = {"format": FORMAT, "version": VERSION, **asdict(manifest)}
-    atomic_write(folder / MANIFEST_NAME, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
+    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 
 def _from_json(content: Mapping[str, object]) -> Manifest:

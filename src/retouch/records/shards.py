@@ -1,8 +1,6 @@
 """Write records to Parquet shards that survive a crash, and read them back."""
 
-import fcntl
 import hashlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +9,14 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from retouch.core.errors import DataError, OutputError
+from retouch.core.errors import DataError
 from retouch.core.files import atomic_write
+from retouch.records.lock import exclusive
 from retouch.records.manifest import MANIFEST_NAME, Manifest, ShardEntry, read_manifest, write_manifest
 from retouch.records.pair import JSON, PairRecord, Split
 from retouch.records.schema import COLUMNS, REQUIRED_COLUMNS, Cell, cell_of, to_table
+from retouch.records.store import Store, open_store
 
-LOCK_NAME = ".lock"
 ROWS_PER_GROUP = 32
 SHARD_PATTERN = "units-*.parquet"
 # `atomic_write` names its temporary files after the file they become.
@@ -41,17 +40,9 @@ class ShardWriter:
         The shard appears whole or not at all; a crash in between leaves a file the next writer removes.
         """
         content = shard_bytes(records)
-        name = f"units-{first_unit:08d}-{first_unit + units:08d}.parquet"
-        superseded = [s.file for s in self.manifest.shards if s.first_unit == first_unit and s.file != name]
-        atomic_write(self.folder / name, content)
-        entry = ShardEntry(
-            file=name,
-            sha256=hashlib.sha256(content).hexdigest(),
-            size=len(content),
-            rows=len(records),
-            first_unit=first_unit,
-            units=units,
-        )
+        entry = shard_entry(content, rows=len(records), first_unit=first_unit, units=units)
+        superseded = [s.file for s in self.manifest.shards if s.first_unit == first_unit and s.file != entry.file]
+        atomic_write(self.folder / entry.file, content)
         self.manifest = self.manifest.with_shard(entry)
         write_manifest(self.folder, self.manifest)
         for file in superseded:
@@ -67,17 +58,9 @@ def open_writer(folder: Path, *, engine: str, settings: Mapping[str, JSON]) -> I
     manifest. Raises DataError where another run holds the folder, where it was made with other settings, or
     where it holds shards but no manifest; OutputError where it cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written ({error.strerror}); choose another folder.") from error
-    try:
-        _lock(lock, folder)
+    with exclusive(folder):
         manifest = _resume(folder, Manifest(engine=engine, settings=settings))
         yield ShardWriter(folder, manifest)
-    finally:
-        os.close(lock)
 
 
 def shard_bytes(records: Sequence[PairRecord]) -> bytes:
@@ -96,6 +79,18 @@ def shard_bytes(records: Sequence[PairRecord]) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
+def shard_entry(content: bytes, *, rows: int, first_unit: int, units: int) -> ShardEntry:
+    """How a manifest names the shard of these bytes."""
+    return ShardEntry(
+        file=f"units-{first_unit:08d}-{first_unit + units:08d}.parquet",
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+        rows=rows,
+        first_unit=first_unit,
+        units=units,
+    )
+
+
 def read_records(
     folder: Path, columns: Sequence[str] | None = None, split: Split | None = None
 ) -> Iterator[PairRecord]:
@@ -109,9 +104,10 @@ def read_records(
         yield PairRecord(**cast("dict[str, object]", row))  # type: ignore[arg-type]
 
 
-def read_shard(folder: Path, shard: ShardEntry) -> Iterator[PairRecord]:
+def read_shard(folder: Path | Store, shard: ShardEntry) -> Iterator[PairRecord]:
     """Read the records of one finished shard whole. Raises DataError where it is broken."""
-    for batch in _batches(folder / shard.file, list(COLUMNS)):
+    store = open_store(folder) if isinstance(folder, Path) else folder
+    for batch in _batches(store, shard.file, list(COLUMNS)):
         for row in batch.to_pylist():
             cells = {name: cell_of(name, row.get(name)) for name in COLUMNS}
             yield PairRecord(**cast("dict[str, object]", cells))  # type: ignore[arg-type]
@@ -126,9 +122,9 @@ def read_columns(folder: Path, columns: Sequence[str], split: Split | None = Non
     for name in columns:
         if name not in COLUMNS:
             raise DataError(f"Records have no column {name!r}; choose from {', '.join(COLUMNS)}.")
-    stored = list(dict.fromkeys((*columns, "split")))
+    stored, store = list(dict.fromkeys((*columns, "split"))), open_store(folder)
     for shard in _finished(folder).shards:
-        for batch in _batches(folder / shard.file, stored):
+        for batch in _batches(store, shard.file, stored):
             kept = batch if split is None else _of_split(batch, split)
             for row in kept.to_pylist():
                 yield {name: cell_of(name, row.get(name)) for name in columns}
@@ -161,31 +157,25 @@ def _finished(folder: Path) -> Manifest:
     return manifest
 
 
-def _batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+def _batches(store: Store, shard: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    where = f"{store.name}/{shard}"
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with store.open(shard) as stream, pq.ParquetFile(stream, page_checksum_verification=True) as file:
             stored = [name for name in columns if name in file.schema_arrow.names]
             missing = {*columns} & {*REQUIRED_COLUMNS} - {*stored}
             if missing:
-                raise DataError(f"The shard {path} has no {', '.join(sorted(missing))}; make it anew.")
+                raise DataError(f"The shard {where} has no {', '.join(sorted(missing))}; make it anew.")
             yield from file.iter_batches(batch_size=ROWS_PER_GROUP, columns=stored)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(_broken(path)) from error
+        raise DataError(_broken(where)) from error
 
 
 def _of_split(batch: pa.RecordBatch, split: Split) -> pa.RecordBatch:
     return batch.filter(pa.array([found == split for found in batch.column("split").to_pylist()], pa.bool_()))
 
 
-def _broken(path: Path) -> str:
+def _broken(path: Path | str) -> str:
     return f"The shard {path} is missing or broken; delete it and repeat the run that made it to mend the gap."
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise DataError(f"Another run is writing to {folder}; wait for it to end or choose another folder.") from error
 
 
 def _resume(folder: Path, fresh: Manifest) -> Manifest:
