@@ -132,3 +132,19 @@ def test_additions_are_judged_by_what_clip_sees_and_by_what_changed(tmp_path: Pa
         "noise": 0,
     }
     assert "by CLIP" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_the_report_tells_how_alike_outputs_sources_and_captions_are(pairs: Path, tmp_path: Path) -> None:
+    contestants = [ReturnsSource(), RoundTrip(lambda target: target)]
+    encoder = Encoder(load_clip("pocket/clip"))
+    run = {"round_trip": lambda source: source, "materials": None, "encoder": encoder}
+    source, ideal = evaluate(contestants, pairs, tmp_path / "out", **run).likenesses
+    assert (source.contestant, source.count, ideal.count) == ("source", 4, 4)
+    assert source.image == pytest.approx(1, abs=1e-4)
+    assert source.patches == pytest.approx(1, abs=1e-4)
+    assert source.directional == 0
+    assert ideal.image < 0.999
+    assert ideal.directional != 0
+    report = (tmp_path / "out" / "report.md").read_text()
+    assert "| source | 4 | 100.00 | 0.000 |" in report
+    assert encoder.patch_protocol in report

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import mean
 
 from retouch.evaluation.judges import Judge
+from retouch.evaluation.likeness import Likeness, likeness_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,18 +45,23 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """The scores of all contestants, side by side."""
+    """The scores of all contestants, side by side, and how alike outputs, sources and captions are."""
 
     scores: tuple[Score, ...]
+    likenesses: tuple[Likeness, ...] = ()
 
     def markdown(self) -> str:
-        """Return a table: a row a kind, a column a contestant with its share of successes and how many were judged."""
+        """Return a table: a row a kind, a column a contestant with its share of successes and how many were judged.
+
+        Below it lies that of likenesses, where they were measured.
+        """
         names = [score.contestant for score in self.scores]
         rows = [f"| edit | success means | goal | {' | '.join(names)} |", "|---|---|---|" + "---|" * len(names)]
         rows += [self._row(line) for line in max((score.lines for score in self.scores), key=len)]
         outside = " | ".join(f"{score.psnr_outside:.1f}" for score in self.scores)
         rows.append(f"| all | mean PSNR outside the changed region, dB | – | {outside} |")
-        return "\n".join(rows) + "\n"
+        table = "\n".join(rows) + "\n"
+        return f"{table}\n{likeness_table(self.likenesses)}" if self.likenesses else table
 
     def _row(self, line: Line) -> str:
         goal = "–" if line.goal is None else f"≥ {line.goal:.0%}"

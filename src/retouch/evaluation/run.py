@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from PIL import Image
 from retouch.core.errors import Cancelled, DataError
 from retouch.core.files import atomic_write
 from retouch.evaluation.judges import Case, Judge, judges, psnr_outside
+from retouch.evaluation.likeness import likenesses
 from retouch.evaluation.report import Outcome, Summary, summarise
 from retouch.metrics.clip import Encoder
 from retouch.metrics.material import MaterialJudge
@@ -21,6 +22,8 @@ from retouch.records.pair import PairRecord, Split
 from retouch.records.shards import read_records
 
 Picture = NDArray[np.uint8]
+PICTURES = "pictures"
+"""The folder in the report's own with every contestant's outputs."""
 
 
 class Contestant(Protocol):
@@ -63,7 +66,8 @@ def evaluate(
     `out` gets `outcomes-<contestant>.jsonl`, appended edit by edit and taken up again by a later run of
     the same records and seed, the outputs as PNG under `pictures/`, and `report.json` and `report.md`.
     `round_trip` takes a picture through the model's autoencoder and back; null edits are measured
-    against it. `materials` and `encoder` judge what they are there for.
+    against it. `materials` and `encoder` judge what they are there for, and with an encoder the report has
+    LangDesign's table (see `evaluation.likeness`).
 
     Raises DataError where there are no records, Cancelled when interrupted.
     """
@@ -75,6 +79,8 @@ def evaluate(
     watch = _Watch(on_progress=on_progress, cancelled=cancelled)
     outcomes = {contestant.name: bench.contest(contestant, watch) for contestant in contestants}
     summary = summarise(outcomes, table)
+    if encoder is not None:
+        summary = replace(summary, likenesses=likenesses(records, outcomes, out / PICTURES, encoder))
     atomic_write(out / "report.json", json.dumps(asdict(summary), indent=2).encode())
     atomic_write(out / "report.md", summary.markdown().encode())
     return summary
@@ -117,7 +123,7 @@ class _Bench:
         """Let the contestant answer one record, keep the picture and judge it."""
         source, target = picture(record.source_image), picture(record.target_image)
         output = contestant.answer(source, target, record.edit_prompt, self.seed)
-        _write_picture(self.out / "pictures" / contestant.name / f"{record.id}.png", output)
+        _write_picture(self.out / PICTURES / contestant.name / f"{record.id}.png", output)
         case = Case(
             kind=record.kind,
             params=record.params,

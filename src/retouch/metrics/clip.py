@@ -82,3 +82,12 @@ def directional_similarity(pictures: Tensor, texts: Tensor) -> Tensor:
     moved = pictures[:, 1] - pictures[:, 0]
     meant = texts[:, 1] - texts[:, 0]
     return functional.cosine_similarity(moved, meant, dim=-1)
+
+
+def patch_similarity(encoder: Encoder, one: Image.Image, other: Image.Image) -> float:
+    """Likeness of two pictures of a size in [0, 1]: the mean over patches of (cosine + 1) / 2.
+
+    LangDesign measures so with DINOv2's patches; here they are the encoder's own (`Encoder.patch_protocol`).
+    """
+    cosines = (encoder.patches(one) * encoder.patches(other)).sum(dim=-1)
+    return float((cosines.mean() + 1) / 2)
