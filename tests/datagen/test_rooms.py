@@ -132,3 +132,14 @@ def test_engines_of_other_seeds_show_other_rooms() -> None:
     first = [next(TRAIN._scenes(unit)).seed for unit in range(3)]
     second = [next(RoomEngine(seed=2, split="train")._scenes(unit)).seed for unit in range(3)]
     assert not {*first} & {*second}
+
+
+def test_reserved_rooms_are_of_what_others_never_show(unit: tuple[PairRecord, ...]) -> None:
+    engine = RoomEngine(seed=1, split="train", size=64, samples=1, reserved=True)
+    words = ("piano", "turquoise", "burgundy")
+    told = [record for record in engine.make(0) if record.kind == "recolour"]
+    assert told
+    assert all(any(word in f"{one.source_caption} {one.target_caption}" for word in words) for one in told)
+    assert not any(word in record.source_caption for record in unit for word in words)
+    assert engine.fingerprint() == {**TRAIN.fingerprint(), "reserved": True}
+    assert not {record.id for record in told} & {record.id for record in unit}

@@ -20,10 +20,12 @@ from retouch.datagen.room_facts import (
     shown_object,
 )
 from retouch.records.pair import JSON, PairRecord, Split
+from retouch.scenes.catalogue import RESERVED_KINDS
 from retouch.scenes.edits import EDIT_KINDS, Compound, Edit, EditKind, Nothing, apply, invert
 from retouch.scenes.language import captions, instruct
 from retouch.scenes.layout import pick, sample_room
-from retouch.scenes.proposals import independent, sample_edit
+from retouch.scenes.palette import RESERVED_COLOURS
+from retouch.scenes.proposals import Chances, independent, sample_edit
 from retouch.scenes.render import Rendering, render
 from retouch.scenes.room import Room
 from retouch.scenes.seeds import SCENE_RANGES, scene_seeds
@@ -73,7 +75,8 @@ class RoomEngine:
     `3 * scenes_variants` pairs: every edit forward and backward, one null edit, and edits that lead from
     one variant to another, filled up with further phrasings. In the other splits a unit is one forward
     pair, the kinds of `EDIT_KINDS` by turns. `references` views of the object, `size` / 2 pixels wide, go
-    with each pair of an object. The same engine and unit always give the same bytes.
+    with each pair of an object. With `reserved` the rooms and edits are of what pocket checkpoints never see:
+    colours change to the reserved ones, reserved kinds come in. The same engine and unit always give the same bytes.
     """
 
     seed: int
@@ -82,6 +85,7 @@ class RoomEngine:
     samples: int = 8
     scenes_variants: int = 4
     references: int = 0
+    reserved: bool = False
 
     @property
     def name(self) -> str:
@@ -104,6 +108,7 @@ class RoomEngine:
             "samples": self.samples,
             "scenes_variants": self.scenes_variants,
             "references": self.references,
+            **({"reserved": True} if self.reserved else {}),
         }
 
     def make(self, unit: int) -> tuple[PairRecord, ...]:
@@ -120,7 +125,10 @@ class RoomEngine:
         start = self.seed % (len(SCENE_RANGES[self.split]) // block) * block
         for substitute in range(SUBSTITUTES):
             (seed,) = scene_seeds(self.split, 1, start + substitute * MAXIMUM_UNITS + unit)
-            yield sample_room(seed)
+            yield sample_room(seed, include_reserved=self.reserved)
+
+    def _chances(self) -> Chances:
+        return Chances(colours=RESERVED_COLOURS, kinds=RESERVED_KINDS) if self.reserved else Chances()
 
     def _shoot(self, room: Room, edit: Edit | None = None) -> Shot:
         rendering = render(room, size=self.size, samples=self.samples)
@@ -131,7 +139,7 @@ class RoomEngine:
         shares = _shares(base)
         renders = 0
         for _ in range(PROPOSALS):
-            edit = sample_edit(base.room, kind, generator, shares=shares)
+            edit = sample_edit(base.room, kind, generator, shares=shares, chances=self._chances())
             if edit is None or not _sayable(edit, base.room):
                 continue
             if kind == "null":
@@ -191,7 +199,7 @@ class RoomEngine:
         segments, things = segments_of(before, source)
         shown = shown_object(step.edit, before, after) if self.references else None
         return PairRecord(
-            id=f"rooms-{self.split}-{self.seed}-{unit:06d}-{index:02d}",
+            id=f"{'reserved-' * self.reserved}rooms-{self.split}-{self.seed}-{unit:06d}-{index:02d}",
             source_image=step.source.png,
             target_image=step.target.png,
             edit_prompt=step.instruction,

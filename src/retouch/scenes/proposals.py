@@ -228,7 +228,7 @@ def _remove(room: Room, shares: Shares, _chances: Chances, generator: Random) ->
 
 def _add(room: Room, _shares: Shares, chances: Chances, generator: Random) -> Add | None:
     kinds = [name for name in chances.kinds if room.type in KINDS[name].rooms]
-    for _ in range(8):
+    for _ in range(8 if kinds else 0):
         kind = generator.choice(kinds)
         if kind in LAMPS and room.light != "daylight":
             continue
@@ -297,11 +297,12 @@ _EASILY_CONFUSED = ("seat", "table", "cabinet", "tall")
 def _nothing(room: Room, shares: Shares, chances: Chances, generator: Random) -> Nothing | None:
     alike = {KINDS[placed.kind].family for placed in room} & set(_EASILY_CONFUSED)
     absent = [name for name in chances.kinds if not room.of_kind(name) and KINDS[name].family not in alike]
+    colourable = [name for name in absent if name not in UNCOLOURED]
     roll = generator.random()
-    if roll < 0.4:
+    if roll < 0.4 and absent:
         return Nothing(request="remove", kind=generator.choice(absent))
-    if roll < 0.7:
-        kind = generator.choice([name for name in absent if name not in UNCOLOURED])
+    if roll < 0.7 and colourable:
+        kind = generator.choice(colourable)
         return Nothing(request="recolour", kind=kind, colour=generator.choice(tuple(chances.colours)))
     if roll < 0.92:
         placed = _target(room, shares, lambda candidate: candidate.kind not in UNCOLOURED, generator)

@@ -28,6 +28,9 @@ def make(
     split: Annotated[str, typer.Option(help="train, validation or bench.")] = "train",
     size: Annotated[int, typer.Option(help="Pixels of a picture's side.")] = 256,
     references: Annotated[int, typer.Option(help="Views of the edited object with each pair; rooms only.")] = 0,
+    reserved: Annotated[
+        bool, typer.Option(help="Rooms of the kind and the colours that pocket checkpoints never see.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Make pairs that know the answer; run the same command again to resume, or with more to extend.
@@ -42,7 +45,9 @@ def make(
     """
     from retouch.datagen.run import make_pairs
 
-    factory = engine_factory(engine, source=source, split=split, seed=seed, size=size, references=references)
+    factory = engine_factory(
+        engine, source=source, split=split, seed=seed, size=size, references=references, reserved=reserved
+    )
     with progress(f"making pairs of {engine}") as update:
         summary = make_pairs(factory, count=count, out=out, workers=workers, on_progress=update)
     if json:
@@ -54,7 +59,14 @@ def make(
 
 
 def engine_factory(
-    name: str, *, source: Path | None, split: str, seed: int, size: int, references: int = 0
+    name: str,
+    *,
+    source: Path | None,
+    split: str,
+    seed: int,
+    size: int,
+    references: int = 0,
+    reserved: bool = False,
 ) -> "EngineFactory":
     """What makes the engine called `name`, in this process and in workers; raises SettingsError."""
     if name not in ENGINES:
@@ -65,7 +77,7 @@ def engine_factory(
     if name == "rooms":
         from retouch.datagen.rooms import RoomEngine
 
-        return partial(RoomEngine, seed=seed, split=named, size=size, references=references)
+        return partial(RoomEngine, seed=seed, split=named, size=size, references=references, reserved=reserved)
     if source is None:
         raise SettingsError("The engine photos needs pictures; name their folder with --source.")
     from retouch.datagen.photos.engine import photo_engine_factory
