@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from retouch import __version__
-from retouch.cli import data, doctor, edit, evaluate, models, rooms, show, sweep, train
+from retouch.cli import data, doctor, edit, evaluate, generate, models, rooms, show, sweep, train
 from retouch.cli.output import fail, say
 from retouch.core.errors import RetouchError
 
@@ -64,6 +64,7 @@ def retouch(
 
 app.command("edit")(edit.edit)
 app.command("sweep")(sweep.sweep)
+app.command("generate")(generate.generate)
 app.command("show")(show.show)
 app.add_typer(models.app, name="models")
 app.add_typer(rooms.app, name="rooms")

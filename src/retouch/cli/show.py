@@ -32,8 +32,8 @@ def show(
         "model": provenance.model,
         **({"loras": list(provenance.loras)} if provenance.loras else {}),
         **facts,
-        "source_name": provenance.source_name,
-        "source_sha256": provenance.source_sha256,
+        **({"source_name": provenance.source_name} if provenance.source_name else {}),
+        **({"source_sha256": provenance.source_sha256} if provenance.source_sha256 else {}),
         "version": provenance.version,
     }
     (say_json if json else say_facts)(facts)

@@ -23,7 +23,8 @@ class Provenance:
 
     `model` as it was asked for (`pocket`, a folder's name, a hub id); `instructions` in the order
     applied; `settings` fully resolved, with this very result's seed; `source_sha256` the hex digest
-    of the source's bytes and `source_name` its file name, never its folder; `loras` as NAME:SCALE, without folders.
+    of the source's bytes and `source_name` its file name, never its folder, both empty where there was none;
+    `loras` as NAME:SCALE, without folders.
     """
 
     model: str

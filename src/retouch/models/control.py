@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 
 from retouch.core.errors import ModelError, OutputError
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.pocket import POCKET, find_pocket
 from retouch.models.quiet import quiet_libraries
 from retouch.models.save import Storage
 
@@ -33,14 +34,19 @@ def control_of(checkpoint: Checkpoint, *, channels: tuple[int, ...], seed: int) 
 def load_control(
     folder: str | Path, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
 ) -> ControlNetModel:
-    """Load a ControlNet's folder, in evaluation mode. Raises ModelError where it is none or is damaged."""
-    place = Path(folder).expanduser()
+    """Load a ControlNet, in evaluation mode, from its folder or as `pocket/MEMBER`.
+
+    Raises ModelError where it is none or is damaged, or that member is not in this installation.
+    """
+    named = str(folder)
+    member = named.removeprefix(f"{POCKET}/")
+    place = Path(named).expanduser() if member == named else find_pocket(member)
     try:
-        named = json.loads((place / "config.json").read_text(encoding="utf-8")).get("_class_name")
+        found = json.loads((place / "config.json").read_text(encoding="utf-8")).get("_class_name")
     except (OSError, ValueError, AttributeError) as error:
         raise ModelError(f"'{folder}' has no readable config.json; name the folder of a ControlNet.") from error
-    if named != "ControlNetModel":
-        raise ModelError(f"'{folder}' holds a {named}, expected a ControlNetModel; name another folder.")
+    if found != "ControlNetModel":
+        raise ModelError(f"'{folder}' holds a {found}, expected a ControlNetModel; name another folder.")
     try:
         with quiet_libraries():
             network: Any = ControlNetModel.from_pretrained(

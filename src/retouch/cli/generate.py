@@ -1,0 +1,159 @@
+"""`retouch generate`: pictures from text, alone or held to the edges of a picture."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retouch.cli import options
+from retouch.cli.edit import output_paths
+from retouch.cli.output import progress, say, say_json, warn
+from retouch.core.errors import SettingsError
+from retouch.core.settings import EditSettings
+
+if TYPE_CHECKING:
+    from retouch.conditioning.control import PictureControl
+    from retouch.core.images import LoadedImage
+    from retouch.models.checkpoint import Checkpoint
+
+TEXT_MODEL = "pocket/generate"
+EDGE_MODEL = "pocket/controlnet"
+_TOGETHER = 4
+
+Text = Annotated[str, typer.Argument(metavar="TEXT", help="What the picture shows.", show_default=False)]
+TextModel = Annotated[
+    str, typer.Option("--model", "-m", help="A text-to-image model: pocket/generate, a folder, a file or a hub id.")
+]
+Edges = Annotated[
+    str | None, typer.Option(help="A picture, or its web address, whose edges the results keep.", show_default=False)
+]
+ControlModel = Annotated[
+    str, typer.Option("--control", help="The ControlNet for edges: pocket/controlnet or a folder.")
+]
+ControlScale = Annotated[float, typer.Option(help="How firmly the results keep to the edges; 0 is not at all.")]
+
+
+def generate(
+    *,
+    text: Text,
+    output: options.Output,
+    model: TextModel = TEXT_MODEL,
+    edges: Edges = None,
+    control: ControlModel = EDGE_MODEL,
+    control_scale: ControlScale = 1.0,
+    tokenizer: options.Tokenizer = None,
+    steps: options.Steps = None,
+    scheduler: options.Scheduler = None,
+    seed: options.Seed = None,
+    count: options.Count = 1,
+    text_guidance: options.TextGuidance = None,
+    negative: options.Negative = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    allow_private: options.AllowPrivate = False,
+    json: options.Json = False,
+) -> None:
+    """Make pictures from text, of the model's own size.
+
+    [bold]Examples[/bold]
+
+    retouch generate "a bedroom with a blue bed and a wooden wardrobe" -o bedroom.png --count 4
+
+    retouch generate "a living room with a red sofa" -o red.png --edges examples/living-room.png
+    """
+    if not text.strip():
+        raise SettingsError('The text is empty; say what to show, such as "a bedroom with a blue bed".')
+    paths = output_paths(output, count)
+    settings = EditSettings(steps=steps, scheduler=scheduler, text_guidance=text_guidance, negative=negative, seed=seed)
+    held = None
+    if edges is not None:
+        from retouch.core.images import load_image
+
+        held = _Edges(picture=load_image(edges, allow_private=allow_private), model=control, scale=control_scale)
+    checkpoint = _loaded(model, tokenizer=tokenizer, device=device, precision=precision)
+    _warn_of_cuts(checkpoint, (text, negative or ""))
+    written = []
+    with progress("making pictures") as update:
+        for result in _make(checkpoint, text, settings, paths, held):
+            written.append(result)
+            update(len(written), count)
+    if json:
+        say_json({"outputs": [{**asdict(result), "path": str(result.path)} for result in written]})
+        return
+    for result in written:
+        width, height = result.size
+        say(f"{result.path}  {width} x {height}, seed {result.seed}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Edges:
+    """The picture whose edges are kept, by which ControlNet, and how firmly."""
+
+    picture: "LoadedImage"
+    model: str
+    scale: float
+
+    def control(self, checkpoint: "Checkpoint") -> "PictureControl":
+        """The edges at the model's size."""
+        from retouch.conditioning.control import PictureControl, edge_picture
+        from retouch.models.control import load_control
+
+        side = checkpoint.spec.native_size
+        picture = self.picture.pixels.convert("RGB").resize((side, side))
+        network = load_control(self.model, dtype=checkpoint.dtype, device=checkpoint.device)
+        return PictureControl(network=network, picture=edge_picture([picture]), scale=self.scale)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Written:
+    """A picture on disk, its seed and its size in pixels."""
+
+    path: Path
+    seed: int
+    size: tuple[int, int]
+
+
+def _loaded(model: str, *, tokenizer: str | None, device: str, precision: str) -> "Checkpoint":
+    from retouch.editing.device import choose_device, choose_precision, image_precision
+    from retouch.editing.memory import memory_errors
+    from retouch.models.load import load
+
+    where = choose_device(device)
+    dtype = choose_precision(precision, where)
+    with memory_errors(f"loading '{model}'"):
+        return load(model, tokenizer=tokenizer, dtype=dtype, vae_dtype=image_precision(dtype), device=where)
+
+
+def _make(
+    checkpoint: "Checkpoint", text: str, settings: EditSettings, paths: Sequence[Path], held: _Edges | None
+) -> Iterator[_Written]:
+    from retouch.core.provenance import Provenance, write_png
+    from retouch.editing.generate import generate as generate_pictures
+    from retouch.editing.memory import memory_errors
+
+    control = None if held is None else held.control(checkpoint)
+    settings = replace(settings.resolve(checkpoint.spec.defaults), image_guidance=None)
+    for start in range(0, len(paths), _TOGETHER):
+        part = paths[start : start + _TOGETHER]
+        seeds = range((settings.seed or 0) + start, (settings.seed or 0) + start + len(part))
+        with memory_errors(f"{len(part)} pictures with '{checkpoint.source}'"):
+            made = generate_pictures(checkpoint, [text] * len(part), seeds=seeds, settings=settings, control=control)
+        for path, picture, seed in zip(part, made, seeds, strict=True):
+            provenance = Provenance(
+                model=options.model_name(checkpoint.source),
+                instructions=(text,),
+                settings=replace(settings, seed=seed),
+                source_sha256=held.picture.sha256 if held else "",
+                source_name=held.picture.name if held else "",
+            )
+            write_png(path, picture, provenance)
+            yield _Written(path=path, seed=seed, size=picture.size)
+
+
+def _warn_of_cuts(checkpoint: "Checkpoint", texts: Sequence[str]) -> None:
+    from retouch.conditioning.text import cut_text
+
+    for cut in filter(None, (cut_text(checkpoint, text) for text in texts)):
+        warn(f"The text is longer than the model reads; it did not see its end: '{cut}'.")
