@@ -31,7 +31,9 @@ class RunSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Shard:
+class Shard:
+    """The units of one shard, and how many records it holds."""
+
     first_unit: int
     units: int
     rows: int
@@ -60,8 +62,8 @@ def make_pairs(
     _check(count=(count, 1), workers=(workers, 0), shard_units=(shard_units, 1))
     start = time.monotonic()
     engine = engine_factory()
-    plan = _plan(count, engine.pairs_per_unit, shard_units)
-    with open_writer(out, engine=engine.name, settings=_settings(engine, shard_units)) as writer:
+    plan = plan_shards(count, engine.pairs_per_unit, shard_units)
+    with open_writer(out, engine=engine.name, settings=run_settings(engine, shard_units)) as writer:
         missing = [shard for shard in plan if not writer.has(shard.first_unit, shard.rows)]
         done = count - sum(shard.rows for shard in missing)
         report = _Report(done=done, count=count, on_progress=on_progress, cancelled=cancelled)
@@ -103,23 +105,26 @@ class _Report:
 
 
 def _make_shards(
-    factory: EngineFactory, shards: list[_Shard], *, writer: ShardWriter, workers: int, report: _Report
+    factory: EngineFactory, shards: list[Shard], *, writer: ShardWriter, workers: int, report: _Report
 ) -> None:
     units = [unit for shard in shards for unit in range(shard.first_unit, shard.first_unit + shard.units)]
     if not units:
         return
     with closing(make_units(factory, units, workers=workers, on_wait=report.check)) as results:
         for shard in shards:
-            records = _make_shard(shard, results, report)
+            records = make_shard(shard, results, report.add)
             writer.write(records, first_unit=shard.first_unit, units=shard.units)
 
 
-def _make_shard(shard: _Shard, results: Iterator[UnitResult], report: _Report) -> list[PairRecord]:
+def make_shard(
+    shard: Shard, results: Iterator[UnitResult], on_made: Callable[[int], None] = lambda _pairs: None
+) -> list[PairRecord]:
+    """The records of a shard, from what its units yield; raises DataError where these are too few."""
     records: list[PairRecord] = []
     for _ in range(shard.units):
         kept = next(results)[: shard.rows - len(records)]
         records.extend(kept)
-        report.add(len(kept))
+        on_made(len(kept))
     if len(records) != shard.rows:
         raise DataError(
             f"The {shard.units} units from {shard.first_unit} on gave {len(records)} pairs instead of "
@@ -128,10 +133,11 @@ def _make_shard(shard: _Shard, results: Iterator[UnitResult], report: _Report) -
     return records
 
 
-def _plan(count: int, pairs_per_unit: int, shard_units: int) -> list[_Shard]:
+def plan_shards(count: int, pairs_per_unit: int, shard_units: int) -> list[Shard]:
+    """The shards that `count` pairs are written in."""
     units = -(-count // pairs_per_unit)
     return [
-        _Shard(
+        Shard(
             first_unit=first,
             units=min(shard_units, units - first),
             rows=min(shard_units * pairs_per_unit, count - first * pairs_per_unit),
@@ -140,7 +146,8 @@ def _plan(count: int, pairs_per_unit: int, shard_units: int) -> list[_Shard]:
     ]
 
 
-def _settings(engine: PairEngine, shard_units: int) -> Mapping[str, JSON]:
+def run_settings(engine: PairEngine, shard_units: int) -> Mapping[str, JSON]:
+    """What a folder of records is resumed by."""
     return {
         **engine.fingerprint(),
         "pairs_per_unit": engine.pairs_per_unit,

@@ -185,7 +185,7 @@ def _resume(folder: Path, fresh: Manifest) -> Manifest:
         _remove_leftovers(folder, fresh)
         write_manifest(folder, fresh)
         return fresh
-    _check_same(folder, found, fresh)
+    check_same(str(folder), found, fresh)
     sound = found
     for shard in found.shards:
         path = folder / shard.file
@@ -202,14 +202,15 @@ def _refuse_strangers(folder: Path) -> None:
         raise DataError(f"{folder} holds shards but no manifest.json; choose an empty folder for the records.")
 
 
-def _check_same(folder: Path, found: Manifest, wanted: Manifest) -> None:
+def check_same(place: str, found: Manifest, wanted: Manifest) -> None:
+    """Raise DataError where records were made by another engine or with other settings than those wanted."""
     names = sorted(found.settings.keys() | wanted.settings.keys())
     differing = [name for name in names if found.settings.get(name) != wanted.settings.get(name)]
     if found.engine != wanted.engine:
         differing.insert(0, f"engine {found.engine}")
     if differing:
         raise DataError(
-            f"{folder} was made with other settings ({', '.join(differing)} differ); "
+            f"{place} was made with other settings ({', '.join(differing)} differ); "
             "repeat them to resume, or choose another folder."
         )
 
