@@ -8,6 +8,7 @@ from PIL import Image
 
 from retouch.core.errors import Cancelled, DataError
 from retouch.core.images import png_bytes
+from retouch.core.settings import EditSettings
 from retouch.editing.editor import Editor
 from retouch.evaluation.bench import evaluate_editor
 from retouch.evaluation.contestants import Edits, ReturnsSource, RoundTrip
@@ -102,7 +103,7 @@ def test_a_folder_of_another_split_is_refused(pairs: Path, tmp_path: Path) -> No
 
 
 def test_a_real_editor_is_set_beside_its_baselines(pairs: Path, tmp_path: Path, tiny_checkpoint) -> None:
-    summary = evaluate_editor(Editor(tiny_checkpoint), pairs, tmp_path / "out", steps=1)
+    summary = evaluate_editor(Editor(tiny_checkpoint), pairs, tmp_path / "out", settings=EditSettings(steps=1))
     assert [score.contestant for score in summary.scores] == ["source", "round-trip", "untrained", "model"]
     output = np.array(Image.open(tmp_path / "out" / "pictures" / "model" / "case-0.png"))
     assert output.shape == (64, 64, 3)

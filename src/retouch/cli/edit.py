@@ -34,6 +34,7 @@ def edit(
     guidance_interval: options.Interval = None,
     negative: options.Negative = None,
     negative_image: options.NegativeImage = None,
+    keep_detail: options.KeepDetail = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     like: options.Like = None,
@@ -67,6 +68,7 @@ def edit(
         negative=negative,
         negative_image=negative_image,
         seed=seed,
+        keep_detail=keep_detail,
     )
     loras = tuple(parse_lora(text) for text in lora or ())
     plan = _Plan(instructions=tuple(instructions or ()), model=model, loras=loras, settings=settings)

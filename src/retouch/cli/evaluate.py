@@ -11,6 +11,7 @@ from retouch.cli.data.pairs import engine_factory
 from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say, say_json
 from retouch.core.errors import SettingsError
+from retouch.core.settings import EditSettings
 
 if TYPE_CHECKING:
     from retouch.records.pair import Split
@@ -35,6 +36,7 @@ def run_bench(
     source: Annotated[Path | None, typer.Option(help="Folder of pictures, to make photo pairs of.")] = None,
     limit: Annotated[int | None, typer.Option(help="How many pairs. (default: 500 rooms or 300 photos)")] = None,
     steps: options.Steps = None,
+    keep_detail: options.KeepDetail = None,
     seed: Annotated[int, typer.Option(help="The seed of every edit and of the pairs made.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes that make pairs; 0 makes them in this one.")] = 1,
     device: options.Device = "auto",
@@ -68,7 +70,7 @@ def run_bench(
             editor,
             folder,
             out,
-            steps=steps,
+            settings=EditSettings(steps=steps, keep_detail=keep_detail),
             limit=count,
             seed=seed,
             on_progress=lambda event: update(event.done, event.total),

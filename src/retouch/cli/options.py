@@ -64,6 +64,14 @@ Interval = Annotated[
     str | None,
     typer.Option("--guidance-interval", help="START,END: the part of the run, of 0 to 1, that is guided."),
 ]
+KeepDetail = Annotated[
+    bool | None,
+    typer.Option(
+        "--keep-detail/--no-keep-detail",
+        help="Carry the picture's own detail over. (default: where it is larger than the model sees it)",
+        show_default=False,
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
@@ -112,4 +120,5 @@ def settings_facts(settings: EditSettings) -> dict[str, object]:
         "negative": settings.negative,
         "negative_image": settings.negative_image,
         "seed": settings.seed,
+        "keep_detail": settings.keep_detail,
     }

@@ -59,6 +59,15 @@ def decode_latents(vae: AutoencoderKL, latents: Tensor) -> Tensor:
     return vae.decode(unscaled, return_dict=False)[0].float()
 
 
+@torch.no_grad()
+def reconstruct(checkpoint: Checkpoint, pixels: Tensor) -> Tensor:
+    """Pixels (B, 3, H, W) through the autoencoder and back, by the posterior's mode; float32, about ±1."""
+    vae = checkpoint.vae
+    posterior = vae.encode(pixels.to(vae.device, vae.dtype), return_dict=False)[0]
+    latents: Any = posterior.mode()
+    return vae.decode(latents, return_dict=False)[0].float()
+
+
 def scaling_factor(vae: AutoencoderKL) -> float:
     """What latents are multiplied by to have about unit variance."""
     return float(vae.config["scaling_factor"])

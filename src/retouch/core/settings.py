@@ -20,7 +20,8 @@ class EditSettings:
     `steps` in 1…1000; `scheduler` a name known to `retouch.diffusion`; `text_guidance` s_T and
     `image_guidance` s_I in 0…100; `guidance_interval` (start, end) as fractions of the run in
     which guidance acts; `negative` the text of the branch without the instruction, `negative_image`
-    the text of the branch without the image; `seed` in 0…2**63 − 1. Raises SettingsError.
+    the text of the branch without the image; `seed` in 0…2**63 − 1; `keep_detail` whether the input's own
+    detail comes along, None: where the input is larger than the model sees it. Raises SettingsError.
     """
 
     steps: int | None = None
@@ -31,6 +32,7 @@ class EditSettings:
     negative: str | None = None
     negative_image: str | None = None
     seed: int | None = None
+    keep_detail: bool | None = None
 
     def __post_init__(self) -> None:
         _check_integer("steps", self.steps, 1, MAXIMUM_STEPS)
@@ -38,6 +40,8 @@ class EditSettings:
         _check_number("text_guidance", self.text_guidance, 0.0, MAXIMUM_GUIDANCE)
         _check_number("image_guidance", self.image_guidance, 0.0, MAXIMUM_GUIDANCE)
         _check_interval(self.guidance_interval)
+        if self.keep_detail not in (None, True, False):
+            raise SettingsError(f"keep_detail is {self.keep_detail!r}; expected True, False or None.")
         for name in ("scheduler", "negative", "negative_image"):
             _check_text(name, getattr(self, name))
 

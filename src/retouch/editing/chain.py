@@ -7,7 +7,7 @@ from functools import partial
 from PIL import Image
 from torch import Generator, Tensor
 
-from retouch.conditioning.image import decode_latents, encode_source, to_images, to_pixels
+from retouch.conditioning.image import decode_latents, encode_source, reconstruct, to_images, to_pixels
 from retouch.conditioning.instruct import instruct_branches
 from retouch.conditioning.unet import unet_predictor
 from retouch.core.fit import Fit
@@ -17,6 +17,7 @@ from retouch.core.settings import EditSettings
 from retouch.diffusion.guidance import InstructGuidance
 from retouch.diffusion.loop import Progress, denoise, unit_noise
 from retouch.diffusion.schedules import make_scheduler
+from retouch.editing.detail import carry_detail, keeps_detail
 from retouch.editing.follow import Follower
 from retouch.editing.request import Prepared, required, with_alpha
 from retouch.models.checkpoint import Checkpoint
@@ -56,6 +57,7 @@ def run_chain(
     inputs = [prepared.images[job.image] for job in jobs]
     pixels = to_pixels([job.fit.apply(image.pixels) for job, image in zip(jobs, inputs, strict=True)])
     shown = [with_alpha(image.pixels, image.alpha) for image in inputs]
+    finish = _Finish(checkpoint, pixels, jobs, inputs, prepared.settings.keep_detail)
     # Until the first edit, jobs with the same input have the same pixels.
     alike = [job.image for job in jobs]
     history: list[list[Image.Image]] = []
@@ -65,7 +67,7 @@ def run_chain(
             seeds = [_pass_seed(job.seed, applied) for job in jobs]
             link = _Pass(instruction=instruction, number=number, seeds=seeds, alike=alike)
             pixels = _edit_once(checkpoint, pixels, link, prepared.settings, follower)
-            shown = _finish(pixels, jobs, inputs)
+            shown = finish(pixels)
             alike, applied = list(range(len(jobs))), applied + 1
         history.append(shown)
     return [tuple(pictures) for pictures in zip(*history, strict=True)]
@@ -140,7 +142,32 @@ def _report(checkpoint: Checkpoint, follower: Follower, number: int, progress: P
     follower.step(progress, number, preview)
 
 
-def _finish(pixels: Tensor, jobs: Sequence[Job], inputs: Sequence[LoadedImage]) -> list[Image.Image]:
-    """Back to each input's own size and transparency."""
-    pictures = zip(to_images(pixels), jobs, inputs, strict=True)
-    return [with_alpha(job.fit.invert(picture), source.alpha) for picture, job, source in pictures]
+class _Finish:
+    """Brings pictures back to each input's own size and transparency, with its detail where that is kept."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        sources: Tensor,
+        jobs: Sequence[Job],
+        inputs: Sequence[LoadedImage],
+        keep_detail: bool | None,
+    ) -> None:
+        self._jobs, self._inputs = jobs, inputs
+        self._detailed = [keeps_detail(job.fit, keep_detail) for job in jobs]
+        wanted = {job.image: place for place, job in enumerate(jobs) if self._detailed[place]}
+        before = reconstruct(checkpoint, sources[list(wanted.values())]).cpu() if wanted else ()
+        self._before = dict(zip(wanted, before, strict=True))
+
+    def __call__(self, pixels: Tensor) -> list[Image.Image]:
+        """The pictures of the jobs, from (B, 3, H, W) in −1…1."""
+        return [
+            with_alpha(self._picture(place, after), source.alpha)
+            for place, (after, source) in enumerate(zip(pixels, self._inputs, strict=True))
+        ]
+
+    def _picture(self, place: int, after: Tensor) -> Image.Image:
+        job = self._jobs[place]
+        if not self._detailed[place]:
+            return job.fit.invert(to_images(after[None])[0])
+        return carry_detail(self._inputs[place].pixels, self._before[job.image], after, job.fit)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from retouch.conditioning.image import decode_latents, encode_source, scaling_factor, to_images, to_pixels
+from retouch.conditioning.image import reconstruct, to_images, to_pixels
 from retouch.core.settings import EditSettings
 from retouch.editing.editor import Editor
 from retouch.evaluation.contestants import Edits, ReturnsSource, RoundTrip
@@ -32,7 +32,7 @@ def evaluate_editor(
     pairs: Path,
     out: Path,
     *,
-    steps: int | None = None,
+    settings: EditSettings | None = None,
     limit: int | None = None,
     seed: int = 0,
     on_progress: Callable[[Progress], None] = lambda _: None,
@@ -40,15 +40,16 @@ def evaluate_editor(
 ) -> Summary:
     """Judge `editor` and its three baselines on the bench records in `pairs`; see `evaluation.run.evaluate`.
 
-    `steps` overrides the model's own number of steps. The pocket CLIP judges additions and replacements.
+    `settings` override the model's own, but for the seed. The pocket CLIP judges additions and replacements.
     """
     round_trip = _round_trip(editor.checkpoint)
     untrained = Editor(_untrained(editor.checkpoint))
+    chosen = settings or EditSettings()
     contestants: list[Contestant] = [
         ReturnsSource(),
         RoundTrip(round_trip),
-        Edits("untrained", _edit(untrained, steps), limit=UNTRAINED_LIMIT),
-        Edits("model", _edit(editor, steps)),
+        Edits("untrained", _edit(untrained, chosen), limit=UNTRAINED_LIMIT),
+        Edits("model", _edit(editor, chosen)),
     ]
     return evaluate(
         contestants,
@@ -64,19 +65,16 @@ def evaluate_editor(
     )
 
 
-def _edit(editor: Editor, steps: int | None) -> Callable[[Image.Image, str, int], Image.Image]:
+def _edit(editor: Editor, settings: EditSettings) -> Callable[[Image.Image, str, int], Image.Image]:
     def edit(image: Image.Image, instruction: str, seed: int) -> Image.Image:
-        return editor.edit(image, instruction, settings=EditSettings(steps=steps, seed=seed)).image
+        return editor.edit(image, instruction, settings=replace(settings, seed=seed)).image
 
     return edit
 
 
 def _round_trip(checkpoint: Checkpoint) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
-    @torch.no_grad()
     def round_trip(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        latents = encode_source(checkpoint, to_pixels([Image.fromarray(picture)]))
-        scale = 1.0 if checkpoint.spec.condition_scaled else scaling_factor(checkpoint.vae)
-        return np.array(to_images(decode_latents(checkpoint.vae, latents * scale))[0])
+        return np.array(to_images(reconstruct(checkpoint, to_pixels([Image.fromarray(picture)])))[0])
 
     return round_trip
 
