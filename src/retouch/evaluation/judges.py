@@ -62,7 +62,7 @@ def judges(materials: MaterialJudge | None, encoder: Encoder | None = None) -> d
         "light": Judge(measure="mean ΔE2000 over all pixels < 10", goal=None, judge=_whole(10)),
         "compound": _NEARER,
         "material": _NEARER,
-        "null": Judge(measure="PSNR to the source's round trip ≥ 34 dB", goal=None, judge=_unchanged),
+        "null": Judge(measure="PSNR to the source or its round trip ≥ 34 dB", goal=None, judge=_unchanged),
         "look": Judge(measure="mean ΔE2000 over all pixels < 10", goal=0.80, judge=_whole(10)),
         "garment_recolour": Judge(measure="ΔE2000 of mean colour in the mask < 14", goal=0.70, judge=_colour(14)),
         "garment_pattern": _NEARER,
@@ -126,7 +126,7 @@ def _seen(encoder: Encoder) -> Callable[[Case], Verdict]:
 
 
 def _unchanged(case: Case) -> Verdict:
-    figure = psnr(case.output, case.round_trip)
+    figure = max(psnr(case.output, case.round_trip), psnr(case.output, case.source))
     return Verdict(success=figure >= 34, figure=min(figure, 99.0))
 
 

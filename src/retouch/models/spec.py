@@ -39,6 +39,8 @@ class ConditioningSpec:
     steps, scheduler, text_guidance, image_guidance: used where a request leaves them open.
     native_size: pixels of the side the model was trained at.
     size_multiple: both sides of the model's input are multiples of this many pixels.
+    keep_detail: whether the input's own detail comes along with an edit: where the model sees the input smaller than
+        it is, always, or never; used where a request leaves it open.
     """
 
     kind: Kind = "instruct"
@@ -54,6 +56,7 @@ class ConditioningSpec:
     image_guidance: float = 1.5
     native_size: int = 512
     size_multiple: int = 64
+    keep_detail: Literal["where-smaller", "always", "never"] = "where-smaller"
 
     def __post_init__(self) -> None:
         unknown = [part for part in self.channel_order if part not in CHANNEL_WIDTHS]
@@ -81,6 +84,7 @@ class ConditioningSpec:
             scheduler=self.scheduler,
             text_guidance=self.text_guidance,
             image_guidance=self.image_guidance,
+            keep_detail={"where-smaller": None, "always": True, "never": False}[self.keep_detail],
         )
 
 
