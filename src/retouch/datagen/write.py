@@ -45,7 +45,9 @@ def write_file(
     kept = Answers(out, to, batch=BATCH, total=len(captions))
     while len(kept.values) < len(captions):
         if cancelled():
-            raise Cancelled(f"Stopped after {len(kept.values)} of {len(captions)}; run the same command again to go on.")
+            raise Cancelled(
+                f"Stopped after {len(kept.values)} of {len(captions)}; run the same command again to go on."
+            )
         start = len(kept.values)
         prompts = [to_prompt(caption) for caption in captions[start : start + BATCH]]
         kept.add(model(start)(prompts))
