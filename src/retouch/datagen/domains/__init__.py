@@ -29,4 +29,4 @@ def load_domain(source: str | Path) -> Domain:
 
 
 def _folder() -> Path:
-    return Path(str(files("retouch.datagen.domains")))
+    return Path(str(files(__name__)))
