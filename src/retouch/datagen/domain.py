@@ -1,6 +1,6 @@
 """A domain as a value: its places, objects and looks, examples of edits, and how hard they are to be."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from retouch.records.triple import Triple
@@ -53,11 +53,3 @@ class Domain:
     def things_of(self, place: Place) -> list[Thing]:
         """The objects that occur in a place."""
         return [thing for thing in self.objects if place.name in thing.places]
-
-    def words(self) -> Iterator[tuple[str, str]]:
-        """Every name and look there is, each with what it is: "place", "object" or "attribute"."""
-        for what, named in (("place", self.places), ("object", self.objects)):
-            for each in named:
-                yield from ((word, what) for word in (each.name, *each.also))
-        for values in self.attributes.values():
-            yield from ((word, "attribute") for word in values)

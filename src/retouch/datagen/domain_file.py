@@ -37,20 +37,25 @@ def read_domain(path: Path) -> Domain:
         raise DataError(_not_yaml(path, error)) from error
     if root is None:
         raise DataError(f"{path} is empty; a domain's file has {', '.join(_DOMAIN)}.")
-    return _domain(_Entry(node=root, key="the domain", path=path))
+    return _domain(_Entry(node=root, key="the domain", path=path, line=_line(root)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Entry:
-    """A value in the file, the key it is under, and the place of both for complaints."""
+    """A value in the file, the key it is under, and the line of the key for complaints."""
 
     node: yaml.Node
     key: str
     path: Path
+    line: int
 
     def fault(self, what: str) -> DataError:
         """A complaint about this entry."""
-        return DataError(f"{self.path}, line {self.node.start_mark.line + 1}: {what}")
+        return DataError(f"{self.path}, line {self.line}: {what}")
+
+    def within(self, node: yaml.Node, key: str, beside: yaml.Node | None = None) -> "_Entry":
+        """An entry of this one, which stands where it begins or where its own key does."""
+        return _Entry(node=node, key=key, path=self.path, line=_line(beside or node))
 
     def text(self) -> str:
         """A text or a number, as it is written."""
@@ -72,7 +77,7 @@ class _Entry:
         """A list, its entries read by `of`."""
         if not isinstance(self.node, yaml.SequenceNode):
             raise self.fault(f"'{self.key}' holds {_kind(self.node)}; give a list.")
-        return [of(_Entry(node=node, key=self.key, path=self.path)) for node in self.node.value]
+        return [of(self.within(node, self.key)) for node in self.node.value]
 
     def texts(self) -> list[str]:
         """A list of texts, each once."""
@@ -88,10 +93,10 @@ class _Entry:
             raise self.fault(f"'{self.key}' holds {_kind(self.node)}; give names, each with a colon and a value.")
         found: dict[str, _Entry] = {}
         for key, value in self.node.value:
-            name = _Entry(node=key, key=self.key, path=self.path).text()
+            name = self.within(key, self.key).text()
             if name in found:
-                raise _Entry(node=key, key=name, path=self.path).fault(f"'{name}' stands twice; keep one of both.")
-            found[name] = _Entry(node=value, key=name, path=self.path)
+                raise self.within(key, name).fault(f"'{name}' stands twice; keep one of both.")
+            found[name] = self.within(value, name, beside=key)
         return found
 
     def fields(self, known: Sequence[str], *, required: Sequence[str]) -> dict[str, "_Entry"]:
@@ -110,7 +115,7 @@ def _domain(entry: _Entry) -> Domain:
     fields = entry.fields(_DOMAIN, required=("name", "description", "objects", "places", "levels"))
     for name in ("name", "description", "objects", "places", "levels"):
         if name not in fields:
-            raise entry.fault(f"'{name}' is empty; give it a value.")
+            raise entry.named()[name].fault(f"'{name}' is empty; give it a value.")
     attributes = {kind: each.texts() for kind, each in _entries(fields, "attributes").items()}
     places, objects = _entries(fields, "places"), _entries(fields, "objects")
     known: dict[str, Sequence[str]] = {"places": tuple(places), "attributes": tuple(attributes)}
@@ -123,7 +128,7 @@ def _domain(entry: _Entry) -> Domain:
         rules=fields["rules"].texts() if "rules" in fields else [],
         levels=_levels(fields["levels"]),
     )
-    _check_words(domain, entry)
+    _check_words({"place": places, "object": objects, "attribute": _entries(fields, "attributes")}, domain)
     _check_levels(domain, fields["levels"])
     for each in (*places.values(), *objects.values()):
         _check_examples(each, lexicon(domain))
@@ -191,12 +196,15 @@ def _level(entry: _Entry) -> Level:
     return Level(objects=int(objects), share=fields["share"].number())
 
 
-def _check_words(domain: Domain, entry: _Entry) -> None:
+def _check_words(entries: Mapping[str, Mapping[str, _Entry]], domain: Domain) -> None:
     seen: dict[str, str] = {}
-    for word, what in domain.words():
-        if word.lower() in seen:
-            raise entry.fault(f"'{word}' is both {seen[word.lower()]} and {what}; a word has one meaning.")
-        seen[word.lower()] = what
+    names = {each.name: (each.name, *each.also) for each in (*domain.places, *domain.objects)}
+    for what, group in entries.items():
+        for key, entry in group.items():
+            for word in domain.attributes[key] if what == "attribute" else names[key]:
+                if word.lower() in seen:
+                    raise entry.fault(f"'{word}' is both {seen[word.lower()]} and {what}; a word has one meaning.")
+                seen[word.lower()] = what
 
 
 def _check_levels(domain: Domain, entry: _Entry) -> None:
@@ -217,6 +225,10 @@ def _places_of_examples(entry: _Entry) -> Iterator[_Entry]:
     fields = {} if _is_nothing(entry.node) else entry.named()
     if "examples" in fields and not _is_nothing(fields["examples"].node):
         yield from fields["examples"].each(lambda each: each)
+
+
+def _line(node: yaml.Node) -> int:
+    return node.start_mark.line + 1
 
 
 def _is_nothing(node: yaml.Node) -> bool:

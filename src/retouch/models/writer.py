@@ -175,7 +175,10 @@ def _conversation(writer: Writer, messages: list[dict[str, str]]) -> Tensor:
 
 
 def _templated(tokenizer: Any, messages: list[dict[str, str]]) -> Tensor:
-    encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    with quiet_libraries():
+        encoded = tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
     return encoded["input_ids"]
 
 
