@@ -264,6 +264,7 @@ def test_waiting_can_be_stopped(server: ChatServer) -> None:
     ("make", "said"),
     [
         (lambda: Endpoint(url="localhost:8000", model="m"), "http or https"),
+        (lambda: Endpoint(url="http://me:word@a/v1", model="m"), "holds a name or a password"),
         (lambda: Endpoint(url="http://a", model=" "), "give a name"),
         (lambda: Endpoint(url="http://a", model="m", seconds=0), "more than 0 s"),
         (lambda: Patience(attempts=0), "at least one attempt"),

@@ -117,3 +117,9 @@ def test_what_is_no_domain_is_said(tmp_path: Path) -> None:
     (tmp_path / "garden.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="not UTF-8 text"):
         load_domain(tmp_path / "garden.yaml")
+
+
+def test_the_domain_of_the_documentation_is_sound(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "domains.md").read_text()
+    domain = load_domain(written(tmp_path, page.partition("```yaml\n")[2].partition("```")[0]))
+    assert [level.objects for level in domain.levels] == [1, 2]

@@ -73,6 +73,7 @@ def test_what_is_denied_is_absent(caption: str, there: set[str], absent: set[str
         ("a lounge with a rug", "turn the lounge into a bedroom", "a bedroom with a rug"),
         ("a red and white sofa", "make the sofa blue and white", "a blue and white sofa"),
         ("an old sofa", "make the sofa new", "a new sofa"),
+        ("a green sofa", "turn it red", "a red sofa"),
         ("a lamp glowing on a table", "take the lamp off the table", "a table"),
     ],
 )
@@ -104,6 +105,8 @@ def test_sound_triples_pass(texts: tuple[str, str, str]) -> None:
         (("a sofa", "replace the sofa with a rug", "a table"), "disagrees"),
         (("a sofa and a rug", "remove the rug and the table", "a sofa"), "disagrees"),
         (("a red sofa", "paint it", "a sofa"), "disagrees"),
+        (("a red sofa and a lamp", "make it blue", "a blue sofa and a lamp"), "disagrees"),
+        (("a sofa and no lamp", "put a lamp on the table", "a sofa and a lamp"), "disagrees"),
     ],
 )
 def test_each_rule_is_kept(texts: tuple[str, str, str], fault: str) -> None:
@@ -129,6 +132,7 @@ OTHER = '{"caption": "a rug", "edit": "make the rug blue", "output": "a blue rug
         ('{"input": "a green sofa", "change": "red"}', ["keys"]),
         ('{"input": "a green sofa", "edit": 3, "output": "a red sofa"}', ["keys"]),
         (f"{GOOD}\n{GOOD.replace('red sofa', 'Red sofa.')}", [True, "double"]),
+        (f"<think>Perhaps {GOOD}? No.</think>\n{OTHER}", [True]),
         ('{"lines": []}', []),
         ('{"lines": [3, null]}', ["keys", "not JSON"]),
         ('{"input": "a\\ud800 green sofa", "edit": "make the\\nsofa red", "output": "a red sofa"}', [True]),

@@ -69,9 +69,7 @@ def write_by_agent(out: Path, options: AgentOptions, *, count: int, seed: int, d
 
 
 def say_agent(facts: dict[str, Any]) -> None:
-    """Tell what came of it in a few words."""
-    reasons = ", ".join(f"{number} {reason}" for reason, number in facts["rejected"].items()) or "none"
-    say(f"{facts['file']} holds {facts['triples']} triples of {facts['calls']} calls; rejected: {reasons}")
+    """Tell what only an agent has: a shortfall, and what it took."""
     if facts["triples"] < facts["wanted"]:
         warn(f"{facts['wanted']} triples were wanted; too many lines were rejected.")
     if "tokens" in facts:

@@ -83,11 +83,16 @@ def write(
         summary = _written(out, writer=writer, captions=captions, sampling=sampling, seed=seed, device=device)
     if json:
         say_json(summary)
-    elif writer == "agent":
-        say_agent(summary)
     else:
-        reasons = ", ".join(f"{number} {reason}" for reason, number in dict(summary["rejected"]).items()) or "none"
-        say(f"{out} holds {summary['triples']} triples of {summary['captions']} captions; rejected: {reasons}")
+        _tell(summary)
+
+
+def _tell(summary: dict[str, Any]) -> None:
+    reasons = ", ".join(f"{number} {reason}" for reason, number in dict(summary["rejected"]).items()) or "none"
+    source = f"{summary['calls']} calls" if "calls" in summary else f"{summary['captions']} captions"
+    say(f"{summary['file']} holds {summary['triples']} triples of {source}; rejected: {reasons}")
+    if "calls" in summary:
+        say_agent(summary)
 
 
 def _rooms(out: Path, count: int, *, seed: int, split: str) -> dict[str, Any]:

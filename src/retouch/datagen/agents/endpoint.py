@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from retouch.core.errors import MissingExtraError, ModelError, SettingsError
 from retouch.datagen.agents.chat import Form, Message, Reply, as_mappings, with_words
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 KEY_VARIABLES = ("RETOUCH_LLM_KEY", "OPENAI_API_KEY")
 """Where a key is looked for, the first that is set."""
+EXAMPLE = "http://localhost:8000/v1"
 MAXIMUM_ASKED_WAIT = 300.0
 """Seconds that a server may ask to wait; for more the run ends, to be gone on with later."""
 _BUSY = (408, 409, 425, 429)
@@ -37,16 +39,18 @@ class Endpoint:
     temperature: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(("http://", "https://")):
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SettingsError(f"The endpoint is '{self.url}'; give an http or https address such as {EXAMPLE}.")
+        if parts.username or parts.password:
+            raise SettingsError(
+                f"The endpoint's address holds a name or a password; leave it out, and set {KEY_VARIABLES[0]}."
+            )
         if not self.model.strip() or not self.seconds > 0:
             raise SettingsError(
                 f"The endpoint's model is '{self.model}' and an answer may take {self.seconds:g} s; "
                 "give a name and more than 0 s."
             )
-
-
-EXAMPLE = "http://localhost:8000/v1"
 
 
 def key_of(environment: Mapping[str, str] = os.environ) -> str | None:

@@ -18,6 +18,7 @@ LINE_KEYS = ("input", "edit", "output")
 
 # The beginning of an object that only holds the list: where it is cut short, its lines are still good.
 _WRAPPING = re.compile(r'\{\s*"\w+"\s*:\s*\[')
+_THOUGHT_END = "</think>"
 _DECODER = json.JSONDecoder()
 
 
@@ -42,6 +43,8 @@ def sift(answer: str, known: Lexicon, kept: Mapping[Triple, object]) -> Iterator
 
 def _objects(answer: str) -> Iterator[object]:
     """The JSON objects of a text that hold no further ones; None for each that cannot be read."""
+    # What a model thought before it answered is no part of the answer.
+    answer = answer.rpartition(_THOUGHT_END)[2]
     found, start = False, answer.find("{")
     while start >= 0:
         end = start + 1

@@ -24,6 +24,7 @@ _RULES = (
     'Something is added only where the input states its absence, as "without a ..." or "no ..."; the output names it '
     "instead.",
     "A replacement names what goes and what comes; a change of look names the object and the new look.",
+    "An edit names no object that neither the input nor the output names, not even to say where something goes.",
     "The output never equals the input, and tells what the edit asks for and nothing else.",
     "Vary the kinds of edit, the wording of the instructions and the captions; no line comes twice.",
     "Use only the words given below for places, objects and looks.",

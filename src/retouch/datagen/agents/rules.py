@@ -106,7 +106,7 @@ def _agrees(change: _Change, asked: Reading, verb: str, before: Reading) -> bool
     if any(not before.has(name) for name in names - new):
         return False
     if change.of_looks:
-        return verb not in REMOVING and _asks_for_looks(change, asked)
+        return verb not in REMOVING and _asks_for_looks(change, asked, before)
     if not all(_looks_as_said(named, asked) for named in (gone, come) if named is not None):
         return False
     if come is None:
@@ -125,10 +125,13 @@ def _looks_as_said(named: Mention, asked: Reading) -> bool:
     return {look for look in said if look[0] != OTHER} <= named.looks
 
 
-def _asks_for_looks(change: _Change, asked: Reading) -> bool:
+def _asks_for_looks(change: _Change, asked: Reading, before: Reading) -> bool:
     old, new = change.looks()
     kind = next(kind for kind, _ in old ^ new)
-    if change.come is not None and all(mention.name != change.come.name for mention in asked.mentions):
+    named = any(change.come is not None and mention.name == change.come.name for mention in asked.mentions)
+    # "It" is what stands alone.
+    alone = not asked.mentions and len(before.mentions) == 1
+    if change.come is not None and not (named or alone):
         return False
     said = looks_of_kind(asked.looks, kind).union(*(looks_of_kind(mention.looks, kind) for mention in asked.mentions))
     gained, either = looks_of_kind(new - old, kind), looks_of_kind(old | new, kind)
