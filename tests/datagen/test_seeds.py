@@ -55,3 +55,23 @@ def test_the_recipe_of_a_large_writer_learns_from_them(tmp_path: Path) -> None:
     assert (settings.batch_size, settings.accumulate, settings.seed, settings.precision) == (8, 2, 42, "bfloat16")
     count = sum(1 for _ in load_triples(seed_triples()))
     assert settings.steps == 3 * count * 19 // 20 // 8
+
+
+def test_a_writer_begins_with_them(tmp_path: Path) -> None:
+    """The recipe on a model of a few weights in place of the large one: all triples fit, and some are held out."""
+    from dataclasses import replace
+
+    import torch
+
+    from retouch.models.fresh_writer import WriterShape
+    from retouch.training.kinds.writer import WriterRecipe
+    from retouch.training.run import recipe_members
+
+    made = recipe_members(Path(__file__).parents[2] / "recipes" / "writer.py")["gemma"](tmp_path, tmp_path)
+    assert isinstance(made, WriterRecipe)
+    shape = WriterShape(vocabulary=300, width=16, inner=16, layers=2, heads=1)
+    kind = replace(made, base=None, shape=shape).build(torch.device("cpu"))
+    assert len(kind.groups[0]) >= 400
+    loss = kind.loss(range(8), torch.Generator()).total
+    loss.backward()
+    assert torch.isfinite(loss)
