@@ -3,11 +3,15 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from retouch.core.errors import ModelError
 from retouch.models.spec import PUBLISHED, SPEC_FILE, ConditioningSpec, read_spec, write_spec
+
+
+KEEP: tuple[Literal["where-smaller", "always", "never"], ...] = ("where-smaller", "always", "never")
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -21,6 +25,7 @@ def test_round_trip(tmp_path: Path) -> None:
         image_guidance=1.0,
         native_size=256,
         size_multiple=32,
+        keep_detail="always",
     )
     write_spec(spec, tmp_path)
     assert read_spec(tmp_path, "instruct") == spec
@@ -39,6 +44,8 @@ def test_defaults_are_settings() -> None:
     defaults = replace(PUBLISHED["instruct"], steps=20, text_guidance=2.0).defaults
     assert (defaults.steps, defaults.scheduler, defaults.text_guidance) == (20, "euler-ancestral", 2.0)
     assert defaults.seed is None
+    kept = [replace(PUBLISHED["instruct"], keep_detail=when).defaults.keep_detail for when in KEEP]
+    assert kept == [None, True, False]
 
 
 @pytest.mark.parametrize(

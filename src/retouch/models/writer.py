@@ -1,11 +1,12 @@
 """Causal language models that complete prompts: load one from a folder or the hub, and sample from it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
@@ -125,11 +126,76 @@ def complete(
     return texts
 
 
-def _generate(writer: Writer, ids: Tensor, mask: Tensor, stop: str, sampling: Sampling) -> Tensor:
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a chat model answered, without the marks of its template, and the tokens it read and drew."""
+
+    text: str
+    prompt_tokens: int
+    new_tokens: int
+
+
+@torch.no_grad()
+def converse(writer: Writer, messages: Sequence[Mapping[str, str]], *, seed: int, sampling: Sampling) -> Answer:
+    """Answer a conversation of messages with `role` and `content`, by the tokenizer's chat template.
+
+    The same arguments give the same answer. Raises ModelError where there is no template, where it takes no such
+    conversation, or where the conversation leaves no room for an answer.
+    """
+    ids = _conversation(writer, [dict(message) for message in messages]).to(writer.model.device)
+    longest = getattr(writer.model.config, "max_position_embeddings", None)
+    if longest is not None and ids.shape[1] >= longest:
+        raise ModelError(
+            f"'{writer.source}' reads {longest} tokens and was given {ids.shape[1]}; choose a model that reads more."
+        )
+    room = sampling.max_new_tokens if longest is None else min(sampling.max_new_tokens, longest - ids.shape[1])
+    with torch.random.fork_rng(devices=[ids.device] if ids.device.type == "cuda" else []), quiet_libraries():
+        torch.manual_seed(seed)
+        drawn = _generate(writer, ids, torch.ones_like(ids), None, replace(sampling, max_new_tokens=room))[0]
+    text = writer.tokenizer.decode(drawn, skip_special_tokens=True)
+    return Answer(text=str(text), prompt_tokens=ids.shape[1], new_tokens=len(drawn))
+
+
+def _conversation(writer: Writer, messages: list[dict[str, str]]) -> Tensor:
+    """Token ids, (1, N), up to where the answer begins."""
+    tokenizer: Any = writer.tokenizer
+    if not tokenizer.chat_template:
+        raise ModelError(f"'{writer.source}' has no chat template; choose a model that was made for conversations.")
+    try:
+        try:
+            return _templated(tokenizer, messages)
+        except TemplateError:
+            # Some models know no system messages; they are told the same by the user.
+            return _templated(tokenizer, _without_system(messages))
+    except (ValueError, TypeError, TemplateError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise ModelError(
+            f"The chat template of '{writer.source}' takes no such conversation ({reason}); choose another model."
+        ) from error
+
+
+def _templated(tokenizer: Any, messages: list[dict[str, str]]) -> Tensor:
+    with quiet_libraries():
+        encoded = tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
+    return encoded["input_ids"]
+
+
+def _without_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    told = "".join(f"{message['content']}\n\n" for message in messages if message["role"] == "system")
+    first, *others = [message for message in messages if message["role"] != "system"]
+    return [{**first, "content": told + first["content"]}, *others]
+
+
+def _generate(writer: Writer, ids: Tensor, mask: Tensor, stop: str | None, sampling: Sampling) -> Tensor:
     """Token ids, (B, N), drawn after the prompts'."""
     tokenizer, model = writer.tokenizer, writer.model
     # A text is looked for after every token, unless the model was made to end with it.
-    stopping = {} if tokenizer.eos_token == stop else {"stop_strings": [stop], "tokenizer": tokenizer}
+    sought = stop is not None and tokenizer.eos_token != stop
+    stopping = {"stop_strings": [stop], "tokenizer": tokenizer} if sought else {}
+    # Models made for conversations end their turns by marks of their own.
+    ends = getattr(model.generation_config, "eos_token_id", None) if stop is None else None
     generate: Any = model.generate
     drawn = generate(
         input_ids=ids,
@@ -142,7 +208,7 @@ def _generate(writer: Writer, ids: Tensor, mask: Tensor, stop: str, sampling: Sa
         repetition_penalty=sampling.repetition_penalty,
         logits_processor=LogitsProcessorList([_FrequencyPenalty(sampling.frequency_penalty, ids.shape[1])]),
         pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=tokenizer.eos_token_id,
+        eos_token_id=ends if ends is not None else tokenizer.eos_token_id,
         **stopping,
     )
     return drawn[:, ids.shape[1] :]

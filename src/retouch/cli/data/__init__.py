@@ -2,6 +2,7 @@
 
 import typer
 
+from retouch.cli.data.domains import list_domains
 from retouch.cli.data.exchange import export_folder, import_folder
 from retouch.cli.data.filter import filter_folder
 from retouch.cli.data.pairs import make
@@ -10,6 +11,7 @@ from retouch.cli.data.write import write
 
 app = typer.Typer(help="Write triples, make and filter pairs, bring them in and out.", rich_markup_mode="rich")
 app.command("write")(write)
+app.command("domains")(list_domains)
 app.command("pairs")(make)
 app.command("filter")(filter_folder)
 app.command("import")(import_folder)
