@@ -242,9 +242,13 @@ def test_refusals_say_what_to_do(status: int, key: str | None, said: str, server
 
 
 def test_the_key_is_of_the_environment_alone(server: ChatServer) -> None:
-    assert key_of({}) is None
-    assert key_of({"OPENAI_API_KEY": "b"}) == "b"
-    assert key_of({"OPENAI_API_KEY": "b", "RETOUCH_LLM_KEY": "a"}) == "a"
+    theirs = "https://api.openai.com/v1"
+    assert key_of(theirs, {}) is None
+    assert key_of(theirs, {"OPENAI_API_KEY": "b"}) == "b"
+    assert key_of(theirs, {"OPENAI_API_KEY": "b", "RETOUCH_LLM_KEY": "a"}) == "a"
+    assert key_of(server.url, {"OPENAI_API_KEY": "b"}) is None
+    assert key_of("https://api.openai.com.evil.example/v1", {"OPENAI_API_KEY": "b"}) is None
+    assert key_of(server.url, {"RETOUCH_LLM_KEY": "a"}) == "a"
     endpoint(server.url, key="a").answer(CONVERSATION, form=FORM, seed=0)
     assert server.keys == {"Bearer a"}
     assert "secret" not in repr(Endpoint(url=server.url, model="m", key="secret"))

@@ -108,7 +108,7 @@ def _endpoint_chat(url: str, model: str, options: AgentOptions, *, seed: int, ca
     endpoint = Endpoint(
         url=url,
         model=model,
-        key=key_of(),
+        key=key_of(url),
         seconds=120.0 if options.timeout is None else options.timeout,
         temperature=options.temperature,
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _WRITERS = "rooms, agent, seeds, pocket, a causal language model's folder, or a hub id."
 _ENDPOINT = (
     "Of the writer agent: an OpenAI-compatible address, as http://localhost:8000/v1; "
-    "its key is read from RETOUCH_LLM_KEY or OPENAI_API_KEY."
+    "its key is read from RETOUCH_LLM_KEY, OpenAI's own from OPENAI_API_KEY too."
 )
 
 

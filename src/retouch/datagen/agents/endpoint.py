@@ -15,8 +15,9 @@ from retouch.datagen.agents.patience import Patience, asked_wait
 if TYPE_CHECKING:
     from openai import APIStatusError, OpenAI
 
-KEY_VARIABLES = ("RETOUCH_LLM_KEY", "OPENAI_API_KEY")
-"""Where a key is looked for, the first that is set."""
+KEY_VARIABLE = "RETOUCH_LLM_KEY"
+OPENAI_KEY_VARIABLE = "OPENAI_API_KEY"
+OPENAI_HOST = "api.openai.com"
 EXAMPLE = "http://localhost:8000/v1"
 MAXIMUM_ASKED_WAIT = 300.0
 """Seconds that a server may ask to wait; for more the run ends, to be gone on with later."""
@@ -44,7 +45,7 @@ class Endpoint:
             raise SettingsError(f"The endpoint is '{self.url}'; give an http or https address such as {EXAMPLE}.")
         if parts.username or parts.password:
             raise SettingsError(
-                f"The endpoint's address holds a name or a password; leave it out, and set {KEY_VARIABLES[0]}."
+                f"The endpoint's address holds a name or a password; leave it out, and set {KEY_VARIABLE}."
             )
         if not self.model.strip() or not self.seconds > 0:
             raise SettingsError(
@@ -53,9 +54,13 @@ class Endpoint:
             )
 
 
-def key_of(environment: Mapping[str, str] = os.environ) -> str | None:
-    """The key that the environment holds, or None."""
-    return next((environment[name] for name in KEY_VARIABLES if environment.get(name)), None)
+def key_of(url: str, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The key for an endpoint that the environment holds, or None.
+
+    That of OpenAI itself goes to OpenAI alone; any other endpoint has `KEY_VARIABLE`.
+    """
+    names = (KEY_VARIABLE, *((OPENAI_KEY_VARIABLE,) if urlsplit(url).hostname == OPENAI_HOST else ()))
+    return next((environment[name] for name in names if environment.get(name)), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +184,7 @@ def _refusal(endpoint: Endpoint, error: "APIStatusError") -> str:
     where, status = f"The endpoint {endpoint.url}", error.status_code
     if status in (401, 403):
         held = "refuses the key" if endpoint.key else "wants a key"
-        return f"{where} {held} (status {status}); set {' or '.join(KEY_VARIABLES)} to one that it takes."
+        return f"{where} {held} (status {status}); set {KEY_VARIABLE} to one that it takes."
     if status == 404:
         return (
             f"{where} knows no chat completions of the model '{endpoint.model}' (status 404); "
