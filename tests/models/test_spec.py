@@ -10,7 +10,6 @@ import pytest
 from retouch.core.errors import ModelError
 from retouch.models.spec import PUBLISHED, SPEC_FILE, ConditioningSpec, read_spec, write_spec
 
-
 KEEP: tuple[Literal["where-smaller", "always", "never"], ...] = ("where-smaller", "always", "never")
 
 
