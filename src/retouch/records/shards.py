@@ -35,8 +35,16 @@ class ShardWriter:
         """Whether a finished shard starts at this unit and holds at least this many records."""
         return any(shard.first_unit == first_unit and shard.rows >= rows for shard in self.manifest.shards)
 
-    def write(self, records: Sequence[PairRecord], *, first_unit: int, units: int) -> ShardEntry:
-        """Write the records of `units` units as one shard, then enter it in the manifest.
+    def write(
+        self,
+        records: Sequence[PairRecord],
+        *,
+        first_unit: int,
+        units: int,
+        rejected: Mapping[str, int] | None = None,
+        empty: int = 0,
+    ) -> ShardEntry:
+        """Write the records of `units` units as one shard, then enter it in the manifest with what was rejected.
 
         The shard appears whole or not at all; a crash in between leaves a file the next writer removes.
         """
@@ -51,6 +59,8 @@ class ShardWriter:
             rows=len(records),
             first_unit=first_unit,
             units=units,
+            rejected=dict(rejected or {}),
+            empty=empty,
         )
         self.manifest = self.manifest.with_shard(entry)
         write_manifest(self.folder, self.manifest)
