@@ -6,18 +6,25 @@ from functools import cache
 from retouch.scenes.language.words import NOUNS, plural
 
 
-def named_objects(caption: str) -> frozenset[str]:
-    """The kinds of objects that a caption names by any of their nouns, one or several of them."""
-    return frozenset(kind for kind in NOUNS if _pattern(kind).search(caption))
+def mentioned(caption: str) -> list[frozenset[str]]:
+    """For each object that a caption names, one or several of a kind, the kinds that its noun may mean."""
+    meanings, pattern = _nouns()
+    return [meanings[found.lower()] for found in pattern.findall(caption)]
 
 
 def absent_objects(caption: str) -> tuple[str, ...]:
-    """The usual noun of each kind of object that a caption does not name."""
-    named = named_objects(caption)
+    """The usual noun of each kind of object that a caption cannot mean."""
+    named = {kind for kinds in mentioned(caption) for kind in kinds}
     return tuple(nouns[0] for kind, nouns in NOUNS.items() if kind not in named)
 
 
 @cache
-def _pattern(kind: str) -> re.Pattern[str]:
-    words = [re.escape(word) for noun in NOUNS[kind] for word in (noun, plural(noun))]
-    return re.compile(rf"\b(?:{'|'.join(words)})\b", re.IGNORECASE)
+def _nouns() -> tuple[dict[str, frozenset[str]], re.Pattern[str]]:
+    """The kinds that a noun may mean, by the noun in one or several, and a pattern that prefers long nouns."""
+    kinds: dict[str, set[str]] = {}
+    for kind, nouns in NOUNS.items():
+        for noun in nouns:
+            for word in (noun.lower(), plural(noun).lower()):
+                kinds.setdefault(word, set()).add(kind)
+    words = "|".join(re.escape(word) for word in sorted(kinds, key=len, reverse=True))
+    return {word: frozenset(found) for word, found in kinds.items()}, re.compile(rf"\b(?:{words})\b", re.IGNORECASE)

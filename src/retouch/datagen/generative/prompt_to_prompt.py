@@ -12,7 +12,7 @@ from retouch.attention.replace import replacement
 from retouch.attention.words import Reader, time_gate
 from retouch.conditioning.text import text_length
 from retouch.core.seeds import derive_seed
-from retouch.datagen.generative.objects import named_objects
+from retouch.datagen.generative.objects import mentioned
 from retouch.datagen.generative.sampling import Sampler
 from retouch.datagen.generative.technique import Candidate, Pictures
 from retouch.records.pair import JSON
@@ -52,7 +52,7 @@ class PromptToPromptTechnique:
 
     def usual_count(self, triple: Triple) -> int:
         """As published, by how many objects the source caption names."""
-        return CANDIDATES_OF_OBJECT if len(named_objects(triple.source_caption)) <= 1 else CANDIDATES_OF_ROOM
+        return CANDIDATES_OF_OBJECT if len(mentioned(triple.source_caption)) <= 1 else CANDIDATES_OF_ROOM
 
     def draw(self, triple: Triple, seed: int, place: int) -> Candidate:
         """A seed, and the shares of its batch."""

@@ -29,9 +29,13 @@ class Sampler:
         return self.checkpoint.spec.text_guidance
 
     def fingerprint(self) -> Mapping[str, JSON]:
-        """Model, scheduler and steps."""
-        steps = self.steps or self.checkpoint.spec.steps
-        return {"model": identity(self.checkpoint), "scheduler": self.scheduler, "steps": steps}
+        """Model, number format, scheduler and steps."""
+        return {
+            "model": identity(self.checkpoint),
+            "precision": str(self.checkpoint.dtype).removeprefix("torch."),
+            "scheduler": self.scheduler,
+            "steps": self.steps or self.checkpoint.spec.steps,
+        }
 
     def pictures(
         self,
