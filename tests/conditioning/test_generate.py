@@ -12,7 +12,8 @@ from retouch.conditioning.generate import text_branches
 from retouch.conditioning.text import encode_null_text, encode_text
 from retouch.core.edges import edges
 from retouch.core.errors import ModelError, SettingsError
-from retouch.diffusion.guidance import NONE, TEXT, TextGuidance
+from retouch.core.settings import EditSettings
+from retouch.diffusion.guidance import NONE, TEXT, SampleGuidance, TextGuidance
 from retouch.editing.generate import generate
 from retouch.models.control import control_of, load_control, save_control
 
@@ -45,6 +46,18 @@ def test_the_weights_sum_to_one_and_a_scale_of_one_leaves_no_text_out() -> None:
     assert TextGuidance(text=4.0, interval=(0.2, 0.5)).weights(0.7) == {TEXT: 1.0}
     with pytest.raises(SettingsError, match="text guidance is nan"):
         TextGuidance(text=float("nan"))
+
+
+def test_each_picture_may_have_its_own_guidance(checkpoint: "Checkpoint") -> None:
+    texts = ["make the sofa green"] * 2
+    both = generate(checkpoint, texts, seeds=[5, 6], scales=[2.0, 5.0])
+    for place, scale in enumerate((2.0, 5.0)):
+        (alone,) = generate(checkpoint, texts[:1], seeds=[5 + place], settings=EditSettings(text_guidance=scale))
+        difference = np.asarray(both[place], dtype=np.int16) - np.asarray(alone, dtype=np.int16)
+        assert int(np.abs(difference).max()) <= 1
+    assert SampleGuidance(text=(2.0, 5.0), interval=(0.2, 0.5)).weights(0.7) == {TEXT: 1.0}
+    with pytest.raises(SettingsError, match="text guidance is inf"):
+        SampleGuidance(text=(2.0, float("inf")))
 
 
 def test_an_editor_is_refused(tiny_checkpoint: "Checkpoint") -> None:

@@ -20,11 +20,14 @@ WIDTHS = ("in_channels", "block_out_channels", "layers_per_block", "cross_attent
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PictureControl:
-    """A ControlNet, the picture each sample is held to, (B, 3, H, W) in 0…1, and how firmly; 0 not at all."""
+    """A ControlNet, the picture each sample is held to, (B, 3, H, W) in 0…1, and how firmly; 0 not at all.
+
+    `scale` is one number for all, or one for each sample.
+    """
 
     network: ControlNetModel
     picture: Tensor
-    scale: float = 1.0
+    scale: float | tuple[float, ...] = 1.0
 
     def residuals(self, inputs: Tensor, timestep: Tensor, context: Tensor) -> dict[str, Any]:
         """What the U-Net takes beside its inputs, (K·B, 4, h, w), for K branches of B samples; nothing at scale 0."""
@@ -37,10 +40,16 @@ class PictureControl:
             timestep,
             encoder_hidden_states=context,
             controlnet_cond=picture,
-            conditioning_scale=self.scale,
+            conditioning_scale=self._scales(inputs),
             return_dict=False,
         )
         return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
+
+    def _scales(self, inputs: Tensor) -> float | Tensor:
+        """One number, or one for each row, (K·B, 1, 1, 1)."""
+        if not isinstance(self.scale, tuple):
+            return self.scale
+        return inputs.new_tensor(self.scale).repeat(len(inputs) // len(self.scale)).view(-1, 1, 1, 1)
 
 
 def edge_picture(pictures: Sequence[Image.Image]) -> Tensor:
@@ -54,15 +63,16 @@ def as_control(maps: Tensor) -> Tensor:
     return maps.float()[:, None].expand(-1, 3, -1, -1)
 
 
-def check_control(network: ControlNetModel, checkpoint: Checkpoint, scale: float) -> None:
+def check_control(network: ControlNetModel, checkpoint: Checkpoint, scale: float | tuple[float, ...]) -> None:
     """See that a ControlNet fits a checkpoint.
 
     Raises:
         ModelError: it was made for another U-Net.
         SettingsError: the scale is negative.
     """
-    if not scale >= 0:
-        raise SettingsError(f"The control scale is {scale}; give 0 or more, such as 1.")
+    for one in _listed(scale):
+        if not one >= 0:
+            raise SettingsError(f"The control scale is {one}; give 0 or more, such as 1.")
     for name in WIDTHS:
         own, wanted = network.config[name], checkpoint.unet.config[name]
         if own != wanted and list(_listed(own)) != list(_listed(wanted)):

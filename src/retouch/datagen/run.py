@@ -6,8 +6,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from retouch.core.errors import Cancelled, DataError, SettingsError
+from retouch.core.errors import DataError, SettingsError
 from retouch.datagen.engine import PairEngine
+from retouch.datagen.progress import Report
 from retouch.datagen.workers import EngineFactory, UnitResult, make_units
 from retouch.records.pair import JSON, PairRecord
 from retouch.records.shards import ShardWriter, open_writer
@@ -59,14 +60,14 @@ def make_pairs(
     Raises Cancelled when interrupted, DataError where the folder is in use or was made with other settings,
     OutputError where it cannot be written, SettingsError for impossible numbers.
     """
-    _check(count=(count, 1), workers=(workers, 0), shard_units=(shard_units, 1))
+    check_least(count=(count, 1), workers=(workers, 0), shard_units=(shard_units, 1))
     start = time.monotonic()
     engine = engine_factory()
     plan = plan_shards(count, engine.pairs_per_unit, shard_units)
     with open_writer(out, engine=engine.name, settings=run_settings(engine, shard_units)) as writer:
         missing = [shard for shard in plan if not writer.has(shard.first_unit, shard.rows)]
         done = count - sum(shard.rows for shard in missing)
-        report = _Report(done=done, count=count, on_progress=on_progress, cancelled=cancelled)
+        report = Report(done=done, count=count, things="pairs", on_progress=on_progress, cancelled=cancelled)
         try:
             _make_shards(engine_factory, missing, writer=writer, workers=workers, report=report)
         except KeyboardInterrupt:
@@ -75,37 +76,8 @@ def make_pairs(
     return RunSummary(folder=out, pairs=pairs, made=count - done, seconds=time.monotonic() - start)
 
 
-class _Report:
-    """Counts pairs, tells the caller, and raises Cancelled when the caller says so."""
-
-    def __init__(
-        self,
-        *,
-        done: int,
-        count: int,
-        on_progress: Callable[[int, int], None] | None,
-        cancelled: Callable[[], bool] | None,
-    ) -> None:
-        self.done, self.count = done, count
-        self.on_progress = on_progress
-        self.cancelled = cancelled
-        self.add(0)
-
-    def add(self, pairs: int) -> None:
-        self.done += pairs
-        if self.on_progress is not None:
-            self.on_progress(self.done, self.count)
-
-    def check(self) -> None:
-        if self.cancelled is not None and self.cancelled():
-            raise self.interruption()
-
-    def interruption(self) -> Cancelled:
-        return Cancelled(f"Stopped at {self.done} of {self.count} pairs; run the same command again to go on.")
-
-
 def _make_shards(
-    factory: EngineFactory, shards: list[Shard], *, writer: ShardWriter, workers: int, report: _Report
+    factory: EngineFactory, shards: list[Shard], *, writer: ShardWriter, workers: int, report: Report
 ) -> None:
     units = [unit for shard in shards for unit in range(shard.first_unit, shard.first_unit + shard.units)]
     if not units:
@@ -155,7 +127,8 @@ def run_settings(engine: PairEngine, shard_units: int) -> Mapping[str, JSON]:
     }
 
 
-def _check(**settings: tuple[int, int]) -> None:
+def check_least(**settings: tuple[int, int]) -> None:
+    """Raise SettingsError for a setting, (value, least), that is too small."""
     for name, (value, least) in settings.items():
         if value < least:
             raise SettingsError(f"{name} is {value}; it must be at least {least}.")

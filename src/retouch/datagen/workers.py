@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import Any, Protocol, TypeVar
 
 from retouch.core.errors import DataError, RetouchError
 from retouch.datagen.engine import PairEngine
@@ -16,6 +17,18 @@ from retouch.records.pair import PairRecord
 
 EngineFactory = Callable[[], PairEngine]
 UnitResult = tuple[PairRecord, ...]
+
+Made = TypeVar("Made")
+Made_co = TypeVar("Made_co", covariant=True)
+
+
+class Maker(Protocol[Made_co]):
+    """The part of an engine that runs in a worker."""
+
+    def make(self, unit: int) -> Made_co:
+        """What comes of a unit."""
+        ...
+
 
 QUEUED_PER_WORKER = 2
 LOOK_AHEAD_PER_WORKER = 8
@@ -48,9 +61,9 @@ class _Worker:
 
 
 def make_units(
-    factory: EngineFactory, units: Sequence[int], *, workers: int, on_wait: Callable[[], None]
-) -> Generator[UnitResult, None, None]:
-    """Make `units` on `workers` processes and yield their pairs in the order of `units`.
+    factory: Callable[[], Maker[Made]], units: Sequence[int], *, workers: int, on_wait: Callable[[], None]
+) -> Generator[Made, None, None]:
+    """Make `units` on `workers` processes and yield what came of them in the order of `units`.
 
     `factory` is called once in every worker and must be picklable; with 0 workers everything happens in this
     process. `on_wait` is called between results and may raise to stop. An error in a worker is raised here;
@@ -69,8 +82,8 @@ def make_units(
         _stop(pool)
 
 
-def _in_order(pool: list[_Worker], units: Sequence[int], on_wait: Callable[[], None]) -> Iterator[UnitResult]:
-    finished: dict[int, UnitResult] = {}
+def _in_order(pool: list[_Worker], units: Sequence[int], on_wait: Callable[[], None]) -> Iterator[Any]:
+    finished: dict[int, Any] = {}
     sent = 0
     for position, unit in enumerate(units):
         while unit not in finished:
@@ -101,12 +114,12 @@ def _send(worker: _Worker, unit: int) -> None:
         raise _death(worker) from error
 
 
-def _collect(pool: list[_Worker]) -> dict[int, UnitResult]:
+def _collect(pool: list[_Worker]) -> dict[int, Any]:
     ready = wait([worker.connection for worker in pool if worker.queued], timeout=POLL_SECONDS)
     return dict(_receive(worker) for worker in pool if worker.connection in ready)
 
 
-def _receive(worker: _Worker) -> tuple[int, UnitResult]:
+def _receive(worker: _Worker) -> tuple[int, Any]:
     try:
         result = worker.connection.recv()
     except (EOFError, OSError) as error:
@@ -127,7 +140,7 @@ def _death(worker: _Worker) -> DataError:
     )
 
 
-def _start(factory: EngineFactory, workers: int) -> list[_Worker]:
+def _start(factory: Callable[[], Maker[Any]], workers: int) -> list[_Worker]:
     context = multiprocessing.get_context("spawn")
     pool = []
     with _environment(ONE_THREAD):
@@ -162,10 +175,10 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _serve(factory: EngineFactory, connection: Connection) -> None:
+def _serve(factory: Callable[[], Maker[Any]], connection: Connection) -> None:
     # Ctrl-C reaches the whole process group; the parent decides, and closes the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    engine: PairEngine | None = None
+    engine: Maker[Any] | None = None
     while True:
         try:
             unit = connection.recv()
@@ -173,7 +186,7 @@ def _serve(factory: EngineFactory, connection: Connection) -> None:
             return
         try:
             engine = engine or factory()
-            result: UnitResult | _Failure = engine.make(unit)
+            result = engine.make(unit)
         except RetouchError as error:
             result = _Failure(unit=unit, error=error, trace="")
         except Exception:

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
+from torch import Tensor
+
 from retouch.core.errors import SettingsError
 
 NONE = "none"
@@ -16,11 +19,14 @@ BOTH = "both"
 TEXT = "text"
 """The text, where there is no source image."""
 
+Weight = float | Tensor
+"""One number for all samples, or one for each, (B, 1, 1, 1)."""
+
 
 class Guidance(Protocol):
     """Names the branches and weighs them; the weights sum to 1 at every moment."""
 
-    def weights(self, progress: float) -> Mapping[str, float]:
+    def weights(self, progress: float) -> Mapping[str, Weight]:
         """Weights by branch name at `progress` in [0, 1): the fraction of the steps already done."""
         ...
 
@@ -74,6 +80,30 @@ class TextGuidance:
         if not low <= progress < high:
             return {TEXT: 1.0}
         return {NONE: 1.0 - self.text, TEXT: self.text}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleGuidance:
+    """`TextGuidance` with a scale of its own for each sample of a batch.
+
+    Raises:
+        SettingsError: a scale is not finite, or the interval is not 0 <= low <= high <= 1.
+    """
+
+    text: tuple[float, ...]
+    interval: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        for scale in self.text:
+            _check({"text": scale}, self.interval)
+
+    def weights(self, progress: float) -> Mapping[str, Weight]:
+        """Weights of the branches `none` and `text` at `progress` in [0, 1), (B, 1, 1, 1) each."""
+        low, high = self.interval
+        if not low <= progress < high:
+            return {TEXT: 1.0}
+        scales = torch.tensor(self.text).view(-1, 1, 1, 1)
+        return {NONE: 1.0 - scales, TEXT: scales}
 
 
 def _check(scales: Mapping[str, float], interval: tuple[float, float]) -> None:

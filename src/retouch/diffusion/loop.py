@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from retouch.core.errors import Cancelled, SettingsError
-from retouch.diffusion.guidance import Guidance
+from retouch.diffusion.guidance import Guidance, Weight
 from retouch.diffusion.predictor import Predictor
 from retouch.diffusion.schedules import Scheduler
 
@@ -136,11 +136,19 @@ def _apply(hooks: Sequence[StepHook], step: Step, latents: Tensor) -> Tensor:
     return latents
 
 
-def _combine(predictor: Predictor, latents: Tensor, timestep: Tensor, weights: Mapping[str, float]) -> Tensor:
-    active = {name: weight for name, weight in weights.items() if weight != 0.0}
+def _combine(predictor: Predictor, latents: Tensor, timestep: Tensor, weights: Mapping[str, Weight]) -> Tensor:
+    active = {name: weight for name, weight in weights.items() if _counts(weight)}
     predictions = predictor(latents, timestep, tuple(active))
-    terms = [weight * predictions[name] for name, weight in active.items()]
+    terms = [_on(weight, latents) * predictions[name] for name, weight in active.items()]
     return torch.stack(terms).sum(dim=0) if len(terms) > 1 else terms[0]
+
+
+def _counts(weight: Weight) -> bool:
+    return bool((weight != 0).any()) if isinstance(weight, Tensor) else weight != 0.0
+
+
+def _on(weight: Weight, latents: Tensor) -> Weight:
+    return weight.to(latents) if isinstance(weight, Tensor) else weight
 
 
 def _signal_power(scheduler: Any, index: int, timestep: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from retouch.models.checkpoint import Checkpoint
 from retouch.models.pocket import POCKET, find_pocket
 from retouch.models.quiet import quiet_libraries
 from retouch.models.save import Storage
+from retouch.models.sources import HUB_ID, download
 
 _LOAD_ERRORS = (SafetensorError, OSError, ValueError, RuntimeError, KeyError, TypeError, EOFError)
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -32,15 +33,14 @@ def control_of(checkpoint: Checkpoint, *, channels: tuple[int, ...], seed: int) 
 
 
 def load_control(
-    folder: str | Path, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+    source: str | Path, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
 ) -> ControlNetModel:
-    """Load a ControlNet, in evaluation mode, from its folder or as `pocket/MEMBER`.
+    """Load a ControlNet in evaluation mode: `pocket/controlnet`, a folder in diffusers layout, or a hub id.
 
-    Raises ModelError where it is none or is damaged, or that member is not in this installation.
+    Raises:
+        ModelError: it is unknown, unreachable, damaged, or no ControlNet.
     """
-    named = str(folder)
-    member = named.removeprefix(f"{POCKET}/")
-    place = Path(named).expanduser() if member == named else find_pocket(member)
+    folder, place = source, _found(str(source))
     try:
         found = json.loads((place / "config.json").read_text(encoding="utf-8")).get("_class_name")
     except (OSError, ValueError, AttributeError) as error:
@@ -56,6 +56,15 @@ def load_control(
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"The ControlNet '{folder}' cannot be loaded ({reason}); restore it.") from error
     return network.eval().requires_grad_(False).to(device)
+
+
+def _found(source: str) -> Path:
+    if source.startswith(f"{POCKET}/"):
+        return find_pocket(source.removeprefix(f"{POCKET}/"))
+    folder = Path(source).expanduser()
+    if folder.exists() or not HUB_ID.fullmatch(source):
+        return folder
+    return download(source, None, ["config.json", _WEIGHTS])
 
 
 def save_control(

@@ -43,7 +43,8 @@ EXPECTED_CLASSES: dict[str, str] = {
 }
 
 PICKLED_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle")
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+"""What a model on the hub is called, OWNER/NAME."""
 
 
 def find_model(source: str, *, revision: str | None = None, variant: str | None = None, weights: bool = True) -> Path:
@@ -67,7 +68,7 @@ def find_model(source: str, *, revision: str | None = None, variant: str | None 
         return path
     if path.is_file():
         raise _refuse_file(path)
-    if path.suffix in (*PICKLED_SUFFIXES, ".safetensors") or not _HUB_ID.fullmatch(source):
+    if path.suffix in (*PICKLED_SUFFIXES, ".safetensors") or not HUB_ID.fullmatch(source):
         known = ", ".join(f"{POCKET}/{member}" for member in members()) or POCKET
         raise ModelError(
             f"The model '{source}' is unknown; give {known}, a folder, a .safetensors file, or a hub id OWNER/NAME."

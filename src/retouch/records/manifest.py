@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from retouch.core.errors import DataError
@@ -16,7 +16,10 @@ VERSION = 1
 
 @dataclass(frozen=True, kw_only=True)
 class ShardEntry:
-    """One finished shard: its file, what it holds and the sha256 of its bytes."""
+    """One finished shard: its file, what it holds and the sha256 of its bytes.
+
+    `rejected` counts what was made for it and turned down, by reason; `empty` units of which nothing was kept.
+    """
 
     file: str
     sha256: str
@@ -24,6 +27,8 @@ class ShardEntry:
     rows: int
     first_unit: int
     units: int
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    empty: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +43,10 @@ class Manifest:
     def rows(self) -> int:
         """How many records the finished shards hold."""
         return sum(shard.rows for shard in self.shards)
+
+    def shard_at(self, first_unit: int) -> ShardEntry | None:
+        """The finished shard that starts at a unit, None where there is none."""
+        return next((shard for shard in self.shards if shard.first_unit == first_unit), None)
 
     def with_shard(self, entry: ShardEntry) -> "Manifest":
         """The manifest with `entry` added, in place of any shard that starts at the same unit."""
@@ -80,8 +89,13 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def manifest_bytes(manifest: Manifest) -> bytes:
     """The manifest as JSON, the same bytes for the same manifest."""
-    content = {"format": FORMAT, "version": VERSION, **asdict(manifest)}
+    content = {"format": FORMAT, "version": VERSION, **asdict(manifest), "shards": [*map(_listed, manifest.shards)]}
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _listed(entry: ShardEntry) -> Mapping[str, object]:
+    """An entry as it is written: counts of rejects only where something can be turned down."""
+    return {name: value for name, value in asdict(entry).items() if value or name not in ("rejected", "empty")}
 
 
 def _from_json(content: Mapping[str, object]) -> Manifest:

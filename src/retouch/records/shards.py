@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -34,13 +35,22 @@ class ShardWriter:
         """Whether a finished shard starts at this unit and holds at least this many records."""
         return any(shard.first_unit == first_unit and shard.rows >= rows for shard in self.manifest.shards)
 
-    def write(self, records: Sequence[PairRecord], *, first_unit: int, units: int) -> ShardEntry:
-        """Write the records of `units` units as one shard, then enter it in the manifest.
+    def write(
+        self,
+        records: Sequence[PairRecord],
+        *,
+        first_unit: int,
+        units: int,
+        rejected: Mapping[str, int] | None = None,
+        empty: int = 0,
+    ) -> ShardEntry:
+        """Write the records of `units` units as one shard, then enter it in the manifest with what was rejected.
 
         The shard appears whole or not at all; a crash in between leaves a file the next writer removes.
         """
         content = shard_bytes(records)
         entry = shard_entry(content, rows=len(records), first_unit=first_unit, units=units)
+        entry = replace(entry, rejected=dict(rejected or {}), empty=empty)
         superseded = [s.file for s in self.manifest.shards if s.first_unit == first_unit and s.file != entry.file]
         atomic_write(self.folder / entry.file, content)
         self.manifest = self.manifest.with_shard(entry)

@@ -1,4 +1,4 @@
-"""`retouch data pairs`: pairs that know the answer, by an engine."""
+"""`retouch data pairs`: pairs by an engine."""
 
 from functools import partial
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retouch.cli import options
+from retouch.cli.data import generative
 from retouch.cli.data.splits import named_split
 from retouch.cli.output import progress, say, say_json
 from retouch.core.errors import SettingsError
@@ -15,25 +16,45 @@ if TYPE_CHECKING:
     from retouch.datagen.workers import EngineFactory
 
 ENGINES = ("rooms", "photos")
+"""The engines whose pairs are exact by construction."""
+DEFAULT_COUNT = 100
 
 
 def make(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder of records.", show_default=False)],
-    engine: Annotated[str, typer.Option(help="rooms or photos.")] = "rooms",
-    count: Annotated[int, typer.Option(help="How many pairs the folder shall hold.")] = 100,
+    engine: Annotated[str, typer.Option(help=f"{', '.join((*ENGINES, *generative.ENGINES))}.")] = "rooms",
+    count: Annotated[int | None, typer.Option(help="How many pairs to make. (default: 100; of triples all)")] = None,
     seed: Annotated[int, typer.Option(help="Other seeds give other pairs.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes; 0 does everything in this one.")] = 1,
+    workers: Annotated[int | None, typer.Option(help="Processes; 0 is this one. (default: 1; with a model 0)")] = None,
     source: Annotated[Path | None, typer.Option(help="Folder of pictures, for the engine photos.")] = None,
     split: Annotated[str, typer.Option(help="train, validation or bench.")] = "train",
-    size: Annotated[int, typer.Option(help="Pixels of a picture's side.")] = 256,
+    size: Annotated[int, typer.Option(help="Pixels of a picture's side; with a model it is the model's own.")] = 256,
     references: Annotated[int, typer.Option(help="Views of the edited object with each pair; rooms only.")] = 0,
     reserved: Annotated[
         bool, typer.Option(help="Rooms of the kind and the colours that pocket checkpoints never see.")
     ] = False,
+    triples: generative.Triples = None,
+    model: generative.Model = generative.DEFAULT_MODEL,
+    controlnet: generative.ControlNet = None,
+    preset: generative.Preset = None,
+    encoder: generative.Encoder = None,
+    image_image: generative.ImageImage = None,
+    caption_image: generative.CaptionImage = None,
+    directional: generative.Directional = None,
+    candidates: generative.Candidates = None,
+    keep: generative.Keep = None,
+    batch: generative.Batch = 8,
+    blend: generative.Blend = False,
+    null_share: generative.NullShare = 0.0,
+    misleading_share: generative.MisleadingShare = 0.0,
+    steps: options.Steps = None,
+    scheduler: generative.Scheduler = None,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
     json: options.Json = False,
 ) -> None:
-    """Make pairs that know the answer; run the same command again to resume, or with more to extend.
+    """Make pairs by an engine; run the same command again to resume, or with more to extend.
 
     The same seed gives the same bytes, whatever the number of workers and however often it was interrupted.
 
@@ -41,15 +62,35 @@ def make(
 
     retouch data pairs --engine rooms --count 1000 --out runs/data/rooms --workers 2
 
-    retouch data pairs --engine photos --source pictures --count 500 --out runs/data/photos
+    retouch data pairs --engine attention-swap --triples runs/triples.jsonl --out runs/data/swapped
     """
-    from retouch.datagen.run import make_pairs
-
+    if engine in generative.ENGINES:
+        choices = generative.Choices(
+            engine=engine, split=split, seed=seed, triples=triples, model=model, controlnet=controlnet, preset=preset,
+            encoder=encoder, image_image=image_image, caption_image=caption_image, directional=directional,
+            candidates=candidates, keep=keep, batch=batch, blend=blend, null_share=null_share,
+            misleading_share=misleading_share, steps=steps, scheduler=scheduler, device=device, precision=precision,
+        )  # fmt: skip
+        generative.sift(choices, out=out, count=count, workers=workers or 0, json=json)
+        return
+    if triples is not None:
+        raise SettingsError(
+            f"The engine {engine} writes its own captions; leave --triples out, or take another engine."
+        )
     factory = engine_factory(
         engine, source=source, split=split, seed=seed, size=size, references=references, reserved=reserved
     )
+    _make(factory, engine, out=out, count=count, workers=workers, json=json)
+
+
+def _make(
+    factory: "EngineFactory", engine: str, *, out: Path, count: int | None, workers: int | None, json: bool
+) -> None:
+    from retouch.datagen.run import make_pairs
+
+    wanted, processes = DEFAULT_COUNT if count is None else count, 1 if workers is None else workers
     with progress(f"making pairs of {engine}") as update:
-        summary = make_pairs(factory, count=count, out=out, workers=workers, on_progress=update)
+        summary = make_pairs(factory, count=wanted, out=out, workers=processes, on_progress=update)
     if json:
         facts = {"folder": str(summary.folder), "pairs": summary.pairs, "made": summary.made}
         say_json({**facts, "seconds": summary.seconds, "pairs_per_hour": summary.pairs_per_hour})
@@ -70,7 +111,7 @@ def engine_factory(
 ) -> "EngineFactory":
     """What makes the engine called `name`, in this process and in workers; raises SettingsError."""
     if name not in ENGINES:
-        raise SettingsError(f"The engine '{name}' is unknown; choose {' or '.join(ENGINES)}.")
+        raise SettingsError(f"The engine '{name}' is unknown; choose {', '.join((*ENGINES, *generative.ENGINES))}.")
     named = named_split(split)
     if not 32 <= size <= 2048 or not 0 <= references <= 16:
         raise SettingsError(f"size {size} or references {references} is out of range; give 32 to 2048 and 0 to 16.")

@@ -1,0 +1,1 @@
+"""Control of attention: what a U-Net's layers look at while it denoises, changed and put back exactly."""

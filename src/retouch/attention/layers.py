@@ -1,0 +1,52 @@
+"""The attention layers of a U-Net, and the steps in which one of them attends."""
+
+from typing import Any
+
+import torch
+from diffusers.models.attention_processor import Attention
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import Tensor
+
+
+def self_layers(unet: UNet2DConditionModel) -> dict[str, Attention]:
+    """The layers in which a picture's positions read one another, by name, in the order of the modules."""
+    return {name: layer for name, layer in _layers(unet).items() if not layer.is_cross_attention}
+
+
+def cross_layers(unet: UNet2DConditionModel) -> dict[str, Attention]:
+    """The layers in which a picture's positions read the text, by name, in the order of the modules."""
+    return {name: layer for name, layer in _layers(unet).items() if layer.is_cross_attention}
+
+
+def queries(layer: Any, hidden: Tensor) -> Tensor:
+    """(R, T, C) → (R, heads, T, d)."""
+    return _by_head(layer, layer.to_q(hidden))
+
+
+def keys(layer: Any, read: Tensor) -> Tensor:
+    """(R, L, D) → (R, heads, L, d)."""
+    return _by_head(layer, layer.to_k(read))
+
+
+def values(layer: Any, read: Tensor) -> Tensor:
+    """(R, L, D) → (R, heads, L, d)."""
+    return _by_head(layer, layer.to_v(read))
+
+
+def probabilities(query: Tensor, key: Tensor) -> Tensor:
+    """softmax(QKᵀ/√d), (R, heads, T, L), the softmax in float32."""
+    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+    return torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+
+
+def output(layer: Any, attended: Tensor) -> Tensor:
+    """(R, heads, T, d) → (R, T, C): the heads side by side through the layer's last projection."""
+    return layer.to_out[0](attended.transpose(1, 2).flatten(2))
+
+
+def _layers(unet: UNet2DConditionModel) -> dict[str, Attention]:
+    return {name: module for name, module in unet.named_modules() if isinstance(module, Attention)}
+
+
+def _by_head(layer: Any, projected: Tensor) -> Tensor:
+    return projected.unflatten(-1, (layer.heads, -1)).transpose(1, 2)
