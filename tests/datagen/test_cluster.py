@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from tests.datagen.fake_engine import FakeEngine
+from tests.datagen.fake_sifter import FakeSifter
 
 from retouch.core.errors import Cancelled, DataError, ImageError, SettingsError
-from retouch.datagen.cluster import Resources, Sieve, Watch, filter_on_cluster, make_on_cluster
+from retouch.datagen.cluster import Resources, Sieve, Watch, filter_on_cluster, make_on_cluster, sift_on_cluster
 from retouch.datagen.run import make_pairs
+from retouch.datagen.sift import sift_pairs
 from retouch.records.pair import PairRecord
 from retouch.records.shards import read_records, verify
 
@@ -135,6 +137,15 @@ def test_records_may_lie_wherever_fsspec_reaches(undisturbed: Path, tmp_path: Pa
     out = f"local://{tmp_path}/records"
     assert make_on_cluster(FakeEngine(), count=COUNT, out=out, resources=TWO, shard_units=UNITS).kept == COUNT
     assert shards(tmp_path / "records") == shards(undisturbed)
+
+
+def test_engines_whose_pairs_may_fail_are_counted_as_on_one_machine(tmp_path: Path) -> None:
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    summary = sift_pairs(FakeSifter(), out=alone, shard_units=3)
+    made = sift_on_cluster(FakeSifter(), out=str(together), resources=TWO, shard_units=3)
+    assert (made.kept, made.rejected) == (summary.pairs, sum(summary.rejected.values()))
+    assert shards(together) == shards(alone)
+    assert sift_on_cluster(FakeSifter(), out=str(together), resources=TWO, shard_units=3).shards == 0
 
 
 def test_what_goes_wrong_in_a_worker_is_said_here(tmp_path: Path) -> None:

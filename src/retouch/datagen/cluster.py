@@ -6,14 +6,17 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
 from functools import partial
 from typing import Any
 
 from retouch.core import errors
 from retouch.core.errors import Cancelled, DataError, MissingExtraError, RetouchError, SettingsError
+from retouch.datagen.engine import SiftingEngine
 from retouch.datagen.run import SHARD_UNITS, Shard, make_shard, plan_shards, run_settings
+from retouch.datagen.sift import SHARD_UNITS as SIFTED_UNITS
+from retouch.datagen.sift import turned_down
 from retouch.datagen.workers import EngineFactory
 from retouch.records.manifest import MANIFEST_NAME, Manifest, ShardEntry, manifest_bytes, parse_manifest
 from retouch.records.pair import JSON, PairRecord
@@ -98,6 +101,29 @@ def make_on_cluster(
     return _run(work, plan, out, fresh, parts=_parts(sieve_factory), resources=resources, watch=watch)
 
 
+def sift_on_cluster(
+    engine_factory: Callable[[], SiftingEngine],
+    *,
+    out: str,
+    resources: Resources = Resources(),
+    shard_units: int = SIFTED_UNITS,
+    watch: Watch = Watch(),
+) -> ClusterSummary:
+    """Go through all units of an engine whose pairs may fail, each actor with its own models; see `sift_pairs`.
+
+    What was turned down is counted in the manifest and not kept. Raises as `make_on_cluster`.
+    """
+    engine = engine_factory()
+    fresh = Manifest(engine=engine.name, settings={**engine.fingerprint(), "shard_units": shard_units})
+    plan = [
+        Shard(first_unit=first, units=min(shard_units, engine.units - first), rows=0)
+        for first in range(0, engine.units, shard_units)
+    ]
+    del engine
+    work = partial(_Sifting, engine_factory, out)
+    return _run(work, plan, out, fresh, parts=(KEPT,), resources=resources, watch=watch)
+
+
 def filter_on_cluster(
     place: str,
     out: str,
@@ -133,6 +159,23 @@ class _Making:
         units = range(shard.first_unit, shard.first_unit + shard.units)
         records = make_shard(shard, map(self._engine.make, units))
         return _written(self._out, shard, {KEPT: records} if self._sieve is None else _sifted(self._sieve, records))
+
+
+class _Sifting:
+    """Makes what comes of a shard's units and writes the pairs that are good."""
+
+    def __init__(self, factory: Callable[[], SiftingEngine], out: str) -> None:
+        self._engine, self._out = factory(), out
+
+    def __call__(self, shard: Shard) -> Mapping[str, ShardEntry]:
+        """See `Work`."""
+        made = [self._engine.make(unit) for unit in range(shard.first_unit, shard.first_unit + shard.units)]
+        written = _written(self._out, shard, {KEPT: [record for sifted in made for record in sifted.pairs]})
+        counts = {
+            "rejected": turned_down(sifted.rejected for sifted in made),
+            "empty": sum(not sifted.pairs for sifted in made),
+        }
+        return {part: replace(entry, **counts) for part, entry in written.items()}
 
 
 class _Filtering:
@@ -201,16 +244,21 @@ def _run(
     return ClusterSummary(
         place=out,
         kept=manifests[KEPT].rows,
-        rejected=manifests[REJECTED].rows if REJECTED in manifests else 0,
+        rejected=manifests[REJECTED].rows if REJECTED in manifests else _counted(manifests[KEPT]),
         shards=len(missing),
         seconds=time.monotonic() - start,
     )
 
 
+def _counted(manifest: Manifest) -> int:
+    return sum(sum(entry.rejected.values()) for entry in manifest.shards)
+
+
 def _is_done(shard: Shard, manifests: Sequence[Manifest]) -> bool:
-    """Whether every part has its shard, and all together as many records as there should be."""
-    found = [entry for manifest in manifests for entry in manifest.shards if entry.first_unit == shard.first_unit]
-    return len(found) == len(manifests) and sum(entry.rows for entry in found) >= shard.rows
+    """Whether every part has the whole shard, and all together as many records as there should be."""
+    found = [entry for manifest in manifests if (entry := manifest.shard_at(shard.first_unit)) is not None]
+    whole = len(found) == len(manifests) and all(entry.units >= shard.units for entry in found)
+    return whole and sum(entry.rows for entry in found) >= shard.rows
 
 
 def _entered(store: Store, manifest: Manifest, entry: ShardEntry) -> Manifest:

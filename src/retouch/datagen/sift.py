@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,7 +125,7 @@ class _Run:
             [record for sifted in made for record in sifted.pairs],
             first_unit=shard.start,
             units=len(made),
-            rejected=dict(sum((Counter(sifted.rejected) for sifted in made), Counter[str]())),
+            rejected=turned_down(sifted.rejected for sifted in made),
             empty=sum(not sifted.pairs for sifted in made),
         )
 
@@ -133,14 +133,18 @@ class _Run:
         return self.wanted is not None and pairs >= self.wanted
 
 
+def turned_down(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
+    """How many were turned down in all, by reason, the most frequent first."""
+    return dict(sum(map(Counter, counts), Counter[str]()).most_common())
+
+
 def _summary(folder: Path, manifest: Manifest, *, before: int, seconds: float) -> SiftSummary:
-    rejected = sum((Counter(shard.rejected) for shard in manifest.shards), Counter[str]())
     return SiftSummary(
         folder=folder,
         units=sum(shard.units for shard in manifest.shards),
         pairs=manifest.rows,
         empty=sum(shard.empty for shard in manifest.shards),
-        rejected=dict(rejected.most_common()),
+        rejected=turned_down(shard.rejected for shard in manifest.shards),
         made=max(0, manifest.rows - before),
         seconds=seconds,
     )

@@ -1,11 +1,13 @@
 """What `retouch data pairs` asks of the engines that make pairs of triples, and the run of one."""
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from retouch.cli.data import cluster
 from retouch.cli.data.splits import named_split
 from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say, say_json
@@ -75,15 +77,27 @@ class Choices:
     precision: str
 
 
-def sift(choices: Choices, *, out: Path, count: int | None, workers: int, json: bool) -> None:
+def sift(
+    choices: Choices, *, out: str, count: int | None, workers: int, place: cluster.Place | None, json: bool
+) -> None:
     """Make the pairs and say what came of it."""
     from retouch.datagen.generative.plan import engine_factory
     from retouch.datagen.sift import sift_pairs
 
     factory = engine_factory(_plan(choices))
+    if place is not None:
+        from retouch.datagen.cluster import sift_on_cluster
+
+        if count is not None:
+            raise SettingsError("On a cluster all triples are gone through; leave --count out.")
+        work = partial(sift_on_cluster, factory, out=out, resources=place.resources())
+        cluster.run(choices.engine, lambda watch: work(watch=watch), json=json)
+        return
     note = "stopping after this triple; press Ctrl-C again to stop at once."
     with patient_interrupt(note) as cancelled, progress(f"making pairs by {choices.engine}") as update:
-        summary = sift_pairs(factory, out=out, count=count, workers=workers, on_progress=update, cancelled=cancelled)
+        summary = sift_pairs(
+            factory, out=Path(out), count=count, workers=workers, on_progress=update, cancelled=cancelled
+        )
     if json:
         say_json({**asdict(summary), "folder": str(summary.folder), "pairs_per_hour": summary.pairs_per_hour})
         return

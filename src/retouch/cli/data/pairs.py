@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retouch.cli import options
-from retouch.cli.data import generative
+from retouch.cli.data import cluster, generative
 from retouch.cli.data.splits import named_split
 from retouch.cli.output import progress, say, say_json
 from retouch.core.errors import SettingsError
@@ -22,7 +22,7 @@ DEFAULT_COUNT = 100
 
 def make(
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of records.", show_default=False)],
+    out: Annotated[str, typer.Option("--out", "-o", help="The folder of records.", show_default=False)],
     engine: Annotated[str, typer.Option(help=f"{', '.join((*ENGINES, *generative.ENGINES))}.")] = "rooms",
     count: Annotated[int | None, typer.Option(help="How many pairs to make. (default: 100; of triples all)")] = None,
     seed: Annotated[int, typer.Option(help="Other seeds give other pairs.")] = 0,
@@ -52,6 +52,8 @@ def make(
     scheduler: generative.Scheduler = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    on: cluster.Cluster = None,
+    gpus: cluster.Gpus = 0.0,
     json: options.Json = False,
 ) -> None:
     """Make pairs by an engine; run the same command again to resume, or with more to extend.
@@ -64,6 +66,7 @@ def make(
 
     retouch data pairs --engine attention-swap --triples runs/triples.jsonl --out runs/data/swapped
     """
+    place = None if on is None else cluster.Place(address=on, workers=workers, gpus=gpus)
     if engine in generative.ENGINES:
         choices = generative.Choices(
             engine=engine, split=split, seed=seed, triples=triples, model=model, controlnet=controlnet, preset=preset,
@@ -71,7 +74,7 @@ def make(
             candidates=candidates, keep=keep, batch=batch, blend=blend, null_share=null_share,
             misleading_share=misleading_share, steps=steps, scheduler=scheduler, device=device, precision=precision,
         )  # fmt: skip
-        generative.sift(choices, out=out, count=count, workers=workers or 0, json=json)
+        generative.sift(choices, out=out, count=count, workers=workers or 0, place=place, json=json)
         return
     if triples is not None:
         raise SettingsError(
@@ -80,17 +83,30 @@ def make(
     factory = engine_factory(
         engine, source=source, split=split, seed=seed, size=size, references=references, reserved=reserved
     )
-    _make(factory, engine, out=out, count=count, workers=workers, json=json)
+    _make(factory, engine, out=out, count=count, workers=workers, place=place, json=json)
 
 
 def _make(
-    factory: "EngineFactory", engine: str, *, out: Path, count: int | None, workers: int | None, json: bool
+    factory: "EngineFactory",
+    engine: str,
+    *,
+    out: str,
+    count: int | None,
+    workers: int | None,
+    place: cluster.Place | None,
+    json: bool,
 ) -> None:
     from retouch.datagen.run import make_pairs
 
     wanted, processes = DEFAULT_COUNT if count is None else count, 1 if workers is None else workers
+    if place is not None:
+        from retouch.datagen.cluster import make_on_cluster
+
+        work = partial(make_on_cluster, factory, count=wanted, out=out, resources=place.resources())
+        cluster.run(engine, lambda watch: work(watch=watch), json=json)
+        return
     with progress(f"making pairs of {engine}") as update:
-        summary = make_pairs(factory, count=wanted, out=out, workers=processes, on_progress=update)
+        summary = make_pairs(factory, count=wanted, out=Path(out), workers=processes, on_progress=update)
     if json:
         facts = {"folder": str(summary.folder), "pairs": summary.pairs, "made": summary.made}
         say_json({**facts, "seconds": summary.seconds, "pairs_per_hour": summary.pairs_per_hour})
