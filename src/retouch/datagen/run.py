@@ -67,14 +67,19 @@ def make_pairs(
         report = _Report(done=done, count=count, on_progress=on_progress, cancelled=cancelled)
         try:
             _make_shards(engine_factory, missing, writer=writer, workers=workers, report=report)
-        except KeyboardInterrupt:
-            raise report.interruption() from None
+        except (_Stop, KeyboardInterrupt):
+            saved = f"{writer.manifest.rows} of {count} pairs are saved"
+            raise Cancelled(f"Stopped: {saved}; run the same command again to go on.") from None
         pairs = writer.manifest.rows
     return RunSummary(folder=out, pairs=pairs, made=count - done, seconds=time.monotonic() - start)
 
 
+class _Stop(Exception):
+    """The caller wants no more units."""
+
+
 class _Report:
-    """Counts pairs, tells the caller, and raises Cancelled when the caller says so."""
+    """Counts pairs, tells the caller, and raises _Stop when the caller says so."""
 
     def __init__(
         self,
@@ -96,10 +101,7 @@ class _Report:
 
     def check(self) -> None:
         if self.cancelled is not None and self.cancelled():
-            raise self.interruption()
-
-    def interruption(self) -> Cancelled:
-        return Cancelled(f"Stopped at {self.done} of {self.count} pairs; run the same command again to go on.")
+            raise _Stop
 
 
 def _make_shards(

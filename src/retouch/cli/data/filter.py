@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from retouch.cli import options
+from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say, say_json, say_table
 
 
@@ -39,8 +40,11 @@ def filter_folder(
     given = {"image_image": image_image, "caption_image": caption_image, "directional": directional}
     thresholds, source = chosen(preset, encoder=encoder, **given)
     judge = Encoder(load_clip(source))
-    with progress("filtering") as update:
-        summary = filter_pairs(folder, out, encoder=judge, thresholds=thresholds, on_progress=update)
+    note = "stopping after this batch; press Ctrl-C again to stop at once."
+    with patient_interrupt(note) as cancelled, progress("filtering") as update:
+        summary = filter_pairs(
+            folder, out, encoder=judge, thresholds=thresholds, on_progress=update, cancelled=cancelled
+        )
     if json:
         say_json({**asdict(summary), "folder": str(summary.folder), "pairs": summary.pairs})
         return

@@ -8,6 +8,7 @@ import typer
 
 from retouch.cli import options
 from retouch.cli.data.splits import named_split
+from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say, say_json
 from retouch.core.errors import SettingsError
 
@@ -43,8 +44,9 @@ def make(
     from retouch.datagen.run import make_pairs
 
     factory = engine_factory(engine, source=source, split=split, seed=seed, size=size, references=references)
-    with progress(f"making pairs of {engine}") as update:
-        summary = make_pairs(factory, count=count, out=out, workers=workers, on_progress=update)
+    note = "stopping after the pairs at hand; press Ctrl-C again to stop at once."
+    with patient_interrupt(note) as cancelled, progress(f"making pairs of {engine}") as update:
+        summary = make_pairs(factory, count=count, out=out, workers=workers, on_progress=update, cancelled=cancelled)
     if json:
         facts = {"folder": str(summary.folder), "pairs": summary.pairs, "made": summary.made}
         say_json({**facts, "seconds": summary.seconds, "pairs_per_hour": summary.pairs_per_hour})

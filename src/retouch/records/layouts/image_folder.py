@@ -6,11 +6,13 @@ from pathlib import Path
 
 from retouch.core.errors import DataError
 from retouch.core.files import atomic_write
-from retouch.records.layouts.row import Row, first_text, inside, json_lines
+from retouch.records.layouts.row import Row, first_text, inside
+from retouch.records.lines import json_lines
 from retouch.records.pair import JSON, PairRecord
 from retouch.records.shards import count_records, read_records
 
 METADATA = "metadata.jsonl"
+_FORM = "an object with the files and the instruction of a pair"
 SOURCE = ("source_image_file_name", "original_image_file_name", "input_image_file_name")
 TARGET = ("target_image_file_name", "edited_image_file_name", "output_image_file_name")
 MASK = ("mask_file_name", "mask_image_file_name")
@@ -22,7 +24,7 @@ TARGET_CAPTION = ("target_caption", "edited_prompt", "output")
 
 def read_image_folder(folder: Path) -> list[Row]:
     """The rows of a folder with a `metadata.jsonl`. Raises DataError where a line lacks pictures or an instruction."""
-    return [_row(folder, where, content) for where, content in json_lines(folder / METADATA)]
+    return [_row(folder, where, content) for where, content in json_lines(folder / METADATA, form=_FORM)]
 
 
 def write_image_folder(

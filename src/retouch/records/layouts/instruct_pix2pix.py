@@ -9,11 +9,14 @@ from PIL import Image
 
 from retouch.core.errors import DataError
 from retouch.core.files import atomic_write
-from retouch.records.layouts.row import Row, first_text, inside, json_lines, json_object
+from retouch.records.layouts.row import Row, first_text, inside
+from retouch.records.lines import json_lines, json_object, read_text
 from retouch.records.pair import PairRecord
 from retouch.records.shards import count_records, read_records
 
 SEEDS, PROMPT, METADATA = "seeds.json", "prompt.json", "metadata.jsonl"
+_SEEDS_FORM = "the seeds.json of a folder of this layout"
+_PROMPT_FORM = "an object with caption, edit and output"
 _QUALITY = 95
 _PROTOCOL = "instruct-pix2pix/published"
 _SCORES = ("clip_sim_0", "clip_sim_1", "clip_sim_dir", "clip_sim_image")
@@ -28,7 +31,7 @@ def read_instruct_pix2pix(folder: Path) -> list[Row]:
     rows = []
     for name, seeds in _listed(folder / SEEDS):
         place = inside(folder, name, str(folder / SEEDS))
-        told = json_object(_text(place / PROMPT), str(place / PROMPT))
+        told = json_object(read_text(place / PROMPT, form=_PROMPT_FORM), str(place / PROMPT), form=_PROMPT_FORM)
         instruction = first_text(told, ("edit",))
         if not instruction:
             raise DataError(f"{place / PROMPT} has no text under edit; give one.")
@@ -87,7 +90,7 @@ def _jpeg(png: bytes) -> bytes:
 
 def _listed(path: Path) -> list[tuple[str, list[str]]]:
     try:
-        content = json.loads(_text(path))
+        content = json.loads(read_text(path, form=_SEEDS_FORM))
         return [(str(name), [str(seed) for seed in seeds]) for name, seeds in content]
     except (ValueError, TypeError) as error:
         raise DataError(f"{path} is no list of [folder, [seeds]]; restore it.") from error
@@ -101,13 +104,5 @@ def _facts(path: Path) -> Mapping[str, Mapping[str, float]]:
         str(content.get("seed")): {
             key: float(value) for key, value in content.items() if isinstance(value, int | float) and key != "seed"
         }
-        for _, content in json_lines(path)
+        for _, content in json_lines(path, form="an object with a seed's numbers")
     }
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise DataError(f"{path} cannot be read ({reason}); give a folder of the layout that you named.") from error

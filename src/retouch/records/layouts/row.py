@@ -1,7 +1,6 @@
 """One pair as a layout's files tell of it, and the pair record made of it."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,32 +44,6 @@ def to_record(row: Row, *, name: str, split: Split) -> PairRecord:
         mask=mask,
         scores=row.scores,
     )
-
-
-def json_lines(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """The objects of a file of JSON lines, each with the words that say where it is.
-
-    Raises DataError where the file cannot be read or a line is no object.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise DataError(f"{path} cannot be read ({reason}); give a folder of the layout that you named.") from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield f"Line {number} of {path}", json_object(line, f"Line {number} of {path}")
-
-
-def json_object(text: str, where: str) -> Mapping[str, object]:
-    """Read one JSON object. Raises DataError where it is none."""
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"{where} is not JSON; mend or remove it.") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{where} is no JSON object; mend or remove it.")
-    return content
 
 
 def inside(folder: Path, name: str, where: str) -> Path:
