@@ -73,7 +73,7 @@ class Hub:
 
 
 def _mode(file: dict[str, object]) -> dict[str, object]:
-    large = str(file["path"]).endswith(".safetensors")
+    large = str(file["path"]).endswith((".safetensors", ".parquet", ".tar"))
     return {"path": file["path"], "uploadMode": "lfs" if large else "regular", "shouldIgnore": False}
 
 
