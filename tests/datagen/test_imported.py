@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 from tests.datagen import published
 from tests.training.conftest import square, write_squares
 
@@ -172,6 +173,17 @@ def test_without_a_network_the_hub_is_not_asked(tmp_path: Path) -> None:
         import_pairs("someone/pairs", tmp_path / "out", layout="magicbrush")
     with pytest.raises(DataError, match="hf download --repo-type dataset someone/pairs"):
         import_pairs("someone/pairs", tmp_path / "out-2", layout="open-images")
+
+
+def test_without_a_network_the_hubs_cache_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit, repository = "0123456789abcdef0123456789abcdef01234567", tmp_path / "hub" / "datasets--someone--pairs"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    published.fusing(repository / "snapshots" / commit / "data" / "test-0.parquet")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    import_pairs("someone/pairs", tmp_path / "out", layout="diffusers")
+    (record,) = read_records(tmp_path / "out")
+    assert (record.edit_prompt, record.split) == ("make it blue", "bench")
 
 
 def test_records_come_back_as_they_were(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from retouch.core.errors import DataError
 from retouch.core.upload import send
 from retouch.datagen.exported import export_pairs
 from retouch.datagen.push import planned_dataset
+from retouch.records.shards import read_records
 
 
 @pytest.fixture
@@ -79,7 +80,8 @@ def test_errors_are_about_data(records: Path, hub: Hub) -> None:
             send(upload)
 
 
-def test_the_commands_push_and_import_as_somebody_would(records: Path, hub: Hub, tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", ["parquet", "webdataset"])
+def test_the_commands_push_and_import_as_somebody_would(layout: str, records: Path, hub: Hub, tmp_path: Path) -> None:
     pytest.importorskip("datasets")
     environment = {
         **os.environ, "HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1",
@@ -87,12 +89,17 @@ def test_the_commands_push_and_import_as_somebody_would(records: Path, hub: Hub,
     }  # fmt: skip
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "retouch", "data", *map(str, arguments)]
+        command = [sys.executable, "-m", "retouch", "data", *map(str, arguments), "--layout", layout]
         return subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
 
     done = run("push", records, "someone/squares")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Pushed 2 files") and f"{hub.address}/someone/squares/commit/" in done.stdout
-    done = run("import", "someone/squares", "--layout", "parquet", "--out", tmp_path / "back")
+    done = run("import", "someone/squares", "--out", tmp_path / "back")
     assert done.returncode == 0, done.stderr
     assert "4 pairs, 4 of them new" in done.stdout
+    for before, after in zip(read_records(records), read_records(tmp_path / "back"), strict=True):
+        assert (before.edit_prompt, before.source_image) == (after.edit_prompt, after.source_image)
+        assert layout == "webdataset" or before == after
+    done = run("import", "someone/none", "--out", tmp_path / "none")
+    assert done.returncode == 6 and done.stderr.startswith("error: The dataset 'someone/none' cannot be had")
