@@ -35,6 +35,10 @@ class ShardWriter:
         """Whether a finished shard starts at this unit and holds at least this many records."""
         return any(shard.first_unit == first_unit and shard.rows >= rows for shard in self.manifest.shards)
 
+    def entry(self, first_unit: int) -> ShardEntry:
+        """The finished shard that starts at this unit. Raises StopIteration where there is none."""
+        return next(shard for shard in self.manifest.shards if shard.first_unit == first_unit)
+
     def write(self, records: Sequence[PairRecord], *, first_unit: int, units: int) -> ShardEntry:
         """Write the records of `units` units as one shard, then enter it in the manifest.
 
