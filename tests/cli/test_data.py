@@ -57,6 +57,20 @@ def test_a_dry_run_shows_what_a_push_would_send(command: Command, tmp_path: Path
     assert ran.code == 6 and "HF_HUB_OFFLINE is set" in ran.err
 
 
+def test_what_a_filter_leaves_is_reported(command: Command, tmp_path: Path) -> None:
+    pairs = write_squares(tmp_path / "pairs", "train", 8)
+    words = ("data", "filter", pairs, "-o", tmp_path / "kept", "--near-duplicates", 2, "--minimum-change", 0.5)
+    facts = json.loads(command(*words, "--json").out)
+    assert (facts["pairs"], facts["kept"], sum(facts["rejected"].values())) == (8, 0, 8)
+    ran = command("data", "report", tmp_path / "kept", "-o", tmp_path / "report.html", "--title", "Squares")
+    assert (ran.code, ran.out) == (0, f"Wrote {tmp_path / 'report.html'}\n")
+    assert "<h1>Squares</h1>" in (tmp_path / "report.html").read_text()
+    ran = command("data", "report", tmp_path / "kept", "-o", tmp_path / "report.txt")
+    assert ran.code == 5 and "must end in .html" in ran.err
+    ran = command("data", "filter", pairs, "-o", tmp_path / "b", "--near-duplicates", 99)
+    assert ran.code == 2 and "near-duplicates is 99" in ran.err
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_ctrl_c_ends_a_run_of_pairs_in_good_order(workers: int, tmp_path: Path) -> None:
     out = tmp_path / "pairs"

@@ -67,9 +67,8 @@ def test_those_that_fail_lie_beside_and_other_thresholds_cost_no_pictures(
     pairs: Path, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filter_pairs(pairs, tmp_path / "all", encoder=encoder, thresholds=ANY)
-    values = sorted(
-        record.scores[pair_protocol("directional", encoder.protocol)] for record in read_records(tmp_path / "all")
-    )
+    name = pair_protocol("directional", encoder.protocol)
+    values = sorted(record.scores[name] for record in read_records(tmp_path / "all"))
     monkeypatch.setattr(encoder, "pictures", None)
     strict = replace(ANY, directional=(values[5] + values[6]) / 2)
     summary = filter_pairs(tmp_path / "all", tmp_path / "half", encoder=encoder, thresholds=strict)
@@ -78,9 +77,7 @@ def test_those_that_fail_lie_beside_and_other_thresholds_cost_no_pictures(
     assert dict(summary.rejected) == {"directional": 12 - summary.kept}
     turned_down = list(read_records(tmp_path / "half" / REJECTED))
     assert len(turned_down) == 12 - summary.kept
-    assert all(
-        record.scores[pair_protocol("directional", encoder.protocol)] < strict.directional for record in turned_down
-    )
+    assert all(record.scores[name] < strict.directional for record in turned_down)
 
 
 def test_an_interrupted_run_goes_on_to_the_same_bytes(pairs: Path, encoder: Encoder, tmp_path: Path) -> None:
