@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from retouch.core.errors import OutputError
-from retouch.core.files import atomic_write, check_writable
+from retouch.core.files import atomic_folder, atomic_write, check_writable
 
 
 def test_writes_replaces_and_creates_folders(tmp_path: Path) -> None:
@@ -87,3 +87,41 @@ def test_the_suffix_is_checked(tmp_path: Path) -> None:
     assert check_writable(tmp_path / "A.PNG", suffixes=(".png",))
     with pytest.raises(OutputError, match=r"must end in \.png"):
         check_writable(tmp_path / "a.jpg", suffixes=(".png",))
+
+
+def test_a_folder_appears_whole(tmp_path: Path) -> None:
+    (tmp_path / ".out.partial" / "left").mkdir(parents=True)
+    (tmp_path / ".out.partial" / "file").touch()
+    (tmp_path / "out").mkdir()
+    with atomic_folder(tmp_path / "out") as folder:
+        assert not list(folder.iterdir()), "what a killed run left is gone"
+        (folder / "a").write_text("a")
+        assert not list((tmp_path / "out").iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "a").read_text() == "a"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_a_folder_that_fails_leaves_nothing(error: type[BaseException], tmp_path: Path) -> None:
+    with pytest.raises(error), atomic_folder(tmp_path / "out") as folder:
+        (folder / "a").write_text("a")
+        raise error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_on_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="the disk is full"), atomic_folder(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_in_use_or_in_the_way_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a").touch()
+    with pytest.raises(OutputError, match="full is not empty"), atomic_folder(tmp_path / "full"):
+        pass
+    with atomic_folder(tmp_path / "out") as folder:
+        (folder / "a").touch()
+        with pytest.raises(OutputError, match="Another run is writing"), atomic_folder(tmp_path / "out"):
+            pass
+        assert (folder / "a").exists()

@@ -4,12 +4,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from tests.training.conftest import squares
 
 from retouch.core.errors import Cancelled, DataError, SettingsError
+from retouch.core.images import png_bytes
 from retouch.datagen.filter import REJECTED, filter_pairs
-from retouch.datagen.thresholds import PRESETS, Thresholds, chosen, failed
+from retouch.datagen.judge import Criteria, Limits, criteria_of
+from retouch.datagen.thresholds import PRESETS, Thresholds, chosen
 from retouch.metrics.clip import Encoder
 from retouch.metrics.pairs import MEASURES, pair_protocol
 from retouch.models.clip import TINY_CLIP, random_clip
@@ -53,7 +57,7 @@ def test_all_pass_with_their_scores(pairs: Path, encoder: Encoder, tmp_path: Pat
     assert (summary.kept, summary.pairs, dict(summary.rejected)) == (12, 12, {})
     assert told == [(4, 12), (8, 12), (12, 12)]
     assert summary.by_kind == {"recolour": (12, 0)}
-    names = {pair_protocol(measure, encoder) for measure in MEASURES}
+    names = {pair_protocol(measure, encoder.protocol) for measure in MEASURES}
     for before, after in zip(read_records(pairs), read_records(tmp_path / "out"), strict=True):
         assert names == after.scores.keys()
         assert replace(after, scores={}) == before
@@ -63,7 +67,8 @@ def test_those_that_fail_lie_beside_and_other_thresholds_cost_no_pictures(
     pairs: Path, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filter_pairs(pairs, tmp_path / "all", encoder=encoder, thresholds=ANY)
-    values = sorted(record.scores[pair_protocol("directional", encoder)] for record in read_records(tmp_path / "all"))
+    name = pair_protocol("directional", encoder.protocol)
+    values = sorted(record.scores[name] for record in read_records(tmp_path / "all"))
     monkeypatch.setattr(encoder, "pictures", None)
     strict = replace(ANY, directional=(values[5] + values[6]) / 2)
     summary = filter_pairs(tmp_path / "all", tmp_path / "half", encoder=encoder, thresholds=strict)
@@ -72,7 +77,7 @@ def test_those_that_fail_lie_beside_and_other_thresholds_cost_no_pictures(
     assert dict(summary.rejected) == {"directional": 12 - summary.kept}
     turned_down = list(read_records(tmp_path / "half" / REJECTED))
     assert len(turned_down) == 12 - summary.kept
-    assert all(record.scores[pair_protocol("directional", encoder)] < strict.directional for record in turned_down)
+    assert all(record.scores[name] < strict.directional for record in turned_down)
 
 
 def test_an_interrupted_run_goes_on_to_the_same_bytes(pairs: Path, encoder: Encoder, tmp_path: Path) -> None:
@@ -97,6 +102,51 @@ def test_a_folder_is_not_filtered_into_itself_nor_with_two_thresholds(
         filter_pairs(pairs, tmp_path / "out", encoder=encoder, thresholds=replace(ANY, directional=0.2))
 
 
+def noise(number: int, *, change: int = 200, name: str = "") -> PairRecord:
+    (square,) = squares("train", 1)
+    generator = np.random.default_rng(number)
+    coarse = Image.fromarray(generator.integers(0, 255 - change, (8, 8, 3), dtype=np.uint8))
+    source = coarse.resize((64, 64), Image.Resampling.BICUBIC)
+    target = source.copy()
+    target.paste(source.crop((0, 0, 32, 64)).point(lambda value: min(255, value + change)), (0, 0))
+    pictures = {"source_image": png_bytes(source), "target_image": png_bytes(target)}
+    return replace(square, id=name or f"noise-{number}", **pictures)
+
+
+def test_near_duplicates_and_what_hardly_changes_are_turned_down(encoder: Encoder, tmp_path: Path) -> None:
+    pairs = [noise(0), noise(1), noise(0, name="again"), noise(2, change=1), noise(1, name="late")]
+    null = replace(noise(3, change=0), id="null", target_caption="a red square", source_caption="a red square")
+    with open_writer(tmp_path / "pairs", engine="noise", settings={}) as writer:
+        writer.write(pairs[:4], first_unit=0, units=4)
+        writer.write([pairs[4], null], first_unit=4, units=2)
+    limits = Limits(near_duplicates=3, minimum_change=0.01)
+    summary = filter_pairs(tmp_path / "pairs", tmp_path / "out", encoder=encoder, thresholds=ANY, limits=limits)
+    assert dict(summary.rejected) == {"change": 1, "near-duplicate": 2}
+    assert [record.id for record in read_records(tmp_path / "out")] == ["noise-0", "noise-1", "null"]
+    answers = iter([False, True])
+    with pytest.raises(Cancelled):
+        filter_pairs(
+            tmp_path / "pairs", tmp_path / "parts", encoder=encoder, thresholds=ANY, limits=limits,
+            cancelled=lambda: next(answers),
+        )  # fmt: skip
+    filter_pairs(tmp_path / "pairs", tmp_path / "parts", encoder=encoder, thresholds=ANY, limits=limits)
+    assert bytes_of(tmp_path / "parts") == bytes_of(tmp_path / "out")
+    alone = filter_pairs(
+        tmp_path / "out" / REJECTED,
+        tmp_path / "alone",
+        encoder=encoder,
+        thresholds=ANY,
+        limits=Limits(near_duplicates=3),
+    )
+    assert alone.kept == 3, "distances are to the pairs of this run"
+
+
+@pytest.mark.parametrize("limits", [{"near_duplicates": 64}, {"near_duplicates": -1}, {"minimum_change": 1.5}])
+def test_limits_have_ranges(limits: dict[str, int]) -> None:
+    with pytest.raises(SettingsError, match="give a"):
+        Limits(**limits)
+
+
 def test_null_edits_are_not_asked_for_a_direction(encoder: Encoder, tmp_path: Path) -> None:
     (square,) = squares("train", 1)
     null: PairRecord = replace(
@@ -109,9 +159,24 @@ def test_null_edits_are_not_asked_for_a_direction(encoder: Encoder, tmp_path: Pa
 
 
 def test_the_first_measure_that_fails_is_the_reason() -> None:
+    criteria = Criteria(encoder="clip", thresholds=PRESETS["brooks"].thresholds)
     similarities = {"image-image": 0.8, "caption-source": 0.1, "caption-target": 0.1, "directional": 0.0}
-    assert failed(similarities, PRESETS["brooks"].thresholds, edited=True) == "caption-source"  # type: ignore[arg-type]
-    assert failed({**similarities, "image-image": 0.7}, PRESETS["brooks"].thresholds, edited=True) == "image-image"  # type: ignore[arg-type]
+
+    def reason(**changes: float) -> str | None:
+        scores = {pair_protocol(measure, "clip"): value for measure, value in {**similarities, **changes}.items()}  # type: ignore[arg-type]
+        return criteria.reason({"scores": scores, "source_caption": "a", "target_caption": "b"})
+
+    assert reason() == "caption-source"
+    assert reason(**{"image-image": 0.7}) == "image-image"
+    assert reason(**{"caption-source": 0.3, "caption-target": 0.3}) == "directional"
+
+
+def test_criteria_come_back_out_of_a_manifest() -> None:
+    for limits in (Limits(), Limits(near_duplicates=4, minimum_change=0.1)):
+        criteria = Criteria(encoder="clip", thresholds=PRESETS["pocket"].thresholds, limits=limits)
+        assert criteria_of({"filter": criteria.settings()}) == criteria
+    with pytest.raises(DataError, match="filter the pairs anew"):
+        criteria_of({"filter": {"other": 1}})
 
 
 def test_a_preset_belongs_to_its_encoder() -> None:

@@ -99,7 +99,7 @@ def test_captions_are_read_from_every_form(name: str, content: str, tmp_path: Pa
     [
         ("a.txt", "\n", "holds no captions"),
         ("a.jsonl", "{", "Line 1 of .* is not JSON"),
-        ("a.jsonl", "[]", "Line 1 of .* has no text under caption"),
+        ("a.jsonl", "[]", "Line 1 of .* is no JSON object"),
         ("a.csv", "text\na room\n", "Line 2 of .* has no text"),
     ],
 )

@@ -1,12 +1,16 @@
-"""A small hub on the loopback device: the requests a push makes, answered and remembered."""
+"""A small hub on the loopback device: what a push sends is remembered, and what it sent can be read again."""
 
 import base64
+import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePosixPath
 from threading import Thread
+from urllib.parse import parse_qs, unquote
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -24,12 +28,14 @@ class Hub:
     stored: dict[str, bytes] = field(default_factory=dict)
     files: dict[tuple[str, str, str], bytes] = field(default_factory=dict)
 
-    def answer(self, method: str, path: str, body: bytes) -> tuple[int, object]:
+    def answer(self, method: str, path: str, body: bytes) -> tuple[int, object]:  # noqa: PLR0911
         if self.refuse is not None:
             return self.refuse, {"error": "no"}
         if method == "PUT":
             self.stored[path.rpartition("/")[2]] = body
             return 200, {}
+        if "/resolve/" in path:
+            return self._resolve(path)
         if path == "/api/validate-yaml":
             return 200, {"errors": [], "warnings": []}
         if path == "/api/repos/create":
@@ -38,11 +44,16 @@ class Hub:
             return 200, {"transfer": "basic", "objects": [self._object(each) for each in json.loads(body)["objects"]]}
         return self._of_repository(path.split("/")[3:], body)
 
-    def _of_repository(self, parts: list[str], body: bytes) -> tuple[int, object]:
+    def _of_repository(self, parts: list[str], body: bytes) -> tuple[int, object]:  # noqa: PLR0911
         repository = "/".join(parts[:2])
         match parts[2:]:
-            case []:
-                return 200, {"id": repository, "private": self.private[repository], "siblings": [], "tags": []}
+            case [] | ["revision", _] if repository in self.private:
+                return 200, self._info(repository)
+            case ["tree", _, *place]:
+                return 200, [entry for entry in self._entries(repository) if under(entry["path"], place)]
+            case ["paths-info", _]:
+                wanted = parse_qs(body.decode()).get("paths", []) if body[:1] != b"{" else json.loads(body)["paths"]
+                return 200, [entry for entry in self._entries(repository) if entry["path"] in wanted]
             case ["branch", branch]:
                 self.branches.append(branch)
                 return 200, {}
@@ -51,6 +62,25 @@ class Hub:
             case ["commit", branch]:
                 return self._commit(repository, branch, body)
         return 404, {"error": "/".join(parts)}
+
+    def _info(self, repository: str) -> dict[str, object]:
+        siblings = [{"rfilename": entry["path"]} for entry in self._entries(repository) if entry["type"] == "file"]
+        facts = {"id": repository, "private": self.private[repository], "sha": COMMIT, "tags": []}
+        return {**facts, "siblings": siblings}
+
+    def _entries(self, repository: str) -> list[dict[str, object]]:
+        """Files and folders of the branch main."""
+        files = {
+            path: data for (name, branch, path), data in self.files.items() if (name, branch) == (repository, "main")
+        }
+        folders = {parent.as_posix() for path in files for parent in PurePosixPath(path).parents} - {"."}
+        made = [{"type": "directory", "path": folder, "size": 0, "oid": COMMIT} for folder in sorted(folders)]
+        return made + [{"type": "file", "path": p, "size": len(data), "oid": COMMIT} for p, data in files.items()]
+
+    def _resolve(self, path: str) -> tuple[int, object]:
+        repository, _, place = path.removeprefix("/datasets/").partition("/resolve/")
+        data = self.files.get((repository, "main", unquote(place.partition("/")[2])))
+        return (404, {"error": path}) if data is None else (200, data)
 
     def _create(self, wanted: dict[str, str]) -> tuple[int, object]:
         name = f"{wanted['organization']}/{wanted['name']}"
@@ -72,8 +102,13 @@ class Hub:
         return 200, {"commitUrl": f"{self.address}/{repository}/commit/{COMMIT}", "commitOid": COMMIT}
 
 
+def under(path: object, place: list[str]) -> bool:
+    """Whether a path lies below a folder; the whole repository where none is named."""
+    return not place or str(path).startswith(unquote("/".join(place)) + "/")
+
+
 def _mode(file: dict[str, object]) -> dict[str, object]:
-    large = str(file["path"]).endswith(".safetensors")
+    large = str(file["path"]).endswith((".safetensors", ".parquet", ".tar"))
     return {"path": file["path"], "uploadMode": "lfs" if large else "regular", "shouldIgnore": False}
 
 
@@ -88,14 +123,28 @@ def serving() -> Iterator[Hub]:
             hub.requests.append(f"{self.command} {path}")
             hub.tokens.add(self.headers.get("Authorization") or "")
             status, content = hub.answer(self.command, path, body)
-            data = json.dumps(content).encode()
-            self.send_response(status)
+            data = content if isinstance(content, bytes) else json.dumps(content).encode()
+            wanted = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
+            if wanted and status == 200:
+                start, end = int(wanted[1]), int(wanted[2] or len(data) - 1)
+                status, whole, data = 206, len(data), data[start : end + 1]
+                self.send_response(status)
+                self.send_header("Content-Range", f"bytes {start}-{start + len(data) - 1}/{whole}")
+            else:
+                self.send_response(status)
+            if status == 404:
+                self.send_header("X-Error-Code", "EntryNotFound")
+            if isinstance(content, bytes):
+                self.send_header("X-Repo-Commit", COMMIT)
+                self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+                self.send_header("Accept-Ranges", "bytes")
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(data)
+            if self.command != "HEAD":
+                self.wfile.write(data)
 
-        do_GET = do_POST = do_PUT = _do  # noqa: N815 (the names the server looks for)
+        do_GET = do_HEAD = do_POST = do_PUT = _do  # noqa: N815 (the names the server looks for)
 
         def log_message(self, format: str, *args: object) -> None:
             del format, args

@@ -14,7 +14,8 @@ from huggingface_hub import constants
 from tests.models.hub_server import Hub, serving
 
 from retouch.core.errors import ModelError
-from retouch.models.push import plan_upload, push
+from retouch.core.upload import send
+from retouch.models.push import plan_upload
 
 CARD = "---\nlicense: mit\n---\n# A small editor\n\nIt edits.\n"
 
@@ -94,7 +95,7 @@ def test_a_repository_has_an_owner_and_a_name(model: Path, repository: str) -> N
 
 def test_every_file_arrives_as_it_is(model: Path, hub: Hub) -> None:
     upload = plan_upload(model, "someone/small")
-    assert push(upload, private=True, revision="first").startswith(f"{hub.address}/someone/small/commit/")
+    assert send(upload, private=True, revision="first").startswith(f"{hub.address}/someone/small/commit/")
     assert hub.private == {"someone/small": True}
     assert hub.branches == ["first"]
     assert hub.tokens <= {"Bearer hf_of_a_test", ""}
@@ -105,9 +106,9 @@ def test_every_file_arrives_as_it_is(model: Path, hub: Hub) -> None:
 def test_a_public_repository_gets_nothing_that_should_be_private(model: Path, hub: Hub) -> None:
     hub.private["someone/small"] = False
     with pytest.raises(ModelError, match="is public"):
-        push(plan_upload(model, "someone/small"), private=True)
+        send(plan_upload(model, "someone/small"), private=True)
     assert not hub.files
-    push(plan_upload(model, "someone/small"))
+    send(plan_upload(model, "someone/small"))
     assert hub.files
 
 
@@ -115,7 +116,7 @@ def test_a_public_repository_gets_nothing_that_should_be_private(model: Path, hu
 def test_a_refusal_is_one_sentence(model: Path, hub: Hub, status: int, said: str) -> None:
     hub.refuse = status
     with pytest.raises(ModelError, match=said):
-        push(plan_upload(model, "someone/small"))
+        send(plan_upload(model, "someone/small"))
 
 
 def test_without_token_or_network_it_says_so(model: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,14 +125,14 @@ def test_without_token_or_network_it_says_so(model: Path, hub: Hub, monkeypatch:
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{closed.getsockname()[1]}")
         with pytest.raises(ModelError, match="cannot be reached"):
-            push(upload)
+            send(upload)
     monkeypatch.delenv("HF_TOKEN")
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(model / "none"))
     with pytest.raises(ModelError, match="Nobody is logged in"):
-        push(upload)
+        send(upload)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="HF_HUB_OFFLINE is set"):
-        push(upload)
+        send(upload)
     assert not hub.requests
 
 

@@ -26,10 +26,11 @@ def test_a_label_has_an_aspect_and_a_value(label: str) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("no json", 'Line 2 of .* is not {"text"'),
-        ("[1]", "Line 2"),
-        ('{"text": "a"}', "Line 2"),
-        ('{"text": 3, "labels": []}', "Line 2 of .* holds other things"),
+        ("no json", 'Line 2 of .* is not JSON; give {"text"'),
+        ("[1]", "Line 2 .* no JSON object"),
+        ('{"text": "a"}', "Line 2 .* lacks a text"),
+        ('{"text": 3, "labels": []}', "Line 2 of .* lacks a text"),
+        ('{"text": "a", "labels": [3]}', "Line 2 of .* holds a label that is no text"),
         ('{"text": " ", "labels": []}', "is empty"),
     ],
 )

@@ -14,6 +14,7 @@ from retouch.records.shards import (
     open_writer,
     read_columns,
     read_records,
+    read_rows,
     shard_bytes,
     verify,
 )
@@ -166,3 +167,15 @@ def test_pictures_survive_untouched(tmp_path, record):
     write(tmp_path, [record()])
     (made,) = read_records(tmp_path)
     assert Image.open(io.BytesIO(made.source_image)).getpixel((3, 3)) == (10, 20, 30)
+
+
+def test_single_rows_are_read_from_any_shard(record, tmp_path):
+    with open_writer(tmp_path, engine="fake", settings={}) as writer:
+        for first in (0, 70, 140):
+            made = [record(id=f"fake-{number}") for number in range(first, first + 70)]
+            writer.write(made, first_unit=first, units=70)
+    rows = [0, 31, 32, 69, 70, 139, 209]
+    found = list(read_rows(tmp_path, rows, ("id", "source_image")))
+    assert [row["id"] for row in found] == [f"fake-{number}" for number in rows]
+    assert found[0]["source_image"] == record().source_image
+    assert not list(read_rows(tmp_path, [], ("id",)))

@@ -8,6 +8,7 @@ import typer
 
 from retouch.cli.options import Json, Tokenizer
 from retouch.cli.output import say, say_facts, say_json, say_table
+from retouch.cli.uploads import say_pushed, show_upload
 from retouch.core.errors import ModelError
 
 app = typer.Typer(help="List, inspect, convert, verify and push models.", rich_markup_mode="rich")
@@ -126,23 +127,14 @@ def push_model(
 
     retouch models push runs/mine/model someone/kitchen-editor --private
     """
-    from retouch.models.push import plan_upload, push
+    from retouch.core.upload import send
+    from retouch.models.push import plan_upload
 
     upload = plan_upload(folder, repository)
-    if json and dry_run:
-        say_json({**asdict(upload), "folder": str(folder), "size": upload.size})
-        return
     if dry_run:
-        say_table(("file", "bytes"), [(file.path, f"{file.size:,}") for file in upload.files])
-        stated = {"title": upload.title or "none stated", "licence": upload.licence or "none stated"}
-        total = f"{len(upload.files)} files, {upload.size / 1e6:.1f} MB"
-        say_facts({"repository": repository, "branch": revision or "main", "total": total, **stated})
-        return
-    address = push(upload, private=private, revision=revision)
-    if json:
-        say_json({"address": address, "files": len(upload.files), "size": upload.size})
+        show_upload(upload, branch=revision, json=json)
     else:
-        say(f"Pushed {len(upload.files)} files, {upload.size / 1e6:.1f} MB: {address}")
+        say_pushed(upload, send(upload, private=private, revision=revision), json=json)
 
 
 def _megabytes(size: int | None) -> str:

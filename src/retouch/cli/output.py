@@ -17,9 +17,9 @@ SECONDS_BETWEEN_LINES = 30
 
 
 class Update(Protocol):
-    """Tells how far the work is; `note` is shown beside, such as a speed."""
+    """Tells how far the work is, `total` None where nobody knows; `note` is shown beside, such as a speed."""
 
-    def __call__(self, done: int, total: int, note: str = "") -> None: ...
+    def __call__(self, done: int, total: int | None, note: str = "") -> None: ...
 
 
 def say(text: str) -> None:
@@ -80,11 +80,12 @@ def progress(description: str) -> Iterator[Update]:
 def _line_writer(description: str) -> Update:
     last = time.monotonic()
 
-    def write(done: int, total: int, note: str = "") -> None:
+    def write(done: int, total: int | None, note: str = "") -> None:
         nonlocal last
         if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            print(f"{description}: {done} of {total} {note}".rstrip(), file=sys.stderr, flush=True)
+            of = "" if total is None else f" of {total}"
+            print(f"{description}: {done}{of} {note}".rstrip(), file=sys.stderr, flush=True)
 
     return write
 

@@ -1,9 +1,12 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 import errno
+import fcntl
 import os
 import secrets
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from retouch.core.errors import OutputError
@@ -42,6 +45,29 @@ def atomic_write(path: str | Path, data: bytes) -> Path:
     return target
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a hidden folder beside `path` that becomes `path` when the block ends well, and goes when it does not.
+
+    What a killed run left there is removed first. Raises OutputError where `path` holds something, where another
+    run is writing it, or where it cannot be written.
+    """
+    target = path.resolve()
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise OutputError(f"{path} is not empty; choose a new folder.")
+    partial = target.with_name(f".{target.name[:200]}.partial")
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+        lock = os.open(partial, os.O_RDONLY)
+    except OSError as problem:
+        raise _output_error(path, problem) from problem
+    try:
+        _claim(lock, path)
+        yield from _filled(partial, target, path)
+    finally:
+        os.close(lock)
+
+
 def check_writable(path: str | Path, *, suffixes: Sequence[str] = ()) -> Path:
     """Find out, without writing, whether `atomic_write` can be expected to succeed; return the path.
 
@@ -63,6 +89,28 @@ def check_writable(path: str | Path, *, suffixes: Sequence[str] = ()) -> Path:
     except OSError as problem:
         raise _output_error(path, problem) from problem
     return asked
+
+
+def _claim(lock: int, asked: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as problem:
+        raise OutputError(f"Another run is writing {asked}; wait for it to end or choose another folder.") from problem
+
+
+def _filled(partial: Path, target: Path, asked: Path) -> Iterator[Path]:
+    try:
+        for place in partial.iterdir():
+            shutil.rmtree(place) if place.is_dir() else place.unlink()
+        yield partial
+        partial.replace(target)
+        _sync_folder(target.parent)
+    except OSError as problem:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise _output_error(asked, problem) from problem
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
 
 
 def _regular_target(path: Path) -> Path:

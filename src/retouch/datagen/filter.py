@@ -2,15 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 from retouch.core.errors import Cancelled, DataError
-from retouch.core.images import load_image
-from retouch.datagen.thresholds import Thresholds, failed
+from retouch.datagen.judge import JUDGED_COLUMNS, REASONS, Criteria, EarlierPairs, Judge, Limits, RejectReason
+from retouch.datagen.thresholds import Thresholds
 from retouch.metrics.clip import Encoder
-from retouch.metrics.pairs import MEASURES, PairMeasure, pair_protocol, pair_similarities
 from retouch.records.manifest import read_manifest
 from retouch.records.pair import JSON, PairRecord
 from retouch.records.shards import open_writer, read_columns, read_shard
@@ -22,11 +21,11 @@ _BATCH = 16
 
 @dataclass(frozen=True, kw_only=True)
 class FilterSummary:
-    """How many pairs were kept, how many turned down by the first measure they failed, and both by kind of edit."""
+    """How many pairs were kept, how many turned down by the first reason, and both by kind of edit."""
 
     folder: Path
     kept: int
-    rejected: Mapping[PairMeasure, int]
+    rejected: Mapping[RejectReason, int]
     by_kind: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
@@ -41,6 +40,7 @@ def filter_pairs(
     *,
     encoder: Encoder,
     thresholds: Thresholds,
+    limits: Limits | None = None,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> FilterSummary:
@@ -56,55 +56,32 @@ def filter_pairs(
     manifest = read_manifest(folder)
     if manifest is None:
         raise DataError(f"{folder} holds no records (no manifest.json); make some with `retouch data pairs`.")
-    judge = _Judge(encoder=encoder, thresholds=thresholds)
-    settings = {**manifest.settings, "filter": {"encoder": encoder.protocol, **vars(thresholds)}}
+    criteria = Criteria(encoder=encoder.protocol, thresholds=thresholds, limits=limits or Limits())
+    judge = Judge(encoder=encoder, criteria=criteria)
+    settings = {**manifest.settings, "filter": criteria.settings()}
     done = 0
     with (
         open_writer(out, engine=manifest.engine, settings=settings) as kept,
         open_writer(out / REJECTED, engine=manifest.engine, settings=settings) as rejected,
     ):
+        earlier = EarlierPairs() if criteria.limits.near_duplicates is not None else None
         for shard in manifest.shards:
-            if not (kept.has(shard.first_unit, 0) and rejected.has(shard.first_unit, 0)):
-                sides = _parted(list(read_shard(folder, shard)), judge, cancelled)
+            done_before = kept.manifest.shard_at(shard.first_unit)
+            if done_before is not None and rejected.has(shard.first_unit, 0):
+                if earlier:
+                    earlier.add_shard(out, done_before)
+            else:
+                sides = _parted(list(read_shard(folder, shard)), judge, earlier, cancelled)
                 # The rejected first: a shard counts as done once the kept ones are there too.
                 for writer, records in ((rejected, sides[1]), (kept, sides[0])):
                     writer.write(records, first_unit=shard.first_unit, units=shard.units)
             done += shard.rows
             on_progress(done, manifest.rows)
-    return _summary(out, judge)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Judge:
-    """An encoder and what it asks of a pair."""
-
-    encoder: Encoder
-    thresholds: Thresholds
-
-    def scored(self, records: Sequence[PairRecord]) -> list[PairRecord]:
-        """The records with their similarities, those computed that are missing."""
-        names = {measure: pair_protocol(measure, self.encoder) for measure in MEASURES}
-        missing = [record for record in records if not all(name in record.scores for name in names.values())]
-        pictures = [(load_image(one.source_image).pixels, load_image(one.target_image).pixels) for one in missing]
-        captions = [(one.source_caption, one.target_caption) for one in missing]
-        found = pair_similarities(pictures, captions, self.encoder) if missing else []
-        made = {
-            record.id: {names[measure]: value for measure, value in similarities.items()}
-            for record, similarities in zip(missing, found, strict=True)
-        }
-        return [replace(record, scores={**record.scores, **made.get(record.id, {})}) for record in records]
-
-    def failed(self, row: Mapping[str, object]) -> PairMeasure | None:
-        """The measure that a scored record's columns fail first, None where it passes."""
-        scores = cast("Mapping[str, float]", row["scores"])
-        similarities: dict[PairMeasure, float] = {
-            measure: scores[pair_protocol(measure, self.encoder)] for measure in MEASURES
-        }
-        return failed(similarities, self.thresholds, edited=row["source_caption"] != row["target_caption"])
+    return _summary(out, criteria)
 
 
 def _parted(
-    records: Sequence[PairRecord], judge: _Judge, cancelled: Callable[[], bool]
+    records: Sequence[PairRecord], judge: Judge, earlier: EarlierPairs | None, cancelled: Callable[[], bool]
 ) -> tuple[list[PairRecord], list[PairRecord]]:
     """The records that pass, and the others, all scored."""
     sides: tuple[list[PairRecord], list[PairRecord]] = ([], [])
@@ -112,23 +89,27 @@ def _parted(
         if cancelled():
             raise Cancelled(f"Stopped before {records[start].id}; run the same command again to go on.")
         for record in judge.scored(records[start : start + _BATCH]):
-            sides[judge.failed(vars(record)) is not None].append(record)
+            known = earlier.measured(record) if earlier and judge.criteria.reason(vars(record)) is None else record
+            passes = judge.criteria.reason(vars(known)) is None
+            sides[not passes].append(known)
+            if earlier and passes:
+                earlier.add(known)
     return sides
 
 
-def _summary(out: Path, judge: _Judge) -> FilterSummary:
-    reasons: Counter[PairMeasure] = Counter()
+def _summary(out: Path, criteria: Criteria) -> FilterSummary:
+    reasons: Counter[RejectReason] = Counter()
     kinds: dict[str, list[int]] = {}
     for place, side in enumerate((out, out / REJECTED)):
-        for row in read_columns(side, ("params", "scores", "source_caption", "target_caption")):
+        for row in read_columns(side, JUDGED_COLUMNS):
             kind = str(cast("Mapping[str, JSON]", row["params"])["kind"])
             kinds.setdefault(kind, [0, 0])[place] += 1
-            reason = judge.failed(row)
+            reason = criteria.reason(row)
             if reason is not None:
                 reasons[reason] += 1
     return FilterSummary(
         folder=out,
         kept=sum(kept for kept, _ in kinds.values()),
-        rejected={measure: reasons[measure] for measure in MEASURES if reasons[measure]},
+        rejected={reason: reasons[reason] for reason in REASONS if reasons[reason]},
         by_kind={kind: (kept, turned_down) for kind, (kept, turned_down) in sorted(kinds.items())},
     )

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from retouch.core.errors import DataError, SettingsError
+from retouch.core.errors import Cancelled, DataError, SettingsError
 from retouch.datagen.engine import PairEngine
 from retouch.datagen.progress import Report
 from retouch.datagen.workers import EngineFactory, UnitResult, make_units
@@ -70,8 +70,9 @@ def make_pairs(
         report = Report(done=done, count=count, things="pairs", on_progress=on_progress, cancelled=cancelled)
         try:
             _make_shards(engine_factory, missing, writer=writer, workers=workers, report=report)
-        except KeyboardInterrupt:
-            raise report.interruption() from None
+        except (Cancelled, KeyboardInterrupt):
+            saved = f"{writer.manifest.rows} of {count} pairs are saved"
+            raise Cancelled(f"Stopped: {saved}; run the same command again to go on.") from None
         pairs = writer.manifest.rows
     return RunSummary(folder=out, pairs=pairs, made=count - done, seconds=time.monotonic() - start)
 

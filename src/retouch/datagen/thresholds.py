@@ -95,14 +95,3 @@ def chosen(
             "leave the encoder out, or give all three thresholds."
         )
     return replace(found.thresholds, **made), encoder or found.encoder
-
-
-def failed(similarities: Mapping[PairMeasure, float], thresholds: Thresholds, *, edited: bool) -> PairMeasure | None:
-    """The first measure under its threshold, None where a pair passes.
-
-    A pair whose captions are equal (`edited` is False), a null edit, has no direction to be asked about.
-    """
-    for measure, least in thresholds.least().items():
-        if similarities[measure] < least and (edited or measure != "directional"):
-            return measure
-    return None

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PSNR_PROTOCOL = "psnr/srgb8"
+CHANGE_PROTOCOL = "pair/change/mean-absolute-srgb-0-1"
 
 
 def mean_squared_error(
@@ -14,6 +15,11 @@ def mean_squared_error(
     """Return the mean squared error of (H, W, 3) pictures in 8-bit levels, inside `mask` where given."""
     error = (output.astype(np.float64) - target.astype(np.float64)) ** 2
     return float(error.mean() if mask is None else error[mask].mean())
+
+
+def mean_absolute_difference(output: NDArray[np.uint8], target: NDArray[np.uint8]) -> float:
+    """Return the mean absolute difference of (H, W, 3) pictures in 8-bit levels, as a part of the whole range."""
+    return float(np.abs(output.astype(np.int16) - target).mean() / 255)
 
 
 def psnr(output: NDArray[np.uint8], target: NDArray[np.uint8], mask: NDArray[np.bool_] | None = None) -> float:

@@ -12,9 +12,9 @@ PairMeasure = Literal["image-image", "caption-source", "caption-target", "direct
 MEASURES: tuple[PairMeasure, ...] = get_args(PairMeasure)
 
 
-def pair_protocol(measure: PairMeasure, encoder: Encoder) -> str:
-    """The protocol a measure's values are kept under: the measure and all it depends on of the encoder."""
-    return f"pair/{measure}/{encoder.protocol}"
+def pair_protocol(measure: PairMeasure, encoder: str) -> str:
+    """The protocol a measure's values are kept under: the measure and the protocol of the encoder."""
+    return f"pair/{measure}/{encoder}"
 
 
 def pair_similarities(

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from retouch.core.errors import DataError
 from retouch.core.files import atomic_write
+from retouch.records.lines import json_lines
+
+_FORM = '{"text": …, "labels": […]}'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,22 +39,10 @@ def save_labelled(path: Path, texts: Iterable[LabelledText]) -> int:
 
 def load_labelled(path: Path) -> Iterator[LabelledText]:
     """Read such lines; empty ones are passed over. Raises DataError that names the line which is no labelled text."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise DataError(f"{path} cannot be read ({reason}); give a file of JSON lines.") from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield _of_line(line, f"Line {number} of {path}")
-
-
-def _of_line(line: str, where: str) -> LabelledText:
-    try:
-        content = json.loads(line)
-        text, labels = content["text"], tuple(content["labels"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f'{where} is not {{"text": …, "labels": […]}}; give one such object a line.') from error
-    if not isinstance(text, str) or not all(isinstance(label, str) for label in labels):
-        raise DataError(f"{where} holds other things than texts; give a text and a list of labels.")
-    return LabelledText(text=text, labels=labels)
+    for where, content in json_lines(path, form=_FORM):
+        text, labels = content.get("text"), content.get("labels")
+        if not isinstance(text, str) or not isinstance(labels, list):
+            raise DataError(f"{where} lacks a text or its labels; give {_FORM}.")
+        if not all(isinstance(label, str) for label in labels):
+            raise DataError(f"{where} holds a label that is no text; give {_FORM}.")
+        yield LabelledText(text=text, labels=tuple(labels))

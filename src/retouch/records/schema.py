@@ -75,7 +75,7 @@ def record_schema() -> pa.Schema:
 
 def to_table(records: Iterable[PairRecord]) -> pa.Table:
     """Lay `records` out as an Arrow table of `record_schema()`."""
-    return pa.Table.from_pylist([_to_row(record) for record in records], schema=record_schema())
+    return pa.Table.from_pylist([to_row(record) for record in records], schema=record_schema())
 
 
 def cell_of(column: str, value: object) -> Cell:
@@ -92,7 +92,8 @@ def cell_of(column: str, value: object) -> Cell:
     raise TypeError(f"{column} holds {type(value).__name__}")
 
 
-def _to_row(record: PairRecord) -> dict[str, object]:
+def to_row(record: PairRecord) -> dict[str, object]:
+    """The cells of one record, by column."""
     row: dict[str, object] = {name: getattr(record, name) for name in COLUMNS}
     row |= {name: _image_cell(getattr(record, name)) for name in IMAGE_COLUMNS}
     row["reference_images"] = [_image_cell(png) for png in record.reference_images]

@@ -140,6 +140,25 @@ def read_columns(folder: Path, columns: Sequence[str], split: Split | None = Non
                 yield {name: cell_of(name, row.get(name)) for name in columns}
 
 
+def read_rows(folder: Path, rows: Sequence[int], columns: Sequence[str]) -> Iterator[Mapping[str, Cell]]:
+    """Read some columns of the records at these places of the folder's order, which must rise.
+
+    Only the parts of shards that hold them are read. Raises DataError where a shard is broken.
+    """
+    wanted, start = iter(rows), 0
+    row = next(wanted, None)
+    for shard in _finished(folder).shards:
+        group, cells = -1, []
+        while row is not None and row < start + shard.rows:
+            if (row - start) // ROWS_PER_GROUP != group:
+                group = (row - start) // ROWS_PER_GROUP
+                cells = _group(folder / shard.file, group, list(columns))
+            found = cells[(row - start) % ROWS_PER_GROUP]
+            yield {name: cell_of(name, found.get(name)) for name in columns}
+            row = next(wanted, None)
+        start += shard.rows
+
+
 def count_records(folder: Path, split: Split | None = None) -> int:
     """How many finished records `folder` holds, all of them or those of one split."""
     if split is None:
@@ -178,6 +197,14 @@ def _batches(store: Store, shard: str, columns: list[str]) -> Iterator[pa.Record
             yield from file.iter_batches(batch_size=ROWS_PER_GROUP, columns=stored)
     except (pa.ArrowException, OSError) as error:
         raise DataError(_broken(where)) from error
+
+
+def _group(path: Path, group: int, columns: list[str]) -> list[dict[str, object]]:
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read_row_group(group, columns=columns).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(_broken(path)) from error
 
 
 def _of_split(batch: pa.RecordBatch, split: Split) -> pa.RecordBatch:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from retouch.core.errors import DataError
 from retouch.core.files import atomic_write
+from retouch.records.lines import json_lines
 from retouch.records.pair import Split
 from retouch.records.shards import read_columns
 
@@ -24,6 +25,7 @@ INSTRUCTION_KEYS = ("edit", "instruction", "edit_prompt")
 TARGET_KEYS = ("output", "target_caption")
 """Keys a line may give its three texts under, the ones written first."""
 
+_FORM = "an object with caption, edit and output"
 _ENDS = " .!?"
 RejectReason = Literal["parts", "empty", "unchanged", "unfinished"]
 Complete = Callable[[Sequence[str]], Sequence[str]]
@@ -126,14 +128,12 @@ def load_triples(path: Path) -> Iterator[Triple]:
 
     Raises DataError that names the line which is no triple.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise DataError(f"{path} cannot be read ({reason}); give a file of JSON lines.") from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield _of_line(line, f"Line {number} of {path}")
+    for where, content in json_lines(path, form=_FORM):
+        yield Triple(
+            source_caption=_text(content, SOURCE_KEYS, where),
+            instruction=_text(content, INSTRUCTION_KEYS, where),
+            target_caption=_text(content, TARGET_KEYS, where),
+        )
 
 
 def triples_of_records(folder: Path, *, split: Split | None = None) -> Iterator[Triple]:
@@ -152,20 +152,6 @@ def triples_of_records(folder: Path, *, split: Split | None = None) -> Iterator[
         )
         if changes_something(triple):
             yield triple
-
-
-def _of_line(line: str, where: str) -> Triple:
-    try:
-        content = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{where} is not JSON; give one object a line with caption, edit and output.") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{where} is no JSON object; give one with caption, edit and output.")
-    return Triple(
-        source_caption=_text(content, SOURCE_KEYS, where),
-        instruction=_text(content, INSTRUCTION_KEYS, where),
-        target_caption=_text(content, TARGET_KEYS, where),
-    )
 
 
 def _text(content: Mapping[str, object], keys: tuple[str, ...], where: str) -> str:

@@ -3,9 +3,10 @@
 import typer
 
 from retouch.cli.data.domains import list_domains
-from retouch.cli.data.exchange import export_folder, import_folder
+from retouch.cli.data.exchange import export_folder, import_folder, push_folder
 from retouch.cli.data.filter import filter_folder
 from retouch.cli.data.pairs import make
+from retouch.cli.data.report import report_folder
 from retouch.cli.data.show import show_pairs
 from retouch.cli.data.write import write
 
@@ -16,4 +17,6 @@ app.command("pairs")(make)
 app.command("filter")(filter_folder)
 app.command("import")(import_folder)
 app.command("export")(export_folder)
+app.command("push")(push_folder)
+app.command("report")(report_folder)
 app.command("show")(show_pairs)

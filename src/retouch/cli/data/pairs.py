@@ -9,6 +9,7 @@ import typer
 from retouch.cli import options
 from retouch.cli.data import cluster, generative
 from retouch.cli.data.splits import named_split
+from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say, say_json
 from retouch.core.errors import SettingsError
 
@@ -105,8 +106,11 @@ def _make(
         work = partial(make_on_cluster, factory, count=wanted, out=out, resources=place.resources())
         cluster.run(engine, lambda watch: work(watch=watch), json=json)
         return
-    with progress(f"making pairs of {engine}") as update:
-        summary = make_pairs(factory, count=wanted, out=Path(out), workers=processes, on_progress=update)
+    note = "stopping after the pairs at hand; press Ctrl-C again to stop at once."
+    with patient_interrupt(note) as cancelled, progress(f"making pairs of {engine}") as update:
+        summary = make_pairs(
+            factory, count=wanted, out=Path(out), workers=processes, on_progress=update, cancelled=cancelled
+        )
     if json:
         facts = {"folder": str(summary.folder), "pairs": summary.pairs, "made": summary.made}
         say_json({**facts, "seconds": summary.seconds, "pairs_per_hour": summary.pairs_per_hour})

@@ -15,7 +15,7 @@ from retouch.core.seeds import derive_seed
 from retouch.datagen.engine import Sifted
 from retouch.datagen.generative.still import Still, StillShares, still_edits
 from retouch.datagen.generative.technique import Candidate, Pictures, Technique, is_blank
-from retouch.datagen.thresholds import Thresholds, failed
+from retouch.datagen.thresholds import Thresholds
 from retouch.metrics.clip import Encoder
 from retouch.metrics.pairs import PairMeasure, pair_protocol, pair_similarities
 from retouch.records.pair import JSON, PairRecord, Split
@@ -48,9 +48,16 @@ class Judge:
         captions = [(triple.source_caption, triple.target_caption)] * len(pictures)
         return pair_similarities(pictures, captions, self.encoder) if pictures else []
 
+    def reason(self, similarities: Similarities, *, edited: bool) -> PairMeasure | None:
+        """The first measure under its threshold, None where a pair passes; one of equal captions has no direction."""
+        for measure, least in self.thresholds.least().items():
+            if similarities[measure] < least and (edited or measure != "directional"):
+                return measure
+        return None
+
     def scores(self, similarities: Similarities) -> dict[str, float]:
         """Similarities as records keep them, by protocol."""
-        return {pair_protocol(measure, self.encoder): value for measure, value in similarities.items()}
+        return {pair_protocol(measure, self.encoder.protocol): value for measure, value in similarities.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +160,7 @@ class GenerativeEngine:
         found = self.judge.similarities(triple, [pictures for _, pictures in sound])
         good: list[_Good] = []
         for (candidate, pictures), similarities in zip(sound, found, strict=True):
-            reason = failed(similarities, self.judge.thresholds, edited=edited)
+            reason = self.judge.reason(similarities, edited=edited)
             if reason is None:
                 good.append(_Good(candidate=candidate, pictures=pictures, similarities=similarities))
             else:

@@ -2,36 +2,60 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from retouch.core.errors import DataError
 from retouch.core.files import atomic_write
-from retouch.records.layouts.row import Row, first_text, inside, json_lines
+from retouch.records.layouts.places import local_folder
+from retouch.records.layouts.row import (
+    Broken,
+    ReadOptions,
+    Row,
+    Rows,
+    first_text,
+    inside,
+    known_under,
+    opened,
+    split_named,
+)
+from retouch.records.lines import json_object, text_lines
 from retouch.records.pair import JSON, PairRecord
 from retouch.records.shards import count_records, read_records
 
 METADATA = "metadata.jsonl"
-SOURCE = ("source_image_file_name", "original_image_file_name", "input_image_file_name")
-TARGET = ("target_image_file_name", "edited_image_file_name", "output_image_file_name")
-MASK = ("mask_file_name", "mask_image_file_name")
-INSTRUCTION = ("edit_prompt", "instruction", "edit")
-SOURCE_CAPTION = ("source_caption", "original_prompt", "input", "caption")
-TARGET_CAPTION = ("target_caption", "edited_prompt", "output")
-"""Columns under the names that are in use, ours first."""
+KNOWN: Mapping[str, tuple[str, ...]] = {
+    "source": ("source_image_file_name", "original_image_file_name", "input_image_file_name"),
+    "target": ("target_image_file_name", "edited_image_file_name", "output_image_file_name"),
+    "mask": ("mask_file_name", "mask_image_file_name"),
+    "instruction": ("edit_prompt", "instruction", "edit"),
+    "source_caption": ("source_caption", "original_prompt", "input", "caption"),
+    "target_caption": ("target_caption", "edited_prompt", "output"),
+    "object": ("object",),
+    "kind": ("kind",),
+    "split": ("split",),
+}
+"""Columns by what they hold, under the names that are in use, ours first."""
+_FORM = "an object with the files and the instruction of a pair"
 
 
-def read_image_folder(folder: Path) -> list[Row]:
-    """The rows of a folder with a `metadata.jsonl`. Raises DataError where a line lacks pictures or an instruction."""
-    return [_row(folder, where, content) for where, content in json_lines(folder / METADATA)]
+def read_image_folder(source: str, options: ReadOptions) -> Rows:
+    """The rows of a folder with a `metadata.jsonl`. Raises DataError where there is none that can be read."""
+    folder = local_folder(source)
+    for where, line in text_lines(folder / METADATA, form=f"a folder with a {METADATA}, each line {_FORM}"):
+        if line.strip():
+            try:
+                yield _row(folder, where, json_object(line, where, form=_FORM), options)
+            except DataError as error:
+                yield Broken(where=where, reason="line", problem=str(error))
 
 
 def write_image_folder(
     records: Path, out: Path, *, on_progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> int:
-    """Write the pairs of a folder of records; return how many.
+    """Write the pairs of a folder of records into the folder `out`; return how many.
 
-    `metadata.jsonl` comes last: a folder without it is not finished, and the same command writes it anew. Raises
-    DataError where there are no records, OutputError where the folder cannot be written.
+    Raises DataError where there are no records, OutputError where the folder cannot be written.
     """
     total, lines = count_records(records), []
     for number, record in enumerate(read_records(records)):
@@ -41,23 +65,22 @@ def write_image_folder(
     return len(lines)
 
 
-def _row(folder: Path, where: str, content: Mapping[str, object]) -> Row:
-    source, target, mask = (first_text(content, names) for names in (SOURCE, TARGET, MASK))
-    instruction = first_text(content, INSTRUCTION)
-    if not (source and target and instruction):
-        raise DataError(
-            f"{where} lacks a picture or the instruction; give {SOURCE[0]}, {TARGET[0]} and {INSTRUCTION[0]}."
-        )
-    kind = first_text(content, ("kind",))
+def _row(folder: Path, where: str, content: Mapping[str, object], options: ReadOptions) -> Row | Broken:
+    texts = {name: first_text(content, known_under(options, name, keys)) for name, keys in KNOWN.items()}
+    missing = [name for name in ("source", "target", "instruction") if not texts[name]]
+    if missing:
+        asked = [known_under(options, name, KNOWN[name])[0] for name in missing]
+        return Broken(where=where, reason="missing", problem=f"{where} has nothing under {', '.join(asked)}")
+    source, target, mask = (inside(folder, texts[name], where) for name in ("source", "target", "mask"))
     return Row(
         where=where,
-        source=inside(folder, source, where),
-        target=inside(folder, target, where),
-        instruction=instruction,
-        source_caption=first_text(content, SOURCE_CAPTION),
-        target_caption=first_text(content, TARGET_CAPTION),
-        mask=inside(folder, mask, where) if mask else None,
-        params={"kind": kind} if kind else {},
+        pictures=partial(opened, source, target, mask if texts["mask"] else None),
+        instruction=texts["instruction"],
+        source_caption=texts["source_caption"],
+        target_caption=texts["target_caption"],
+        object=texts["object"] or None,
+        params={"kind": texts["kind"]} if texts["kind"] else {},
+        split=split_named(texts["split"]),
     )
 
 
@@ -74,5 +97,6 @@ def _written(record: PairRecord, name: str, out: Path) -> Mapping[str, JSON]:
         "source_caption": record.source_caption,
         "target_caption": record.target_caption,
         "kind": record.kind,
+        "split": record.split,
     }
     return {**line, **words, "id": record.id}

@@ -1,76 +1,155 @@
-"""One pair as a layout's files tell of it, and the pair record made of it."""
+"""One pair as a layout tells of it, or what is broken about it, and the pair record made of it."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, TypeAlias
 
-from retouch.core.errors import DataError, ImageError
+from PIL import Image
+
+from retouch.core.errors import DataError, SettingsError
 from retouch.core.images import load_image, png_bytes
 from retouch.records.pair import JSON, PairRecord, Split
 
 IMPORTED = "imported"
 """The kind of edit of a pair whose layout does not name one, and the engine of all that are read so."""
 
+Reason = Literal["line", "missing", "picture", "partner"]
+"""Why a row is broken: it cannot be read, lacks something, holds no picture, or what it is joined with is not there."""
+
+ReferenceManner = Literal["cut-out", "crop"]
+FIELDS = ("source", "target", "instruction", "source_caption", "target_caption", "mask", "object", "kind", "split")
+"""What of a pair a column can hold."""
+
+_SPLITS: Mapping[str, Split] = {
+    "train": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "bench",
+    "bench": "bench",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """What a reader may be told: columns by field, what PIPE's rows are joined with, and Open Images' two tables.
+
+    Raises SettingsError for a field that is none.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    masks: str | None = None
+    reference: ReferenceManner = "cut-out"
+    boxes: Path | None = None
+    classes: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.columns:
+            if name not in FIELDS:
+                raise SettingsError(f"A column cannot be given for '{name}'; choose from {', '.join(FIELDS)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """The decoded pictures of a pair, as a record has them."""
+
+    source: Image.Image
+    target: Image.Image
+    mask: Image.Image | None = None
+    object_mask: Image.Image | None = None
+    segments: Image.Image | None = None
+    references: tuple[Image.Image, ...] = ()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Files and words of one pair; `where` says in errors where they were found."""
+    """Words and pictures of one pair; `where` says in errors where it was found.
+
+    `pictures` reads and decodes and may raise ImageError or DataError. `split` is the source's own, None where
+    it has none; `name` is the record's id where the layout keeps one.
+    """
 
     where: str
-    source: Path
-    target: Path
+    pictures: Callable[[], Pictures]
     instruction: str
     source_caption: str = ""
     target_caption: str = ""
-    mask: Path | None = None
+    object: str | None = None
     params: Mapping[str, JSON] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
+    split: Split | None = None
+    name: str | None = None
+    engine: str = IMPORTED
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    """A row that gives no pair: where it is, the reason to count it under, and what is wrong with it."""
+
+    where: str
+    reason: Reason
+    problem: str
+
+
+Rows: TypeAlias = Iterator[Row | Broken]
+Reader: TypeAlias = Callable[[str, ReadOptions], Rows]
+"""Reads a source of a layout row by row; raises DataError where it is none."""
 
 
 def to_record(row: Row, *, name: str, split: Split) -> PairRecord:
-    """Read a row's pictures. Raises DataError, which says where the row is, for a picture that does not open."""
-    mask = None if row.mask is None else _picture(row.mask, row.where, "L")
+    """Read a row's pictures into a record; `name` and `split` are for rows that have none of their own.
+
+    Raises ImageError or DataError for what cannot be read.
+    """
+    pictures = row.pictures()
     return PairRecord(
-        id=name,
-        source_image=_picture(row.source, row.where, "RGB"),
-        target_image=_picture(row.target, row.where, "RGB"),
+        id=row.name or name,
+        source_image=png_bytes(pictures.source),
+        target_image=png_bytes(pictures.target),
         edit_prompt=row.instruction,
         source_caption=row.source_caption,
         target_caption=row.target_caption,
-        engine=IMPORTED,
-        seed=0,
+        engine=row.engine,
+        seed=row.seed,
         params={"kind": IMPORTED, **row.params},
-        split=split,
-        mask=mask,
+        split=row.split or split,
+        mask=_fitted(pictures.mask, pictures.target),
+        object_mask=_fitted(pictures.object_mask, pictures.target),
+        segments=_fitted(pictures.segments, pictures.target),
+        reference_images=tuple(map(png_bytes, pictures.references)),
+        object=row.object,
         scores=row.scores,
     )
 
 
-def json_lines(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """The objects of a file of JSON lines, each with the words that say where it is.
+def opened(
+    source: Path | bytes,
+    target: Path | bytes,
+    mask: Path | bytes | None = None,
+    region: Callable[[Path | bytes], Image.Image] | None = None,
+) -> Pictures:
+    """Decode the pictures of a pair; `region` reads the mask, as one channel where it is not given.
 
-    Raises DataError where the file cannot be read or a line is no object.
+    Raises ImageError.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise DataError(f"{path} cannot be read ({reason}); give a folder of the layout that you named.") from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield f"Line {number} of {path}", json_object(line, f"Line {number} of {path}")
+    return Pictures(
+        source=load_image(source, base_name="source").pixels,
+        target=load_image(target, base_name="target").pixels,
+        mask=None if mask is None else (region or grey)(mask),
+    )
 
 
-def json_object(text: str, where: str) -> Mapping[str, object]:
-    """Read one JSON object. Raises DataError where it is none."""
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise DataError(f"{where} is not JSON; mend or remove it.") from error
-    if not isinstance(content, dict):
-        raise DataError(f"{where} is no JSON object; mend or remove it.")
-    return content
+def grey(mask: Path | bytes) -> Image.Image:
+    """A mask as one channel. Raises ImageError."""
+    return load_image(mask, base_name="mask").pixels.convert("L")
+
+
+def split_named(name: str) -> Split | None:
+    """Our split for a source's name of one, such as `dev` or `train-00000-of-00002`; None for another name."""
+    return _SPLITS.get(name.partition("-")[0].partition("_")[0].partition(".")[0].lower())
 
 
 def inside(folder: Path, name: str, where: str) -> Path:
@@ -81,16 +160,17 @@ def inside(folder: Path, name: str, where: str) -> Path:
 
 
 def first_text(content: Mapping[str, object], keys: tuple[str, ...]) -> str:
-    """The text under the first of `keys` that is there, "" where none is."""
-    return next((str(content[key]).strip() for key in keys if isinstance(content.get(key), str)), "")
+    """The first text under any of `keys`, "" where none is."""
+    texts = (value.strip() for value in map(content.get, keys) if isinstance(value, str))
+    return next(filter(None, texts), "")
 
 
-Reader = Callable[[Path], list[Row]]
-"""Reads a folder of a layout; raises DataError where it is none."""
+def known_under(options: ReadOptions, name: str, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns to look for a field in: the one that was given, or the known ones."""
+    return (options.columns[name],) if name in options.columns else keys
 
 
-def _picture(path: Path, where: str, mode: str) -> bytes:
-    try:
-        return png_bytes(load_image(path).pixels.convert(mode))
-    except ImageError as error:
-        raise DataError(f"{where}: {error}") from error
+def _fitted(mask: Image.Image | None, target: Image.Image) -> bytes | None:
+    if mask is None:
+        return None
+    return png_bytes(mask if mask.size == target.size else mask.resize(target.size, Image.Resampling.NEAREST))
