@@ -2,6 +2,7 @@
 
 import typer
 
+from retouch.cli.data.build import build_dataset
 from retouch.cli.data.domains import list_domains
 from retouch.cli.data.exchange import export_folder, import_folder, push_folder
 from retouch.cli.data.filter import filter_folder
@@ -20,3 +21,4 @@ app.command("export")(export_folder)
 app.command("push")(push_folder)
 app.command("report")(report_folder)
 app.command("show")(show_pairs)
+app.command("build")(build_dataset)

@@ -16,6 +16,7 @@ from retouch.core.errors import SettingsError
 if TYPE_CHECKING:
     from retouch.datagen.generative.plan import Plan, TechniqueName
     from retouch.datagen.sift import SiftSummary
+    from retouch.datagen.thresholds import Thresholds
 
 ENGINES = ("attention-swap", "prompt-to-prompt", "controlnet")
 """The engines that make pairs of triples by a text-to-image model."""
@@ -84,7 +85,7 @@ def sift(
     from retouch.datagen.generative.plan import engine_factory
     from retouch.datagen.sift import sift_pairs
 
-    factory = engine_factory(_plan(choices))
+    factory = engine_factory(plan_of(choices))
     if place is not None:
         from retouch.datagen.cluster import sift_on_cluster
 
@@ -104,25 +105,34 @@ def sift(
     say(_told(summary))
 
 
-def _plan(choices: Choices) -> "Plan":
-    """The plan of a run; raises SettingsError, DataError or ModelError before any model is loaded."""
-    from retouch.datagen.generative.plan import Plan, usual_preset
-    from retouch.datagen.generative.still import StillShares
+def judged_by(choices: Choices) -> tuple["Thresholds", str]:
+    """The thresholds of a run and the encoder they are for; raises SettingsError."""
+    from retouch.datagen.generative.plan import usual_preset
     from retouch.datagen.thresholds import chosen
-    from retouch.records.triple import load_triples
 
-    if choices.triples is None:
-        raise SettingsError(f"The engine {choices.engine} makes pairs of triples; name their file with --triples.")
-    technique = cast("TechniqueName", choices.engine)
-    thresholds, encoder = chosen(
-        choices.preset or usual_preset(technique, choices.model),
+    usual = (
+        usual_preset(cast("TechniqueName", choices.engine), choices.model) if choices.engine in ENGINES else "pocket"
+    )
+    return chosen(
+        choices.preset or usual,
         encoder=choices.encoder,
         image_image=choices.image_image,
         caption_image=choices.caption_image,
         directional=choices.directional,
     )
+
+
+def plan_of(choices: Choices) -> "Plan":
+    """The plan of a run; raises SettingsError, DataError or ModelError before any model is loaded."""
+    from retouch.datagen.generative.plan import Plan
+    from retouch.datagen.generative.still import StillShares
+    from retouch.records.triple import load_triples
+
+    if choices.triples is None:
+        raise SettingsError(f"The engine {choices.engine} makes pairs of triples; name their file with --triples.")
+    thresholds, encoder = judged_by(choices)
     return Plan(
-        technique=technique,
+        technique=cast("TechniqueName", choices.engine),
         triples=tuple(load_triples(choices.triples)),
         thresholds=thresholds,
         encoder=encoder,
