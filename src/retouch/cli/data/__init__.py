@@ -3,6 +3,7 @@
 import typer
 
 from retouch.cli.data.build import build_dataset
+from retouch.cli.data.calibrate import calibrate_filter
 from retouch.cli.data.domains import list_domains
 from retouch.cli.data.exchange import export_folder, import_folder, push_folder
 from retouch.cli.data.filter import filter_folder
@@ -16,6 +17,7 @@ app.command("write")(write)
 app.command("domains")(list_domains)
 app.command("pairs")(make)
 app.command("filter")(filter_folder)
+app.command("calibrate")(calibrate_filter)
 app.command("import")(import_folder)
 app.command("export")(export_folder)
 app.command("push")(push_folder)
