@@ -35,7 +35,8 @@ def values(layer: Any, read: Tensor) -> Tensor:
 
 def probabilities(query: Tensor, key: Tensor) -> Tensor:
     """softmax(QKᵀ/√d), (R, heads, T, L), the softmax in float32."""
-    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+    # Scaled ahead of the product, which float16 could not hold otherwise.
+    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
     return torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
 
 

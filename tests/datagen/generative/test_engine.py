@@ -86,9 +86,11 @@ def test_workers_make_the_same_records(make_plan: MakePlan, tmp_path: Path) -> N
     sift_pairs(engine_factory(plan), out=tmp_path / "there", workers=1)
     here, there = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("here", "there"))
     assert here == there
-    assert [record.id for record in read_records(tmp_path / "here")] == [
-        f"attention-swap-train-0-{unit:07d}-00" for unit in range(3)
+    names = [record.id.split("-") for record in read_records(tmp_path / "here")]
+    assert [(*name[:5], name[6]) for name in names] == [
+        ("attention", "swap", "train", "0", f"{unit:07d}", "00") for unit in range(3)
     ]
+    assert len({name[5] for name in names}) == 3, "a digest of the triple"
 
 
 @EACH
@@ -183,6 +185,10 @@ def test_what_it_cannot_use_is_refused(make_plan: MakePlan, tiny_folder: Path) -
         build_engine(make_plan("controlnet", control=None))
     with pytest.raises(ModelError, match=r"no readable config\.json"):
         build_engine(make_plan("controlnet", control="nowhere"))
+    with pytest.raises(ModelError, match=r"'somebody/control' is not on this machine and HF_HUB_OFFLINE is set"):
+        build_engine(make_plan("controlnet", control="somebody/control"))
+    with pytest.raises(ModelError, match="pocket model 'none' is not in this installation"):
+        build_engine(make_plan("controlnet", control="pocket/none"))
     with pytest.raises(SettingsError, match="keep is 0"):
         build_engine(make_plan("attention-swap", keep=0))
     with pytest.raises(SettingsError, match="batch is 0"):

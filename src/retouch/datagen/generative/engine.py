@@ -108,12 +108,11 @@ class GenerativeEngine:
 
     def fingerprint(self) -> Mapping[str, JSON]:
         """Every setting that changes the pairs, the triples by a digest."""
-        texts = json.dumps([list(vars(triple).values()) for triple in self.triples]).encode()
         return {
             "version": VERSION,
             "seed": self.seed,
             "split": self.split,
-            "triples": hashlib.sha256(texts).hexdigest(),
+            "triples": _digest(self.triples),
             "technique": self.technique.fingerprint(),
             "judge": self.judge.fingerprint(),
             "keep": self.keep,
@@ -170,7 +169,7 @@ class GenerativeEngine:
     def _record(self, unit: int, place: int, triple: Triple, good: _Good) -> PairRecord:
         source, target = good.pictures
         return PairRecord(
-            id=f"{self.name}-{self.split}-{self.seed}-{unit:07d}-{place:02d}",
+            id=f"{self.name}-{self.split}-{self.seed}-{unit:07d}-{_digest([self.triples[unit]])[:8]}-{place:02d}",
             source_image=png_bytes(source),
             target_image=png_bytes(target),
             edit_prompt=triple.instruction,
@@ -209,3 +208,8 @@ class GenerativeEngine:
             _Good(candidate=good.candidate, pictures=(source, source), similarities=same),
         )
         return replace(record, params={**record.params, "kind": still.kind})
+
+
+def _digest(triples: Sequence[Triple]) -> str:
+    texts = [[triple.source_caption, triple.instruction, triple.target_caption] for triple in triples]
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
