@@ -108,7 +108,7 @@ def noise(number: int, *, change: int = 200, name: str = "") -> PairRecord:
     coarse = Image.fromarray(generator.integers(0, 255 - change, (8, 8, 3), dtype=np.uint8))
     source = coarse.resize((64, 64), Image.Resampling.BICUBIC)
     target = source.copy()
-    target.paste(source.crop((0, 0, 32, 64)).point(lambda value: min(255, value + change)), (0, 0))
+    target.paste(source.crop((0, 0, 32, 64)).point([min(255, value + change) for value in range(256)] * 3), (0, 0))
     pictures = {"source_image": png_bytes(source), "target_image": png_bytes(target)}
     return replace(square, id=name or f"noise-{number}", **pictures)
 

@@ -1,6 +1,8 @@
 """Pairs of other layouts become records row by row: what is broken, what resumes, and what is refused."""
 
 import json
+import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from huggingface_hub import constants
 from tests.datagen import published
 from tests.training.conftest import square, write_squares
 
-from retouch.core.errors import Cancelled, DataError, SettingsError
+from retouch.core.errors import Cancelled, DataError, MissingExtraError, SettingsError
 from retouch.datagen.exported import export_pairs
 from retouch.datagen.imported import import_pairs
 from retouch.datagen.skipped import SKIPPED, skipped_reasons
@@ -119,19 +121,19 @@ def test_broken_rows_are_left_out_and_counted(tmp_path: Path) -> None:
 
 def test_an_interrupted_import_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     source = folder_of(tmp_path / "source", 100, broken=(40, 70))
-    options = {"layout": "image-folder", "on_error": "skip"}
-    import_pairs(str(source), tmp_path / "whole", **options)
+    bring = partial(import_pairs, str(source), layout="image-folder", on_error="skip")
+    bring(tmp_path / "whole")
     answers = iter([False, False, True])
     seen: list[int] = []
     with pytest.raises(Cancelled, match="63 pairs are saved"):
-        import_pairs(str(source), tmp_path / "out", **options, cancelled=lambda: next(answers), on_progress=seen.append)
+        bring(tmp_path / "out", cancelled=lambda: next(answers), on_progress=seen.append)
     assert seen == [32, 64]
-    import_pairs(str(source), tmp_path / "out", **options, workers=0, limit=80)
+    bring(tmp_path / "out", workers=0, limit=80)
     assert count_records(tmp_path / "out") == 78
-    summary = import_pairs(str(source), tmp_path / "out", **options, workers=3)
+    summary = bring(tmp_path / "out", workers=3)
     assert (summary.pairs, summary.made) == (98, 20)
     assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
-    import_pairs(str(source), tmp_path / "out", **options, limit=1)
+    bring(tmp_path / "out", limit=1)
     assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole"), "a smaller limit takes nothing away"
 
 
@@ -184,6 +186,13 @@ def test_without_a_network_the_hubs_cache_is_read(tmp_path: Path, monkeypatch: p
     import_pairs("someone/pairs", tmp_path / "out", layout="diffusers")
     (record,) = read_records(tmp_path / "out")
     assert (record.edit_prompt, record.split) == ("make it blue", "bench")
+
+
+def test_the_hub_needs_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'retouch\[train\]'"):
+        import_pairs("someone/pairs", tmp_path / "out", layout="diffusers")
 
 
 def test_records_come_back_as_they_were(tmp_path: Path) -> None:

@@ -174,8 +174,10 @@ def _parquet_rows(path: Path, columns: tuple[str, ...]) -> Iterator[Values]:
     try:
         with pq.ParquetFile(path) as file:
             stored = [name for name in columns if name in file.schema_arrow.names]
-            for batch in file.iter_batches(batch_size=_BATCH, columns=stored):
-                yield from cast("list[Values]", batch.to_pylist())
+            for group in range(file.num_row_groups):
+                # Over several groups at once pyarrow keeps what it has read until the end of the file.
+                for batch in file.iter_batches(batch_size=_BATCH, row_groups=[group], columns=stored):
+                    yield from cast("list[Values]", batch.to_pylist())
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path) from error
 
