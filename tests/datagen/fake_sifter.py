@@ -1,13 +1,17 @@
-"""A tiny engine whose units give none, one or two pairs, for the runner's tests."""
+"""A tiny engine whose units give none, one or two pairs; as a program it kills a run at every write."""
 
+import itertools
 import os
 import signal
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from tests.datagen.fake_engine import FakeEngine
+from tests.datagen.fake_engine import FakeEngine, kill_at
 
 from retouch.datagen.engine import Sifted
+from retouch.datagen.sift import sift_pairs
 from retouch.records.pair import JSON
 
 
@@ -32,3 +36,21 @@ class FakeSifter:
 
     def __call__(self) -> "FakeSifter":
         return self
+
+
+def run_killed(out: Path) -> None:
+    """Run into `out`/N killed at the N-th write, N = 1, 2, ... until one survives; print the exit codes."""
+    for step in itertools.count(1):
+        child = os.fork()
+        if child == 0:
+            kill_at(step)
+            sift_pairs(FakeSifter(units=3), out=out / str(step), shard_units=2)
+            os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(code, flush=True)
+        if code == 0:
+            return
+
+
+if __name__ == "__main__":
+    run_killed(Path(sys.argv[1]))

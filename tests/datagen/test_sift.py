@@ -1,6 +1,9 @@
 """Runs whose pairs may fail: what is kept, what is counted, and that interruptions leave no trace."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,8 @@ from retouch.core.errors import Cancelled, DataError, SettingsError
 from retouch.datagen.sift import sift_pairs
 from retouch.records.manifest import read_manifest
 from retouch.records.shards import read_records, verify
+
+ROOT = Path(__file__).parents[2]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -48,13 +53,28 @@ def test_neither_workers_nor_interruptions_change_a_byte(tmp_path: Path, whole: 
     answers = iter([False] * 5 + [True])
     with pytest.raises(Cancelled, match="Stopped at 5 of 11 triples"):
         sift_pairs(FakeSifter(), out=tmp_path / "cut", shard_units=3, cancelled=lambda: next(answers))
-    assert verify(tmp_path / "cut") == 3
+    assert verify(tmp_path / "cut") == 4, "units 0 to 4 stay"
     sift_pairs(FakeSifter(), out=tmp_path / "cut", shard_units=3)
     assert contents(tmp_path / "cut") == whole
     with pytest.raises(DataError, match="worker died while it made unit 5"):
         sift_pairs(FakeSifter(dying=5), out=tmp_path / "dying", workers=1, shard_units=3)
+    assert verify(tmp_path / "dying") == 4
     sift_pairs(FakeSifter(), out=tmp_path / "dying", shard_units=3)
     assert contents(tmp_path / "dying") == whole
+
+
+def test_killed_at_every_write_it_resumes_to_the_same_bytes(tmp_path: Path) -> None:
+    sift_pairs(FakeSifter(units=3), out=tmp_path / "whole", shard_units=2)
+    command = [sys.executable, "-m", "tests.datagen.fake_sifter", str(tmp_path)]
+    program = subprocess.run(command, check=True, capture_output=True, timeout=120, cwd=ROOT)
+    *killed, last = map(int, program.stdout.split())
+    assert (set(killed), last) == ({-signal.SIGKILL}, 0)
+    for step in range(1, len(killed) + 1):
+        out = tmp_path / str(step)
+        if read_manifest(out) is not None:
+            verify(out)
+        sift_pairs(FakeSifter(units=3), out=out, shard_units=2)
+        assert contents(out) == contents(tmp_path / "whole")
 
 
 @pytest.mark.parametrize(("count", "pairs", "units"), [(1, 1, 2), (2, 3, 3), (4, 4, 5), (6, 6, 6), (99, 10, 11)])

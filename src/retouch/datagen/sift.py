@@ -11,11 +11,11 @@ from retouch.datagen.engine import Sifted, SiftingEngine
 from retouch.datagen.progress import Report
 from retouch.datagen.run import check_least
 from retouch.datagen.workers import make_units
-from retouch.records.manifest import Manifest, ShardEntry
-from retouch.records.shards import ShardWriter, open_writer
+from retouch.records.manifest import Manifest
+from retouch.records.shards import ShardWriter, open_writer, read_shard
 
 SHARD_UNITS = 16
-"""Units of a shard: what a kill loses at the most."""
+"""Units of a shard."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,8 @@ def sift_pairs(
 ) -> SiftSummary:
     """Go through an engine's units into the folder `out`, resuming what an earlier run of the same settings left.
 
-    With a `count` it stops after the unit with which the folder holds as many pairs; a larger one extends the folder.
+    A kill loses the unit at hand. With a `count` the run stops after the unit with which the folder holds as many
+    pairs; a larger one goes on there.
     `engine_factory` is called once here and once in every worker; 0 workers means this process. The bytes depend
     neither on the number of workers nor on interruptions. `on_progress` gets the units done and all there are.
 
@@ -78,7 +79,7 @@ def sift_pairs(
 
 @dataclass(frozen=True, kw_only=True)
 class _Run:
-    """The units of a folder shard by shard, up to the `wanted` number of pairs."""
+    """The units of a folder shard by shard, up to the `wanted` number of pairs; a shard grows unit by unit."""
 
     writer: ShardWriter
     shard_units: int
@@ -86,16 +87,24 @@ class _Run:
     wanted: int | None
 
     def missing(self) -> list[int]:
-        """The units that no whole shard holds, in order."""
-        return [unit for shard in self._shards() if self._finished(shard) is None for unit in shard]
+        """The units that no shard holds, in order."""
+        return [unit for shard in self._shards() for unit in shard[self._held(shard) :]]
 
     def go(self, results: Iterator[Sifted], report: Report) -> None:
-        """Take the units' results in order into shards; a shard cut short is made anew when more is wanted."""
+        """Take the missing units' results, in order, into their shards."""
         pairs = 0
         for shard in self._shards():
-            entry = self._finished(shard) or self._cut_short(shard, pairs) or self._made(shard, pairs, results, report)
-            pairs += entry.rows
-            report.add(max(0, entry.first_unit + entry.units - report.done))
+            entry = self.writer.manifest.shard_at(shard.start)
+            if entry is not None:
+                pairs += entry.rows
+                report.add(entry.units)
+            for _ in shard[self._held(shard) :]:
+                if self._enough(pairs):
+                    return
+                sifted = next(results)
+                self._grow(shard.start, sifted)
+                pairs += len(sifted.pairs)
+                report.add(1)
             if self._enough(pairs):
                 return
 
@@ -104,29 +113,21 @@ class _Run:
             range(first, min(first + self.shard_units, self.units)) for first in range(0, self.units, self.shard_units)
         ]
 
-    def _finished(self, shard: range) -> ShardEntry | None:
+    def _held(self, shard: range) -> int:
+        """How many of its units a shard holds."""
         entry = self.writer.manifest.shard_at(shard.start)
-        return entry if entry is not None and entry.units == len(shard) else None
+        return 0 if entry is None else entry.units
 
-    def _cut_short(self, shard: range, pairs: int) -> ShardEntry | None:
-        """The part of a shard that an earlier run stopped in, where it is enough."""
-        entry = self.writer.manifest.shard_at(shard.start)
-        return entry if entry is not None and self._enough(pairs + entry.rows) else None
-
-    def _made(self, shard: range, pairs: int, results: Iterator[Sifted], report: Report) -> ShardEntry:
-        made: list[Sifted] = []
-        for _ in shard:
-            made.append(next(results))
-            report.add(1)
-            pairs += len(made[-1].pairs)
-            if self._enough(pairs):
-                break
-        return self.writer.write(
-            [record for sifted in made for record in sifted.pairs],
-            first_unit=shard.start,
-            units=len(made),
-            rejected=turned_down(sifted.rejected for sifted in made),
-            empty=sum(not sifted.pairs for sifted in made),
+    def _grow(self, first_unit: int, sifted: Sifted) -> None:
+        """Write a shard anew with one more unit: so much slower are units than writing that none shall be lost."""
+        entry = self.writer.manifest.shard_at(first_unit)
+        before = [] if entry is None else list(read_shard(self.writer.folder, entry))
+        self.writer.write(
+            [*before, *sifted.pairs],
+            first_unit=first_unit,
+            units=1 if entry is None else entry.units + 1,
+            rejected=turned_down([{} if entry is None else entry.rejected, sifted.rejected]),
+            empty=(0 if entry is None else entry.empty) + (not sifted.pairs),
         )
 
     def _enough(self, pairs: int) -> bool:
