@@ -26,7 +26,7 @@ def records(tmp_path: Path) -> Path:
     pairs = [*squares("train", 3), *squares("validation", 2)]
     pairs[3] = replace(pairs[3], mask=None, edit_prompt="make it |<b>blue</b>")
     pairs = [replace(pair, scores={"pair/directional/test": 0.5}) for pair in pairs]
-    settings = {"filter": {"encoder": "clip/test", "image_image": 0.35, "caption_image": 0.2, "directional": 0.1}}
+    settings = {"filter": {"encoder": "clip/test", "image_image": 0.35, "near_duplicates": 0}}
     with open_writer(tmp_path / "records", engine="squares", settings=settings) as writer:
         writer.write(pairs, first_unit=0, units=5)
     return tmp_path / "records"
@@ -146,7 +146,15 @@ def test_a_card_says_what_the_pairs_are(layout: str, records: Path, tmp_path: Pa
     card = DatasetCard.load(tmp_path / "out" / "README.md")
     head = card.data.to_dict()
     assert (head["license"], head["pretty_name"], head["size_categories"]) == ("cc0-1.0", "Squares", ["n<1K"])
-    for said in ("5 pairs", "| train | 3 |", "| recolour | 5 |", "clip/test", "image image: 0.35", "squares (5)"):
+    for said in (
+        "5 pairs",
+        "| train | 3 |",
+        "| recolour | 5 |",
+        "clip/test",
+        "image image: 0.35",
+        "squares (5)",
+        "more than 0 bits",
+    ):
         assert said in card.text
     assert "pair/directional/test" in card.text
 

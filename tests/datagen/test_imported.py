@@ -104,6 +104,14 @@ def test_what_is_wrong_is_said(line: str, said: str, tmp_path: Path) -> None:
         imported(tmp_path, tmp_path / "out")
 
 
+def test_folders_of_splits_are_read(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    folder_of(tmp_path / "set" / "train", 2)
+    folder_of(tmp_path / "set" / "validation", 1)
+    splits = [record.split for record in imported(tmp_path / "set", tmp_path / "out")]
+    assert splits == ["train", "train", "validation"]
+
+
 def test_broken_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     source = folder_of(tmp_path / "source", 40, broken=(3, 35))
     with (source / "metadata.jsonl").open("a") as lines:

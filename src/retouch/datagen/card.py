@@ -132,9 +132,12 @@ def _table(head: str, counts: Mapping[str, int]) -> list[str]:
 def _filtered(facts: DatasetFacts) -> list[str]:
     lines = ["## Scores and filter"]
     if facts.filtered:
-        kept = {name: value for name, value in facts.filtered.items() if value is not None}
+        kept = {name: value for name, value in facts.filtered.items() if name != "near_duplicates"}
         lines += ["Only pairs that reach these least values were kept:", ""]
         lines += [f"- {name.replace('_', ' ')}: {value}" for name, value in kept.items()]
+        bits = facts.filtered.get("near_duplicates")
+        if bits is not None:
+            lines.append(f"- and that differ in more than {bits} bits of 64 from those before them")
     else:
         lines.append("The pairs were not filtered.")
     if facts.protocols:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from retouch.records.layouts.row import (
     split_named,
 )
 from retouch.records.lines import json_object, text_lines
-from retouch.records.pair import JSON, PairRecord
+from retouch.records.pair import JSON, PairRecord, Split
 from retouch.records.shards import count_records, read_records
 
 METADATA = "metadata.jsonl"
@@ -40,14 +41,17 @@ _FORM = "an object with the files and the instruction of a pair"
 
 
 def read_image_folder(source: str, options: ReadOptions) -> Rows:
-    """The rows of a folder with a `metadata.jsonl`. Raises DataError where there is none that can be read."""
+    """The rows of a folder with a `metadata.jsonl`, or of folders with one each in it, named after their splits.
+
+    Raises DataError where there is none that can be read.
+    """
     folder = local_folder(source)
-    for where, line in text_lines(folder / METADATA, form=f"a folder with a {METADATA}, each line {_FORM}"):
-        if line.strip():
-            try:
-                yield _row(folder, where, json_object(line, where, form=_FORM), options)
-            except DataError as error:
-                yield Broken(where=where, reason="line", problem=str(error))
+    parts = sorted(path.parent for path in folder.glob(f"*/{METADATA}"))
+    for part in parts if parts and not (folder / METADATA).exists() else [folder]:
+        split = None if part == folder else split_named(part.name)
+        for where, line in text_lines(part / METADATA, form=f"a folder with a {METADATA}, each line {_FORM}"):
+            if line.strip():
+                yield _read(part, where, line, options, split)
 
 
 def write_image_folder(
@@ -63,6 +67,14 @@ def write_image_folder(
         on_progress(number + 1, total)
     atomic_write(out / METADATA, "".join(f"{line}\n" for line in lines).encode())
     return len(lines)
+
+
+def _read(folder: Path, where: str, line: str, options: ReadOptions, split: Split | None) -> Row | Broken:
+    try:
+        row = _row(folder, where, json_object(line, where, form=_FORM), options)
+    except DataError as error:
+        return Broken(where=where, reason="line", problem=str(error))
+    return row if isinstance(row, Broken) else replace(row, split=row.split or split)
 
 
 def _row(folder: Path, where: str, content: Mapping[str, object], options: ReadOptions) -> Row | Broken:

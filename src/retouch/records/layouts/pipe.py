@@ -45,7 +45,7 @@ def _rows(table: Table, layout: TableLayout) -> Rows:
     for number, values in enumerate(table.rows(wanted), 1):
         row = row_of(values, layout, where=f"Row {number} of {table.where}", split=table.split)
         named = _object_of(first_text(values, _OBJECT))
-        yield row if isinstance(row, Broken) else replace(row, object=named)
+        yield row if isinstance(row, Broken) else replace(row, object=row.object or named)
 
 
 def _joined(row: Row, masks: "_Masks", manner: ReferenceManner) -> Row | Broken:
