@@ -4,7 +4,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from huggingface_hub import constants
 
 from retouch.core.errors import Cancelled, DataError
 from retouch.datagen.captions import read_captions
@@ -92,6 +95,27 @@ def test_the_same_triple_is_kept_once(tmp_path: Path) -> None:
 def test_captions_are_read_from_every_form(name: str, content: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content, encoding="utf-8")
     assert read_captions(tmp_path / name) == ["a room", "a hall"]
+
+
+def test_captions_are_read_from_a_column_of_tables_here_and_in_the_hubs_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, repository = "0123456789abcdef0123456789abcdef01234567", tmp_path / "hub" / "datasets--someone--captions"
+    snapshot = repository / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    table = pa.table({"caption": ["a room", " ", "a hall"], "title": ["one", "two", "three"]})
+    pq.write_table(table, snapshot / "train.parquet")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    for source in (snapshot / "train.parquet", "someone/captions"):
+        assert read_captions(source) == ["a room", "a hall"]
+        assert read_captions(source, column="title", limit=2) == ["one", "two"]
+        with pytest.raises(DataError, match="no column text; it has caption, title"):
+            read_captions(source, column="text")
+    with pytest.raises(DataError, match="not on this machine"):
+        read_captions("someone/others")
 
 
 @pytest.mark.parametrize(

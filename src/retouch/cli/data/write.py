@@ -30,8 +30,13 @@ def write(
     out: Annotated[Path, typer.Option("--out", "-o", help="The JSON-lines file of triples.", show_default=False)],
     writer: Annotated[str, typer.Option(help=_WRITERS)] = "rooms",
     captions: Annotated[
-        Path | None, typer.Option(help="Of a language model: captions, as lines of text, .jsonl or .csv.")
+        str | None,
+        typer.Option(
+            help="Of a language model: lines of text, .jsonl, .csv or .parquet, or a dataset's id on the hub."
+        ),
     ] = None,
+    column: Annotated[str | None, typer.Option(help="Where captions are. (default: caption or input)")] = None,
+    limit: Annotated[int | None, typer.Option(help="Take the first so many captions only.")] = None,
     count: Annotated[int, typer.Option(help="Triples of the writers rooms and agent.")] = 1000,
     sampling: Annotated[str, typer.Option(help="How a language model draws: brooks or conti.")] = "brooks",
     seed: Annotated[int, typer.Option(help="Other seeds give other triples.")] = 0,
@@ -80,7 +85,8 @@ def write(
     elif writer in ("rooms", "seeds"):
         summary = _rooms(out, count, seed=seed, split=split) if writer == "rooms" else _seeds(out)
     else:
-        summary = _written(out, writer=writer, captions=captions, sampling=sampling, seed=seed, device=device)
+        texts = _captions(captions, column=column, limit=limit)
+        summary = _written(out, texts, writer=writer, sampling=sampling, seed=seed, device=device)
     if json:
         say_json(summary)
     else:
@@ -113,18 +119,24 @@ def _seeds(out: Path) -> dict[str, Any]:
     return {"file": str(out), "captions": captions, "triples": save_triples(out, triples), "rejected": {}}
 
 
-def _written(out: Path, *, writer: str, captions: Path | None, sampling: str, seed: int, device: str) -> dict[str, Any]:
-    from retouch.core.seeds import derive_seed
+def _captions(source: str | None, *, column: str | None, limit: int | None) -> list[str]:
     from retouch.datagen.captions import read_captions
+
+    if source is None:
+        raise SettingsError("A language model needs captions; name their file with --captions.")
+    if limit is not None and limit < 1:
+        raise SettingsError(f"limit is {limit}; give at least 1.")
+    return read_captions(source, column=column, limit=limit)
+
+
+def _written(out: Path, texts: list[str], *, writer: str, sampling: str, seed: int, device: str) -> dict[str, Any]:
+    from retouch.core.seeds import derive_seed
     from retouch.datagen.write import write_file
     from retouch.models.writer import PRESETS, complete, load_writer
     from retouch.records.triple import END
 
-    if captions is None:
-        raise SettingsError("A language model needs captions; name their file with --captions.")
     if sampling not in PRESETS:
         raise SettingsError(f"The sampling '{sampling}' is unknown; choose {' or '.join(PRESETS)}.")
-    texts = read_captions(captions)
     check_writable(out)
     model = load_writer(writer, device=device)
 
