@@ -3,9 +3,10 @@
     python bench/datagen.py [--only engines swap filter] [--source PICTURES] [--model FOLDER] [--json FILE]
 
 Engines with a model run on `pocket/generate` where it is installed, else on tiny random weights at 64 pixels, which
-tell of the engine's own work alone; `--model` and `--controlnet` name others. Everything passes there, so that figures
-are those of tries, not of luck. The swap is measured at the shapes of Stable Diffusion at 512 pixels: one pair under
-guidance, which makes four rows, on one thread, each way in a process of its own, whose highest memory is told beside.
+tell of the engine's own work alone; `--model` and `--controlnet` name others. On a CPU they take one thread. Everything
+passes there, so that figures are those of tries, not of luck. The swap is measured at the shapes of Stable Diffusion at
+512 pixels: one pair under guidance, which makes four rows, on one thread, each way in a process of its own, whose
+highest memory is told beside.
 """
 
 import argparse

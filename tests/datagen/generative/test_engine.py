@@ -25,14 +25,6 @@ from retouch.records.shards import read_records
 EACH = pytest.mark.parametrize("technique", TECHNIQUES)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def pixels(encoded: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(encoded)))
 
@@ -80,9 +72,19 @@ def test_the_same_unit_has_the_same_bytes(make_plan: MakePlan, technique: Techni
     assert build_engine(replace(plan, seed=1)).make(1).pairs[0].source_image != one.make(1).pairs[0].source_image
 
 
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
 def test_workers_make_the_same_records(make_plan: MakePlan, tmp_path: Path) -> None:
     plan = make_plan("attention-swap", keep=1)
     sift_pairs(engine_factory(plan), out=tmp_path / "here")
+    assert torch.get_num_threads() == 2
     sift_pairs(engine_factory(plan), out=tmp_path / "there", workers=1)
     here, there = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("here", "there"))
     assert here == there

@@ -4,9 +4,11 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
 
+import torch
 from PIL import Image
 
 from retouch.core.errors import DataError, SettingsError
@@ -75,7 +77,8 @@ class GenerativeEngine:
 
     Candidates are tried in batches, `candidates` at the most (None: as many as the technique is known for), until
     `keep` have passed. Sources that were kept may come again with instructions that change nothing (`still`). The
-    same settings and unit give the same bytes on the same device and number of threads.
+    same settings and unit give the same bytes on the same device. On a CPU a unit takes one thread, since sums come
+    out otherwise on several; more workers use more cores.
 
     Raises SettingsError for a number below 1, DataError where there is no triple.
     """
@@ -124,7 +127,10 @@ class GenerativeEngine:
         """Try, judge and keep. Raises DataError for a unit that is no triple's number."""
         if not 0 <= unit < self.units:
             raise DataError(f"Unit {unit} was asked for; there are {self.units} triples, the first being unit 0.")
-        triple = self.triples[unit]
+        with _one_thread():
+            return self._made(unit, self.triples[unit])
+
+    def _made(self, unit: int, triple: Triple) -> Sifted:
         good: list[_Good] = []
         rejected: Counter[str] = Counter()
         for candidates in self._batches(triple, unit):
@@ -208,6 +214,16 @@ class GenerativeEngine:
             _Good(candidate=good.candidate, pictures=(source, source), similarities=same),
         )
         return replace(record, params={**record.params, "kind": still.kind})
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _digest(triples: Sequence[Triple]) -> str:
