@@ -34,6 +34,12 @@ class AgentOptions:
     timeout: float | None
     attempts: int | None
 
+    @classmethod
+    def of(cls, *, domain: str, endpoint: str | None, model: str | None, chat_model: str | None) -> "AgentOptions":
+        """Those that say whom to ask about what, all others left open."""
+        others = dict.fromkeys(("price_in", "price_out", "temperature", "timeout"))
+        return cls(domain=domain, endpoint=endpoint, model=model, chat_model=chat_model, attempts=None, **others)
+
     def refuse(self, writer: str) -> None:
         """Raise SettingsError where something is said that only the writer agent heeds."""
         said = [name for name, value in vars(self).items() if value is not None]

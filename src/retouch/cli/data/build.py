@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,10 +68,7 @@ def build_dataset(
     """
     from retouch.datagen.build import build, facts
 
-    asked = AgentOptions(
-        domain=domain, endpoint=endpoint, model=chat, chat_model=chat_model, price_in=None, price_out=None,
-        temperature=None, timeout=None, attempts=None,
-    )  # fmt: skip
+    asked = AgentOptions.of(domain=domain, endpoint=endpoint, model=chat, chat_model=chat_model)
     choices = generative.Choices(
         engine=engine, split="train", seed=seed, triples=out / "triples.jsonl", model=model, controlnet=controlnet,
         preset=preset, encoder=None, image_image=None, caption_image=None, directional=None, candidates=candidates,
@@ -82,16 +80,17 @@ def build_dataset(
     )
     note = "stopping when what is at hand is done; press Ctrl-C again to stop at once."
     with patient_interrupt(note) as cancelled, ExitStack() as bars:
-
-        def on_stage(stage: str) -> Callable[[int, int], None]:
-            bars.close()
-            return bars.enter_context(progress(f"{stage}:"))
-
-        summary = build(stages, out, on_stage=on_stage, cancelled=cancelled)
+        summary = build(stages, out, on_stage=partial(_next_bar, bars), cancelled=cancelled)
     if json:
         say_json(facts(summary))
     else:
         _tell(summary)
+
+
+def _next_bar(bars: ExitStack, stage: str) -> Callable[[int, int], None]:
+    """The bar of a stage in place of the one before."""
+    bars.close()
+    return bars.enter_context(progress(f"{stage}:"))
 
 
 def _stages(

@@ -39,6 +39,11 @@ class Place:
         return Resources(actors=2 if self.workers is None else self.workers, gpus=self.gpus, address=self.address)
 
 
+def place(address: str | None, *, workers: int | None, gpus: float) -> Place | None:
+    """The place that was asked for; None is this machine, without Ray."""
+    return None if address is None else Place(address=address, workers=workers, gpus=gpus)
+
+
 def run(stage: str, work: Callable[["Watch"], "ClusterSummary"], *, json: bool) -> None:
     """Run a stage, showing its progress and ending it in good order on Ctrl-C, and say what came of it."""
     from retouch.datagen.cluster import Watch

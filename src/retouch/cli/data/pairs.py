@@ -32,9 +32,7 @@ def make(
     split: Annotated[str, typer.Option(help="train, validation or bench.")] = "train",
     size: Annotated[int, typer.Option(help="Pixels of a picture's side; with a model it is the model's own.")] = 256,
     references: Annotated[int, typer.Option(help="Views of the edited object with each pair; rooms only.")] = 0,
-    reserved: Annotated[
-        bool, typer.Option(help="Rooms of the kind and the colours that pocket checkpoints never see.")
-    ] = False,
+    reserved: Annotated[bool, typer.Option(help="Rooms of the kind and colours that no pocket model sees.")] = False,
     triples: generative.Triples = None,
     model: generative.Model = generative.DEFAULT_MODEL,
     controlnet: generative.ControlNet = None,
@@ -67,7 +65,7 @@ def make(
 
     retouch data pairs --engine attention-swap --triples runs/triples.jsonl --out runs/data/swapped
     """
-    place = None if on is None else cluster.Place(address=on, workers=workers, gpus=gpus)
+    place = cluster.place(on, workers=workers, gpus=gpus)
     if engine in generative.ENGINES:
         choices = generative.Choices(
             engine=engine, split=split, seed=seed, triples=triples, model=model, controlnet=controlnet, preset=preset,
@@ -78,9 +76,7 @@ def make(
         generative.sift(choices, out=out, count=count, workers=workers or 0, place=place, json=json)
         return
     if triples is not None:
-        raise SettingsError(
-            f"The engine {engine} writes its own captions; leave --triples out, or take another engine."
-        )
+        raise SettingsError(f"The engine {engine} writes its own captions; leave --triples out, or take another.")
     factory = engine_factory(
         engine, source=source, split=split, seed=seed, size=size, references=references, reserved=reserved
     )

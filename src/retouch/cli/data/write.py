@@ -24,17 +24,20 @@ _ENDPOINT = (
     "its key is read from RETOUCH_LLM_KEY, OpenAI's own from OPENAI_API_KEY too."
 )
 
+Captions = Annotated[
+    str | None,
+    typer.Option(help="Of a language model: lines of text, .jsonl, .csv or .parquet, or a dataset's id on the hub."),
+]
+ChatModel = Annotated[
+    str | None, typer.Option(help="Instead of an endpoint: a chat model's folder or hub id, run here.")
+]
+
 
 def write(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="The JSON-lines file of triples.", show_default=False)],
     writer: Annotated[str, typer.Option(help=_WRITERS)] = "rooms",
-    captions: Annotated[
-        str | None,
-        typer.Option(
-            help="Of a language model: lines of text, .jsonl, .csv or .parquet, or a dataset's id on the hub."
-        ),
-    ] = None,
+    captions: Captions = None,
     column: Annotated[str | None, typer.Option(help="Where captions are. (default: caption or input)")] = None,
     limit: Annotated[int | None, typer.Option(help="Take the first so many captions only.")] = None,
     count: Annotated[int, typer.Option(help="Triples of the writers rooms and agent.")] = 1000,
@@ -45,9 +48,7 @@ def write(
     domain: Annotated[str | None, typer.Option(help="Of the writer agent: a domain's name or YAML file.")] = None,
     endpoint: Annotated[str | None, typer.Option(metavar="URL", help=_ENDPOINT)] = None,
     model: Annotated[str | None, typer.Option(help="The chat model's name at the endpoint.")] = None,
-    chat_model: Annotated[
-        str | None, typer.Option(help="Instead of an endpoint: a chat model's folder or hub id, run here.")
-    ] = None,
+    chat_model: ChatModel = None,
     price_in: Annotated[float | None, typer.Option(help="Price of a million tokens read, to show the cost.")] = None,
     price_out: Annotated[float | None, typer.Option(help="Price of a million tokens written.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Of the agent. (default: the endpoint's, or 0.8)")] = None,
