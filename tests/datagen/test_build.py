@@ -1,43 +1,27 @@
 """From a domain to a data set: all stages on fakes, interrupted anywhere, and splits that share nothing."""
 
 import json
-from collections.abc import Callable
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 import pytest
+from tests.datagen.fake_build import LENIENT, engine, stages, triples, whole_stages
 from tests.datagen.fake_engine import FakeEngine
 
 from retouch.core.errors import Cancelled, DataError, SettingsError
-from retouch.datagen.build import DATASET, KEPT, PAIRS, REPORT, STAGES, TRIPLES, Sieve, Stages, build, facts
-from retouch.datagen.engine import SiftingEngine
-from retouch.datagen.parts import Exact, Parts
+from retouch.datagen.build import DATASET, KEPT, PAIRS, REPORT, STAGES, TRIPLES, build, facts
 from retouch.datagen.splits import split_counts, split_triples
 from retouch.datagen.thresholds import Thresholds
-from retouch.metrics.clip import Encoder
-from retouch.models.clip import load_clip
-from retouch.records.triple import Triple, load_triples, save_triples
+from retouch.records.lock import exclusive
+from retouch.records.manifest import read_manifest
+from retouch.records.shards import verify
+from retouch.records.triple import load_triples, save_triples
 
-LENIENT = Sieve(
-    encoder=lambda: Encoder(load_clip("pocket/clip")),
-    thresholds=Thresholds(image_image=-1, caption_image=-1, directional=-1),
-)
-
-
-def engine() -> SiftingEngine:
-    return Parts(engines=[Exact(engine=FakeEngine(seed=0), pairs=7), Exact(engine=FakeEngine(seed=1), pairs=2)])
-
-
-def triples(count: int) -> list[Triple]:
-    return [
-        Triple(source_caption=f"a room {number // 2}", instruction=f"edit {number}", target_caption=f"a hall {number}")
-        for number in range(count)
-    ]
-
-
-def stages(write: Callable[[Path, Callable[[int, int], None]], object] | None = None) -> Stages:
-    return Stages(settings={"domain": "fake"}, write=write, engine=lambda: engine, sieve=LENIENT, title="fakes")
+ROOT = Path(__file__).parents[2]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -113,3 +97,25 @@ def test_every_split_gets_something() -> None:
     assert split_counts(3) == {"train": 1, "validation": 1, "bench": 1}
     with pytest.raises(SettingsError, match="at least 3"):
         split_counts(2)
+
+
+@pytest.mark.slow
+def test_killed_at_every_write_of_every_stage_it_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    build(whole_stages(), tmp_path / "whole")
+    command = [sys.executable, "-m", "tests.datagen.fake_build", str(tmp_path)]
+    program = subprocess.run(command, check=True, capture_output=True, timeout=600, cwd=ROOT)
+    *killed, last = map(int, program.stdout.split())
+    assert (set(killed), last) == ({-signal.SIGKILL}, 0)
+    assert len(killed) > 30
+    for step in range(1, len(killed) + 1):
+        out = tmp_path / str(step)
+        for folder in (out / PAIRS, out / KEPT):
+            if read_manifest(folder) is not None:
+                verify(folder)
+        build(whole_stages(), out)
+        assert contents(out) == contents(tmp_path / "whole"), step
+
+
+def test_a_second_build_of_one_folder_is_refused(tmp_path: Path) -> None:
+    with exclusive(tmp_path / "out"), pytest.raises(DataError, match="Another run is writing"):
+        build(stages(), tmp_path / "out")

@@ -68,6 +68,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         os.close(lock)
 
 
+def remove_leftovers(folder: Path, names: Sequence[str]) -> None:
+    """Remove what a killed process left of `atomic_write`s of these files, where no other process writes them."""
+    for name in names:
+        for path in folder.glob(f".{name}.*.tmp"):
+            path.unlink(missing_ok=True)
+
+
 def check_writable(path: str | Path, *, suffixes: Sequence[str] = ()) -> Path:
     """Find out, without writing, whether `atomic_write` can be expected to succeed; return the path.
 

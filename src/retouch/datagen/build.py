@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from retouch.core.errors import Cancelled, DataError
-from retouch.core.files import atomic_write
+from retouch.core.files import atomic_write, remove_leftovers
 from retouch.datagen.engine import SiftingEngine
 from retouch.datagen.exported import export_pairs
 from retouch.datagen.filter import FilterSummary, filter_pairs
@@ -16,6 +16,7 @@ from retouch.datagen.report.write import write_report
 from retouch.datagen.sift import SiftSummary, sift_pairs
 from retouch.datagen.thresholds import Thresholds
 from retouch.metrics.clip import Encoder
+from retouch.records.lock import exclusive
 from retouch.records.pair import JSON
 
 PLAN = "build.json"
@@ -79,11 +80,16 @@ def build(
 ) -> BuildSummary:
     """Run all stages into the folder `out`; run again after an interruption, each goes on where it stopped.
 
-    Raises DataError where the folder was begun with other settings or nothing passes the filter, Cancelled when
-    interrupted, and what the stages raise.
+    Raises DataError where the folder was begun with other settings, another build is at work there, or nothing passes
+    the filter, Cancelled when interrupted, and what the stages raise.
     """
-    _begin(out, stages.settings)
-    clock = _Clock(on_stage, cancelled)
+    with exclusive(out):
+        remove_leftovers(out, (PLAN, TRIPLES, REPORT))
+        _begin(out, stages.settings)
+        return _staged(stages, out, _Clock(on_stage, cancelled), cancelled)
+
+
+def _staged(stages: Stages, out: Path, clock: "_Clock", cancelled: Callable[[], bool]) -> BuildSummary:
     triples = out / TRIPLES
     if stages.write is not None and not triples.is_file():
         stages.write(triples, clock.begin("write"))
