@@ -64,7 +64,7 @@ def test_what_is_missing_is_named(command: Command, words: tuple[object, ...], t
     out = ("--out", tmp_path / "out")
     for arguments, code, said in (
         (("--engine", "attention-swap"), 2, "name their file with --triples"),
-        (("--engine", "rooms", "--triples", triples), 2, "writes its own captions"),
+        (("--engine", "photos", "--triples", triples), 2, "writes its own captions"),
         (("--engine", "controlnet", "--triples", tmp_path / "none"), 6, "cannot be read"),
         (("--engine", "attention-swap", "--triples", triples, "--model", tmp_path / "none"), 4, "unknown"),
         (("--engine", "attention-swap", "--triples", triples, "--model", "pocket/none"), 4, "not in this installation"),

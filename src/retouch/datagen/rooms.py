@@ -9,16 +9,8 @@ import numpy as np
 
 from retouch.core.errors import DataError
 from retouch.core.seeds import derive_seed
-from retouch.datagen.room_facts import (
-    changed_region,
-    facts_of,
-    mask_png,
-    object_region,
-    png,
-    references,
-    segments_of,
-    shown_object,
-)
+from retouch.datagen.room_facts import changed_region, references, shown_object
+from retouch.datagen.room_record import Shot, Transition, room_record, shoot
 from retouch.records.pair import JSON, PairRecord, Split
 from retouch.scenes.catalogue import RESERVED_KINDS
 from retouch.scenes.edits import EDIT_KINDS, Compound, Edit, EditKind, Nothing, apply, invert
@@ -26,7 +18,6 @@ from retouch.scenes.language import captions, instruct
 from retouch.scenes.layout import pick, sample_room
 from retouch.scenes.palette import RESERVED_COLOURS
 from retouch.scenes.proposals import Chances, independent, sample_edit
-from retouch.scenes.render import Rendering, render
 from retouch.scenes.room import Room
 from retouch.scenes.seeds import SCENE_RANGES, scene_seeds
 
@@ -45,26 +36,6 @@ LEAST_CHANGE = 0.004
 """Of the picture: how much an edit must change clearly to be kept, unless it is a null edit."""
 CLEAR_CHANGE = 12
 """Difference in a channel, of 255, that a viewer notices."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shot:
-    """A room, its rendering and that as PNG; `edit` is what led here from the unit's first shot."""
-
-    room: Room
-    rendering: Rendering
-    png: bytes
-    edit: Edit | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Transition:
-    """From one shot to another by an edit of the first, and the instruction that says so."""
-
-    source: Shot
-    target: Shot
-    edit: Edit
-    instruction: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,8 +102,7 @@ class RoomEngine:
         return Chances(colours=RESERVED_COLOURS, kinds=RESERVED_KINDS) if self.reserved else Chances()
 
     def _shoot(self, room: Room, edit: Edit | None = None) -> Shot:
-        rendering = render(room, size=self.size, samples=self.samples)
-        return Shot(room=room, rendering=rendering, png=png(rendering.image), edit=edit)
+        return shoot(room, size=self.size, samples=self.samples, edit=edit)
 
     def _edited(self, base: Shot, kind: EditKind, generator: Random) -> Shot | None:
         """The base room with an edit of a kind that can be said both ways and seen; None where none was found."""
@@ -191,31 +161,16 @@ class RoomEngine:
         raise DataError(f"None of the rooms of unit {unit} allows a {kind} edit; leave the unit out.")
 
     def _record(self, unit: int, index: int, step: Transition, generator: Random) -> PairRecord:
-        source, target = step.source.rendering.ids, step.target.rendering.ids
         before, after = step.source.room, step.target.room
-        source_caption, target_caption = captions(step.edit, before, after, generator)
-        facts = facts_of(step.edit, before, after)
-        own = object_region(step.edit, source, target)
-        segments, things = segments_of(before, source)
+        told = captions(step.edit, before, after, generator)
         shown = shown_object(step.edit, before, after) if self.references else None
-        return PairRecord(
-            id=f"{'reserved-' * self.reserved}rooms-{self.split}-{self.seed}-{unit:06d}-{index:02d}",
-            source_image=step.source.png,
-            target_image=step.target.png,
-            edit_prompt=step.instruction,
-            source_caption=source_caption,
-            target_caption=target_caption,
-            mask=mask_png(changed_region(step.edit, before, source, target)),
-            object_mask=None if own is None else mask_png(own),
-            segments=png(segments),
-            reference_images=()
-            if shown is None
-            else references(shown, before, self.references, self.size // 2, generator),
-            object=str(facts["object"]) if "object" in facts else None,
+        return room_record(
+            step,
+            name=f"{'reserved-' * self.reserved}rooms-{self.split}-{self.seed}-{unit:06d}-{index:02d}",
             engine=self.name,
-            seed=before.seed,
-            params={**facts, "segments": things},
             split=self.split,
+            captions=told,
+            references=() if shown is None else references(shown, before, self.references, self.size // 2, generator),
         )
 
 

@@ -7,13 +7,14 @@ prompt = caption + "\\n##\\n", completion = instruction + "\\n%%\\n" + target ca
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
 from retouch.core.errors import DataError
 from retouch.core.files import atomic_write
 from retouch.records.lines import json_lines
-from retouch.records.pair import Split
+from retouch.records.pair import JSON, Split
 from retouch.records.shards import read_columns
 
 PROMPT_END = "\n##\n"
@@ -106,18 +107,22 @@ def write_triples(captions: Sequence[str], complete: Complete) -> list[Triple | 
     return [parse_completion(caption, text) for caption, text in zip(captions, completions, strict=True)]
 
 
-def save_triples(path: Path, triples: Iterable[Triple]) -> int:
-    """Write one JSON line a triple, {"caption", "edit", "output"}, whole or not at all; return how many."""
+def save_triples(path: Path, triples: Iterable[Triple], *, notes: Iterable[Mapping[str, JSON]] = ()) -> int:
+    """Write one JSON line a triple, {"caption", "edit", "output"}, whole or not at all; return how many.
+
+    `notes`, one a triple where there are any, are further keys of the lines, which `load_triples` passes over.
+    """
     lines = [
         json.dumps(
             {
                 SOURCE_KEYS[0]: triple.source_caption,
                 INSTRUCTION_KEYS[0]: triple.instruction,
                 TARGET_KEYS[0]: triple.target_caption,
+                **(note or {}),
             },
             ensure_ascii=False,
         )
-        for triple in triples
+        for triple, note in zip_longest(triples, notes)
     ]
     atomic_write(path, "".join(f"{line}\n" for line in lines).encode())
     return len(lines)
@@ -129,11 +134,16 @@ def load_triples(path: Path) -> Iterator[Triple]:
     Raises DataError that names the line which is no triple.
     """
     for where, content in json_lines(path, form=_FORM):
-        yield Triple(
-            source_caption=_text(content, SOURCE_KEYS, where),
-            instruction=_text(content, INSTRUCTION_KEYS, where),
-            target_caption=_text(content, TARGET_KEYS, where),
-        )
+        yield triple_of_line(content, where)
+
+
+def triple_of_line(content: Mapping[str, object], where: str) -> Triple:
+    """The triple in a line's object. Raises DataError, naming `where`, where a text is missing."""
+    return Triple(
+        source_caption=_text(content, SOURCE_KEYS, where),
+        instruction=_text(content, INSTRUCTION_KEYS, where),
+        target_caption=_text(content, TARGET_KEYS, where),
+    )
 
 
 def triples_of_records(folder: Path, *, split: Split | None = None) -> Iterator[Triple]:

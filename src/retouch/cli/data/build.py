@@ -131,7 +131,7 @@ def _writer(
     asked: AgentOptions, choices: generative.Choices, domain: str, *, count: int, triples: Path | None
 ) -> Callable[[Path, Callable[[int, int], None]], object]:
     """What writes the triples of a domain into a file."""
-    from retouch.datagen.triples import room_triples
+    from retouch.datagen.triples import save_told, told_rooms
     from retouch.records.triple import load_triples, save_triples
 
     if triples is not None:
@@ -139,9 +139,7 @@ def _writer(
     if asked.endpoint is not None or asked.chat_model is not None:
         return lambda out, _progress: write_by_agent(out, asked, count=count, seed=choices.seed, device=choices.device)
     if domain == INTERIOR:
-        return lambda out, on_progress: save_triples(
-            out, room_triples(count, seed=choices.seed, on_progress=on_progress)
-        )
+        return lambda out, on_progress: save_told(out, told_rooms(count, seed=choices.seed, on_progress=on_progress))
     raise SettingsError(
         f"Triples about '{domain}' are written by a chat model; give --endpoint and --chat, or --chat-model, or a file "
         "with --triples."

@@ -1,5 +1,6 @@
 """What `retouch data pairs` asks of the engines that make pairs of triples, and the run of one."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from retouch.cli.output import progress, say, say_json
 from retouch.core.errors import SettingsError
 
 if TYPE_CHECKING:
+    from retouch.datagen.engine import SiftingEngine
     from retouch.datagen.generative.plan import Plan, TechniqueName
     from retouch.datagen.sift import SiftSummary
     from retouch.datagen.thresholds import Thresholds
@@ -22,7 +24,9 @@ ENGINES = ("attention-swap", "prompt-to-prompt", "controlnet")
 """The engines that make pairs of triples by a text-to-image model."""
 DEFAULT_MODEL = "pocket/generate"
 
-Triples = Annotated[Path | None, typer.Option(help="JSON lines of caption, edit and output, for engines with a model.")]
+Triples = Annotated[
+    Path | None, typer.Option(help="JSON lines of caption, edit and output, for rooms and engines with a model.")
+]
 Model = Annotated[
     str, typer.Option("--model", "-m", help="A text-to-image model: pocket/generate, a folder, a hub id.")
 ]
@@ -78,24 +82,36 @@ class Choices:
     precision: str
 
 
-def sift(
-    choices: Choices, *, out: str, count: int | None, workers: int, place: cluster.Place | None, json: bool
-) -> None:
-    """Make the pairs and say what came of it."""
+def factory_of(choices: Choices) -> "Callable[[], SiftingEngine]":
+    """What makes the engine of a run, in this process and in workers; raises SettingsError, DataError."""
     from retouch.datagen.generative.plan import engine_factory
+
+    return engine_factory(plan_of(choices))
+
+
+def sift(
+    factory: "Callable[[], SiftingEngine]",
+    engine: str,
+    *,
+    out: str,
+    count: int | None,
+    workers: int,
+    place: cluster.Place | None,
+    json: bool,
+) -> None:
+    """Make the pairs of an engine of triples and say what came of it."""
     from retouch.datagen.sift import sift_pairs
 
-    factory = engine_factory(plan_of(choices))
     if place is not None:
         from retouch.datagen.cluster import sift_on_cluster
 
         if count is not None:
             raise SettingsError("On a cluster all triples are gone through; leave --count out.")
         work = partial(sift_on_cluster, factory, out=out, resources=place.resources())
-        cluster.run(choices.engine, lambda watch: work(watch=watch), json=json)
+        cluster.run(engine, lambda watch: work(watch=watch), json=json)
         return
     note = "stopping after this triple; press Ctrl-C again to stop at once."
-    with patient_interrupt(note) as cancelled, progress(f"making pairs by {choices.engine}") as update:
+    with patient_interrupt(note) as cancelled, progress(f"making pairs by {engine}") as update:
         summary = sift_pairs(
             factory, out=Path(out), count=count, workers=workers, on_progress=update, cancelled=cancelled
         )

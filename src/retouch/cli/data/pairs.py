@@ -1,5 +1,6 @@
 """`retouch data pairs`: pairs by an engine."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from retouch.cli.output import progress, say, say_json
 from retouch.core.errors import SettingsError
 
 if TYPE_CHECKING:
+    from retouch.datagen.engine import SiftingEngine
     from retouch.datagen.workers import EngineFactory
 
 ENGINES = ("rooms", "photos")
@@ -73,14 +75,25 @@ def make(
             candidates=candidates, keep=keep, batch=batch, blend=blend, null_share=null_share,
             misleading_share=misleading_share, steps=steps, scheduler=scheduler, device=device, precision=precision,
         )  # fmt: skip
-        generative.sift(choices, out=out, count=count, workers=workers or 0, place=place, json=json)
+        sifted = generative.factory_of(choices)
+        generative.sift(sifted, engine, out=out, count=count, workers=workers or 0, place=place, json=json)
         return
     if triples is not None:
-        raise SettingsError(f"The engine {engine} writes its own captions; leave --triples out, or take another.")
+        told = _told_rooms(engine, triples, size=size)
+        generative.sift(told, engine, out=out, count=count, workers=workers or 0, place=place, json=json)
+        return
     factory = engine_factory(
         engine, source=source, split=split, seed=seed, size=size, references=references, reserved=reserved
     )
     _make(factory, engine, out=out, count=count, workers=workers, place=place, json=json)
+
+
+def _told_rooms(engine: str, triples: Path, *, size: int) -> "Callable[[], SiftingEngine]":
+    from retouch.datagen.told_rooms import told_room_engine_factory
+
+    if engine != "rooms":
+        raise SettingsError(f"The engine {engine} writes its own captions; leave --triples out, or take another.")
+    return told_room_engine_factory(triples, size=size)
 
 
 def _make(

@@ -103,11 +103,10 @@ def _tell(summary: dict[str, Any]) -> None:
 
 
 def _rooms(out: Path, count: int, *, seed: int, split: str) -> dict[str, Any]:
-    from retouch.datagen.triples import room_triples
-    from retouch.records.triple import save_triples
+    from retouch.datagen.triples import save_told, told_rooms
 
     with progress("writing triples") as update:
-        made = save_triples(out, room_triples(count, seed=seed, split=named_split(split), on_progress=update))
+        made = save_told(out, told_rooms(count, seed=seed, split=named_split(split), on_progress=update))
     return {"file": str(out), "captions": made, "triples": made, "rejected": {}}
 
 
