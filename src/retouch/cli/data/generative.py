@@ -82,11 +82,19 @@ class Choices:
     precision: str
 
 
-def factory_of(choices: Choices) -> "Callable[[], SiftingEngine]":
-    """What makes the engine of a run, in this process and in workers; raises SettingsError, DataError."""
-    from retouch.datagen.generative.plan import engine_factory
+def factory_of(choices: Choices, *, size: int) -> "Callable[[], SiftingEngine]":
+    """What makes the engine of a run, in this process and in workers; raises SettingsError, DataError.
 
-    return engine_factory(plan_of(choices))
+    `size` is that of rooms rendered for triples.
+    """
+    from retouch.datagen.generative.plan import engine_factory
+    from retouch.datagen.told_rooms import told_room_engine_factory
+
+    if choices.engine in ENGINES:
+        return engine_factory(plan_of(choices))
+    if choices.engine != "rooms" or choices.triples is None:
+        raise SettingsError(f"The engine {choices.engine} writes its own captions; leave --triples out.")
+    return told_room_engine_factory(choices.triples, size=size)
 
 
 def sift(

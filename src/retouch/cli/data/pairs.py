@@ -1,6 +1,5 @@
 """`retouch data pairs`: pairs by an engine."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +14,6 @@ from retouch.cli.output import progress, say, say_json
 from retouch.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from retouch.datagen.engine import SiftingEngine
     from retouch.datagen.workers import EngineFactory
 
 ENGINES = ("rooms", "photos")
@@ -68,32 +66,20 @@ def make(
     retouch data pairs --engine attention-swap --triples runs/triples.jsonl --out runs/data/swapped
     """
     place = cluster.place(on, workers=workers, gpus=gpus)
-    if engine in generative.ENGINES:
+    if triples is not None or engine in generative.ENGINES:
         choices = generative.Choices(
             engine=engine, split=split, seed=seed, triples=triples, model=model, controlnet=controlnet, preset=preset,
             encoder=encoder, image_image=image_image, caption_image=caption_image, directional=directional,
             candidates=candidates, keep=keep, batch=batch, blend=blend, null_share=null_share,
             misleading_share=misleading_share, steps=steps, scheduler=scheduler, device=device, precision=precision,
         )  # fmt: skip
-        sifted = generative.factory_of(choices)
+        sifted = generative.factory_of(choices, size=size)
         generative.sift(sifted, engine, out=out, count=count, workers=workers or 0, place=place, json=json)
-        return
-    if triples is not None:
-        told = _told_rooms(engine, triples, size=size)
-        generative.sift(told, engine, out=out, count=count, workers=workers or 0, place=place, json=json)
         return
     factory = engine_factory(
         engine, source=source, split=split, seed=seed, size=size, references=references, reserved=reserved
     )
     _make(factory, engine, out=out, count=count, workers=workers, place=place, json=json)
-
-
-def _told_rooms(engine: str, triples: Path, *, size: int) -> "Callable[[], SiftingEngine]":
-    from retouch.datagen.told_rooms import told_room_engine_factory
-
-    if engine != "rooms":
-        raise SettingsError(f"The engine {engine} writes its own captions; leave --triples out, or take another.")
-    return told_room_engine_factory(triples, size=size)
 
 
 def _make(
