@@ -28,6 +28,12 @@ def test_members_are_configurations_of_their_kind(member: str, kind: type, tmp_p
     assert isinstance(recipe_members(POCKET)[member](tmp_path, tmp_path), kind)
 
 
+def test_specialising_starts_from_the_pocket_editor(tmp_path: Path) -> None:
+    (recipe,) = (make(tmp_path, tmp_path) for make in recipe_members(POCKET.with_name("specialise.py")).values())
+    assert isinstance(recipe, InstructRecipe)
+    assert recipe.base == "pocket"
+
+
 def test_a_control_of_the_pocket_model_is_small(tmp_path: Path, tiny_tokenizer) -> None:
     members = recipe_members(POCKET)
     model, control = members["generate"](tmp_path, tmp_path), members["controlnet"](tmp_path, tmp_path)
