@@ -1,4 +1,4 @@
-"""The pocket editor specialised to what it never saw: `retouch train --recipe recipes/specialise.py --data DIR --out DIR`.
+"""Specialise the pocket editor to what it never saw: `retouch train --recipe recipes/specialise.py --data DIR`.
 
 DIR of the data holds `reserved`, made by `retouch data pairs --engine rooms --reserved` (see docs/pocket.md).
 """
