@@ -57,6 +57,7 @@ def test_no_text_takes_the_form_of_the_spec(make_tiny: Callable[..., "Checkpoint
 
 def test_only_texts_that_say_nothing_become_zeros(make_tiny: Callable[..., "Checkpoint"]) -> None:
     checkpoint = make_tiny(null_text="zeros")
+    checkpoint.text_encoder.requires_grad_(True)
     features = encode_ids(checkpoint, token_ids(checkpoint, ["", "make the sofa green"]))
     assert not features[0].any()
     assert features[1].any(dim=1).all()

@@ -19,7 +19,9 @@ def make_optimiser(parameters: Iterable[nn.Parameter], settings: TrainSettings) 
         "weight_decay": settings.weight_decay,
     }
     if settings.optimiser == "adamw":
-        return torch.optim.AdamW(parameters, fused=True, **options)
+        # Fused, AdamW takes its scale from the gradient scaler in a shape that a sharded one does not have.
+        fused = None if settings.precision == "float16" else True
+        return torch.optim.AdamW(parameters, fused=fused, **options)
     try:
         from bitsandbytes.optim import AdamW8bit  # pyright: ignore[reportMissingImports]
     except ImportError as error:
