@@ -40,9 +40,10 @@ GENERATE_SPEC = ConditioningSpec(
     kind="generate",
     condition_scaled=True,
     channel_order=("latents",),
-    steps=25,
+    steps=6,
     scheduler="ddim",
-    text_guidance=4.0,
+    text_guidance=3.0,
+    image_guidance=1.0,
     native_size=256,
 )
 
