@@ -35,6 +35,7 @@ SPEC = ConditioningSpec(
     text_guidance=1.5,
     image_guidance=1.0,
     native_size=256,
+    keep_detail="always",
 )
 GENERATE_SPEC = ConditioningSpec(
     kind="generate",
