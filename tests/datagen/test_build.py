@@ -45,6 +45,17 @@ def test_all_stages_lead_to_a_data_set_with_a_report(tmp_path: Path) -> None:
     assert json.loads(json.dumps(facts(summary)))["kept"] == 9
 
 
+def test_what_two_stages_turned_down_for_one_reason_is_added_up(tmp_path: Path) -> None:
+    summary = build(stages(), tmp_path / "out")
+    both = replace(
+        summary,
+        paired=replace(summary.paired, rejected={"directional": 2, "blank": 1}),
+        filtered=replace(summary.filtered, rejected={"directional": 3}),
+    )
+    assert both.turned_down == {"directional": 5, "blank": 1}
+    assert facts(both)["turned_down"] == both.turned_down
+
+
 def test_an_interrupted_build_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     build(stages(), whole)

@@ -2,19 +2,20 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retouch.cli import options
 from retouch.cli.data.pairs import engine_factory
+from retouch.cli.data.splits import named_split
 from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say, say_json
 from retouch.core.errors import SettingsError
 from retouch.core.settings import EditSettings
 
 if TYPE_CHECKING:
-    from retouch.records.pair import Split
+    pass
 
 app = typer.Typer(help="Measure models on held-out pairs.", rich_markup_mode="rich")
 LIMITS = {"rooms": 500, "photos": 300}
@@ -179,7 +180,7 @@ def measure_retrieval(
 
     if limit < 2:
         raise SettingsError(f"limit is {limit}; expected at least 2.")
-    encoder, named = Encoder(load_clip(model)), _split(split)
+    encoder, named = Encoder(load_clip(model)), named_split(split)
     with progress("ranking") as update:
         result = evaluate_retrieval(encoder, data, limit=limit, split=named, out=out, on_progress=update)
     if json:
@@ -222,7 +223,7 @@ def measure_generation(
         raise SettingsError(
             f"choices is {choices} and limit {limit}; expected at least 2 choices and as many pictures."
         )
-    plan = GenerationPlan(limit=limit, split=_split(split), choices=choices, steps=steps, seed=seed)
+    plan = GenerationPlan(limit=limit, split=named_split(split), choices=choices, steps=steps, seed=seed)
     network = None if control is None else load_control(control)
     judge, checkpoint = Encoder(load_clip(encoder)), load(model)
     note = "stopping after this batch; press Ctrl-C again to stop at once."
@@ -234,11 +235,3 @@ def measure_generation(
         say_json(asdict(result))
     else:
         say(result.markdown().rstrip())
-
-
-def _split(name: str) -> "Split":
-    from retouch.records.pair import SPLITS
-
-    if name not in SPLITS:
-        raise SettingsError(f"The split '{name}' is unknown; choose one of {', '.join(SPLITS)}.")
-    return cast("Split", name)

@@ -13,7 +13,7 @@ from retouch.datagen.exported import export_pairs
 from retouch.datagen.filter import FilterSummary, filter_pairs
 from retouch.datagen.judge import Limits
 from retouch.datagen.report.write import write_report
-from retouch.datagen.sift import SiftSummary, sift_pairs
+from retouch.datagen.sift import SiftSummary, sift_pairs, turned_down
 from retouch.datagen.thresholds import Thresholds
 from retouch.metrics.clip import Encoder
 from retouch.records.lock import exclusive
@@ -69,6 +69,12 @@ class BuildSummary:
     def kept_share(self) -> float:
         """The share of the pairs made that the filter kept."""
         return self.filtered.kept / self.filtered.pairs if self.filtered.pairs else 0.0
+
+    @property
+    def turned_down(self) -> Mapping[str, int]:
+        """What making and filtering turned down together, by reason."""
+        counts: list[Mapping[str, int]] = [self.paired.rejected, {**self.filtered.rejected}]
+        return turned_down(counts)
 
 
 def build(
@@ -165,7 +171,7 @@ def facts(summary: BuildSummary) -> Mapping[str, object]:
         "pairs": summary.filtered.pairs,
         "kept": summary.filtered.kept,
         "kept_share": summary.kept_share,
-        "turned_down": {**summary.paired.rejected, **summary.filtered.rejected},
+        "turned_down": dict(summary.turned_down),
         "by_kind": {kind: list(counts) for kind, counts in summary.filtered.by_kind.items()},
         "units": summary.paired.units,
         "seconds": dict(summary.seconds),

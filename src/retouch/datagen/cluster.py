@@ -14,6 +14,7 @@ from typing import Any
 from retouch.core import errors
 from retouch.core.errors import Cancelled, DataError, MissingExtraError, RetouchError, SettingsError
 from retouch.datagen.engine import SiftingEngine
+from retouch.datagen.filter import REJECTED
 from retouch.datagen.run import SHARD_UNITS, Shard, make_shard, plan_shards, run_settings
 from retouch.datagen.sift import SHARD_UNITS as SIFTED_UNITS
 from retouch.datagen.sift import turned_down
@@ -23,8 +24,8 @@ from retouch.records.pair import JSON, PairRecord
 from retouch.records.shards import SHARD_PATTERN, check_same, read_shard, shard_bytes, shard_entry
 from retouch.records.store import Store, open_store
 
-KEPT, REJECTED = "", "rejected"
-"""The folder of records itself, and that of the pairs turned down inside it."""
+KEPT = ""
+"""The folder of records itself; that of the pairs turned down lies inside it."""
 RETRIES = 3
 """How often an actor that died is started anew before the run gives up."""
 

@@ -183,7 +183,6 @@ def _tell(summary: "BuildSummary") -> None:
     say_table(("stage", "time"), rows)
     paired, filtered = summary.paired, summary.filtered
     say(f"{paired.pairs} pairs of {paired.units} units, {paired.pairs_per_hour:.0f} an hour; kept {filtered.kept}")
-    turned_down = {**paired.rejected, **filtered.rejected}
-    reasons = ", ".join(f"{count} {reason}" for reason, count in turned_down.items()) or "none"
+    reasons = ", ".join(f"{count} {reason}" for reason, count in summary.turned_down.items()) or "none"
     say(f"turned down: {reasons}")
     say(f"The data set is in {summary.dataset}, the report on it in {summary.report}")
