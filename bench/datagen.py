@@ -39,9 +39,8 @@ from retouch.datagen.run import make_pairs
 from retouch.datagen.sift import sift_pairs
 from retouch.datagen.thresholds import POCKET_CLIP, Thresholds, preset
 from retouch.datagen.triples import room_triples
-from retouch.metrics.clip import Encoder
+from retouch.metrics.clip import load_encoder
 from retouch.models.architecture import TINY, random_checkpoint
-from retouch.models.clip import load_clip
 from retouch.models.control import control_of, save_control
 from retouch.models.pocket import members
 from retouch.models.quiet import quiet_libraries
@@ -209,7 +208,7 @@ def _materialised(layer: Any, hidden: Tensor) -> Tensor:
 
 
 def _filter(_arguments: argparse.Namespace) -> Iterator[Figure]:
-    encoder = Encoder(load_clip(POCKET_CLIP))
+    encoder = load_encoder(POCKET_CLIP)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         count = _noise_pairs(folder / "pairs", 64)

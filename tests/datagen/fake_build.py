@@ -9,16 +9,16 @@ from pathlib import Path
 import torch
 from tests.datagen.fake_engine import FakeEngine, kill_at
 
-from retouch.datagen.build import Sieve, Stages, build
+from retouch.datagen.build import Stages, build
 from retouch.datagen.engine import SiftingEngine
+from retouch.datagen.judge import Standards
 from retouch.datagen.parts import Exact, Parts
 from retouch.datagen.thresholds import Thresholds
-from retouch.metrics.clip import Encoder
-from retouch.models.clip import load_clip
+from retouch.metrics.clip import load_encoder
 from retouch.records.triple import Triple, save_triples
 
-LENIENT = Sieve(
-    encoder=lambda: Encoder(load_clip("pocket/clip")),
+LENIENT = Standards(
+    encoder=lambda: load_encoder("pocket/clip"),
     thresholds=Thresholds(image_image=-1, caption_image=-1, directional=-1),
 )
 
@@ -35,15 +35,15 @@ def triples(count: int) -> list[Triple]:
 
 
 def stages(write: Callable[[Path, Callable[[int, int], None]], object] | None = None) -> Stages:
-    return Stages(settings={"domain": "fake"}, write=write, engine=lambda: engine, sieve=LENIENT, title="fakes")
+    return Stages(settings={"domain": "fake"}, write=write, engine=lambda: engine, standards=LENIENT, title="fakes")
 
 
-def whole_stages(sieve: Sieve = LENIENT) -> Stages:
+def whole_stages(standards: Standards = LENIENT) -> Stages:
     return Stages(
         settings={"domain": "fake"},
         write=lambda out, _progress: save_triples(out, triples(4)),
         engine=lambda: engine,
-        sieve=sieve,
+        standards=standards,
         title="fakes",
     )
 
@@ -52,12 +52,12 @@ def run_killed(out: Path) -> None:
     """Build into `out`/N killed at the N-th write, N = 1, 2, ... until one survives; print the exit codes."""
     torch.set_num_threads(1)
     encoder = LENIENT.encoder()
-    sieve = Sieve(encoder=lambda: encoder, thresholds=LENIENT.thresholds)
+    standards = Standards(encoder=lambda: encoder, thresholds=LENIENT.thresholds)
     for step in itertools.count(1):
         child = os.fork()
         if child == 0:
             kill_at(step)
-            build(whole_stages(sieve), out / str(step))
+            build(whole_stages(standards), out / str(step))
             os._exit(0)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         print(code, flush=True)

@@ -76,7 +76,7 @@ def test_other_settings_and_nothing_that_passes_are_said(tmp_path: Path) -> None
         build(replace(stages(), settings={"domain": "another"}), tmp_path / "out")
     strict = replace(LENIENT, thresholds=Thresholds(image_image=1, caption_image=1, directional=1))
     with pytest.raises(DataError, match=r"None of the 9 pairs passes.*report.html"):
-        build(replace(stages(), sieve=strict), tmp_path / "strict")
+        build(replace(stages(), standards=strict), tmp_path / "strict")
     assert (tmp_path / "strict" / REPORT).is_file()
     assert not (tmp_path / "strict" / DATASET).exists()
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {PAIRS, KEPT, DATASET, REPORT}

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,13 @@ from tests.datagen.fake_sifter import FakeSifter
 
 from retouch.core.errors import Cancelled, DataError, ImageError, SettingsError
 from retouch.datagen.cluster import Resources, Sieve, Watch, filter_on_cluster, make_on_cluster, sift_on_cluster
+from retouch.datagen.filter import filter_pairs, sieve_of
+from retouch.datagen.judge import Limits, Standards
 from retouch.datagen.run import make_pairs
 from retouch.datagen.sift import sift_pairs
+from retouch.datagen.thresholds import Thresholds
+from retouch.metrics.clip import load_encoder
+from retouch.records.manifest import read_manifest
 from retouch.records.pair import PairRecord
 from retouch.records.shards import read_records, verify
 
@@ -131,6 +137,28 @@ def test_pairs_are_sifted_where_they_are_made_or_later_to_the_same_bytes(undistu
     assert all(record.scores == {"evenness": 1.0} for record in read_records(fused))
     with pytest.raises(DataError, match="filter differ"):
         filter_on_cluster(str(undisturbed), str(later), sieve_factory=sieve, sieve_settings={"by": "x"}, resources=TWO)
+
+
+def test_pairs_are_judged_by_an_encoder_as_on_one_machine(undisturbed: Path, tmp_path: Path) -> None:
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    thresholds = Thresholds(image_image=0.5, caption_image=-1.0, directional=-1.0)
+    encoder = partial(load_encoder, "pocket/clip")
+    standards = Standards(encoder=encoder, thresholds=thresholds, limits=Limits(minimum_change=0.2))
+    summary = filter_pairs(undisturbed, alone, encoder=encoder(), thresholds=thresholds, limits=standards.limits)
+    made = filter_on_cluster(
+        str(undisturbed),
+        str(together),
+        sieve_factory=partial(sieve_of, standards),
+        sieve_settings=standards.judge().criteria.settings(),
+        resources=TWO,
+    )
+    assert made.kept + made.rejected == COUNT
+    assert made.kept == summary.kept
+    for part in (".", "rejected"):
+        assert shards(together / part) == shards(alone / part)
+        assert read_manifest(together / part) == read_manifest(alone / part)
+    with pytest.raises(SettingsError, match="Near-duplicates"):
+        sieve_of(replace(standards, limits=Limits(near_duplicates=4)))
 
 
 def test_records_may_lie_wherever_fsspec_reaches(undisturbed: Path, tmp_path: Path) -> None:

@@ -175,12 +175,11 @@ def measure_retrieval(
     retouch eval retrieval --model runs/clip/model --data runs/data/rooms-bench --limit 100
     """
     from retouch.evaluation.retrieval import evaluate_retrieval
-    from retouch.metrics.clip import Encoder
-    from retouch.models.clip import load_clip
+    from retouch.metrics.clip import load_encoder
 
     if limit < 2:
         raise SettingsError(f"limit is {limit}; expected at least 2.")
-    encoder, named = Encoder(load_clip(model)), named_split(split)
+    encoder, named = load_encoder(model), named_split(split)
     with progress("ranking") as update:
         result = evaluate_retrieval(encoder, data, limit=limit, split=named, out=out, on_progress=update)
     if json:
@@ -214,8 +213,7 @@ def measure_generation(
         --out runs/eval-generate
     """
     from retouch.evaluation.generate import GenerationPlan, evaluate_generation
-    from retouch.metrics.clip import Encoder
-    from retouch.models.clip import load_clip
+    from retouch.metrics.clip import load_encoder
     from retouch.models.control import load_control
     from retouch.models.load import load
 
@@ -225,7 +223,7 @@ def measure_generation(
         )
     plan = GenerationPlan(limit=limit, split=named_split(split), choices=choices, steps=steps, seed=seed)
     network = None if control is None else load_control(control)
-    judge, checkpoint = Encoder(load_clip(encoder)), load(model)
+    judge, checkpoint = load_encoder(encoder), load(model)
     note = "stopping after this batch; press Ctrl-C again to stop at once."
     with patient_interrupt(note) as cancelled, progress("making pictures") as update:
         result = evaluate_generation(

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from retouch.core.errors import Cancelled, DataError
@@ -11,11 +11,9 @@ from retouch.core.files import atomic_write, remove_leftovers
 from retouch.datagen.engine import SiftingEngine
 from retouch.datagen.exported import export_pairs
 from retouch.datagen.filter import FilterSummary, filter_pairs
-from retouch.datagen.judge import Limits
+from retouch.datagen.judge import Standards
 from retouch.datagen.report.write import write_report
 from retouch.datagen.sift import SiftSummary, sift_pairs, turned_down
-from retouch.datagen.thresholds import Thresholds
-from retouch.metrics.clip import Encoder
 from retouch.records.lock import exclusive
 from retouch.records.pair import JSON
 
@@ -29,15 +27,6 @@ OnStage = Callable[[str], Callable[[int, int], None]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sieve:
-    """What pairs are judged by: an encoder, which is loaded when it is needed, thresholds and limits."""
-
-    encoder: Callable[[], Encoder]
-    thresholds: Thresholds
-    limits: Limits = field(default_factory=Limits)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Stages:
     """The parts of a build that depend on what is built.
 
@@ -48,7 +37,7 @@ class Stages:
     settings: Mapping[str, JSON]
     write: Callable[[Path, Callable[[int, int], None]], object] | None
     engine: Callable[[], Callable[[], SiftingEngine]]
-    sieve: Sieve
+    standards: Standards
     workers: int = 0
     layout: str = "parquet"
     licence: str | None = None
@@ -108,9 +97,9 @@ def _staged(stages: Stages, out: Path, clock: "_Clock", cancelled: Callable[[], 
     filtered = filter_pairs(
         out / PAIRS,
         out / KEPT,
-        encoder=stages.sieve.encoder(),
-        thresholds=stages.sieve.thresholds,
-        limits=stages.sieve.limits,
+        encoder=stages.standards.encoder(),
+        thresholds=stages.standards.thresholds,
+        limits=stages.standards.limits,
         on_progress=progress,
         cancelled=cancelled,
     )

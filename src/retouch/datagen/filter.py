@@ -6,8 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from retouch.core.errors import Cancelled, DataError
-from retouch.datagen.judge import JUDGED_COLUMNS, REASONS, Criteria, EarlierPairs, Judge, Limits, RejectReason
+from retouch.core.errors import Cancelled, DataError, SettingsError
+from retouch.datagen.judge import (
+    JUDGED_COLUMNS,
+    REASONS,
+    Criteria,
+    EarlierPairs,
+    Limits,
+    PairJudge,
+    RejectReason,
+    Standards,
+)
 from retouch.datagen.thresholds import Thresholds
 from retouch.metrics.clip import Encoder
 from retouch.records.manifest import read_manifest
@@ -57,7 +66,7 @@ def filter_pairs(
     if manifest is None:
         raise DataError(f"{folder} holds no records (no manifest.json); make some with `retouch data pairs`.")
     criteria = Criteria(encoder=encoder.protocol, thresholds=thresholds, limits=limits or Limits())
-    judge = Judge(encoder=encoder, criteria=criteria)
+    judge = PairJudge(encoder=encoder, criteria=criteria)
     settings = {**manifest.settings, "filter": criteria.settings()}
     done = 0
     with (
@@ -80,8 +89,19 @@ def filter_pairs(
     return _summary(out, criteria)
 
 
+def sieve_of(standards: Standards) -> Callable[[Sequence[PairRecord]], tuple[list[PairRecord], list[PairRecord]]]:
+    """What parts records into those that meet the standards and those that do not, all scored, its encoder loaded.
+
+    Raises SettingsError where near-duplicates are to go: whether a pair is one depends on all that were kept before.
+    """
+    if standards.limits.near_duplicates is not None:
+        raise SettingsError("Near-duplicates are not looked for on a cluster; filter what comes of it once more, here.")
+    judge = standards.judge()
+    return lambda records: _parted(records, judge, None, lambda: False)
+
+
 def _parted(
-    records: Sequence[PairRecord], judge: Judge, earlier: EarlierPairs | None, cancelled: Callable[[], bool]
+    records: Sequence[PairRecord], judge: PairJudge, earlier: EarlierPairs | None, cancelled: Callable[[], bool]
 ) -> tuple[list[PairRecord], list[PairRecord]]:
     """The records that pass, and the others, all scored."""
     sides: tuple[list[PairRecord], list[PairRecord]] = ([], [])

@@ -1,6 +1,6 @@
 """Whether a pair is good enough: how well pictures and captions fit, how much changed, and whether it is new."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast
@@ -41,6 +41,21 @@ class Limits:
             raise SettingsError(f"near-duplicates is {self.near_duplicates}; give a number of bits from 0 to 63.")
         if self.minimum_change is not None and not 0 <= self.minimum_change <= 1:
             raise SettingsError(f"minimum-change is {self.minimum_change}; give a part of the range, from 0 to 1.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standards:
+    """What pairs are judged by: an encoder, which is loaded when it is needed, thresholds and limits."""
+
+    encoder: Callable[[], Encoder]
+    thresholds: Thresholds
+    limits: Limits = field(default_factory=Limits)
+
+    def judge(self) -> "PairJudge":
+        """The judge that goes by them, its encoder loaded."""
+        encoder = self.encoder()
+        criteria = Criteria(encoder=encoder.protocol, thresholds=self.thresholds, limits=self.limits)
+        return PairJudge(encoder=encoder, criteria=criteria)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +114,7 @@ def criteria_of(settings: Mapping[str, JSON]) -> Criteria:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judge:
+class PairJudge:
     """An encoder, and the criteria that are in its terms."""
 
     encoder: Encoder

@@ -18,10 +18,9 @@ from retouch.editing.editor import Editor
 from retouch.evaluation.contestants import Edits, ReturnsSource, RoundTrip
 from retouch.evaluation.report import Summary
 from retouch.evaluation.run import Contestant, Progress, evaluate
-from retouch.metrics.clip import Encoder
+from retouch.metrics.clip import load_encoder
 from retouch.metrics.material import WEIGHTS, MaterialJudge
 from retouch.models.checkpoint import Checkpoint
-from retouch.models.clip import load_clip
 
 UNTRAINED_LIMIT = 40
 """Records put to the untrained model: its figures are near zero, its cost is the model's."""
@@ -57,7 +56,7 @@ def evaluate_editor(
         out,
         round_trip=round_trip,
         materials=MaterialJudge.load() if WEIGHTS.is_file() else None,
-        encoder=Encoder(load_clip("pocket/clip")),
+        encoder=load_encoder("pocket/clip"),
         limit=limit,
         seed=seed,
         on_progress=on_progress,

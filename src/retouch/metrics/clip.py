@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from retouch.models.clip import DualEncoder
+from retouch.models.clip import DualEncoder, load_clip
 
 _BATCH = 32
 
@@ -62,6 +62,11 @@ class Encoder:
         model: Any = self.dual.model
         pixels = self.dual.framing.normalised(framed).to(model.device, model.dtype)
         return functional.normalize(model.get_image_features(pixels).pooler_output.float(), dim=-1).cpu()
+
+
+def load_encoder(source: str | Path, *, device: str | torch.device = "cpu") -> Encoder:
+    """The encoder that `source` names; see `retouch.models.clip.load_clip`, whose errors it raises."""
+    return Encoder(load_clip(source, device=device))
 
 
 def _name(dual: DualEncoder) -> str:

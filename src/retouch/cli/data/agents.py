@@ -40,6 +40,11 @@ class AgentOptions:
         others = dict.fromkeys(("price_in", "price_out", "temperature", "timeout"))
         return cls(domain=domain, endpoint=endpoint, model=model, chat_model=chat_model, attempts=None, **others)
 
+    @property
+    def model_name(self) -> str | None:
+        """The chat model that is asked, None where none is."""
+        return self.model or self.chat_model
+
     def refuse(self, writer: str) -> None:
         """Raise SettingsError where something is said that only the writer agent heeds."""
         said = [name for name, value in vars(self).items() if value is not None]

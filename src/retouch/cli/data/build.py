@@ -17,8 +17,9 @@ from retouch.cli.output import progress, say, say_json, say_table
 from retouch.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from retouch.datagen.build import BuildSummary, Sieve, Stages
+    from retouch.datagen.build import BuildSummary, Stages
     from retouch.datagen.engine import SiftingEngine
+    from retouch.datagen.judge import Standards
 
 INTERIOR = "interior"
 """The domain that the language of rooms speaks of."""
@@ -113,13 +114,14 @@ def _stages(
         "domain": domain.name, "count": count, "engine": choices.engine, "seed": choices.seed,
         "triples": None if triples is None else triples.name, "model": choices.model if of_triples else None,
         "preset": choices.preset, "candidates": choices.candidates, "keep": choices.keep, "layout": layout,
-        "null_share": choices.null_share, "misleading_share": choices.misleading_share,
+        "null_share": choices.null_share, "misleading_share": choices.misleading_share, "writer": asked.model_name,
+        "source": None if source is None else source.resolve().name,
     }  # fmt: skip
     return Stages(
         settings=settings,
         write=_writer(asked, choices, domain.name, count=count, triples=triples) if of_triples else None,
         engine=_engine(choices, domain.name, count=count, source=source, triples=triples),
-        sieve=_sieve(choices),
+        standards=_standards(choices),
         workers=workers,
         layout=layout,
         licence=licence,
@@ -169,13 +171,12 @@ def _engine(
     return lambda: photos_of_all_splits(source, count, seed=choices.seed, size=SIZE)
 
 
-def _sieve(choices: generative.Choices) -> "Sieve":
-    from retouch.datagen.build import Sieve
-    from retouch.metrics.clip import Encoder
-    from retouch.models.clip import load_clip
+def _standards(choices: generative.Choices) -> "Standards":
+    from retouch.datagen.judge import Standards
+    from retouch.metrics.clip import load_encoder
 
     thresholds, source = generative.judged_by(choices)
-    return Sieve(encoder=lambda: Encoder(load_clip(source)), thresholds=thresholds)
+    return Standards(encoder=partial(load_encoder, source), thresholds=thresholds)
 
 
 def _tell(summary: "BuildSummary") -> None:

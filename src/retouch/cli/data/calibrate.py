@@ -28,11 +28,10 @@ def calibrate_filter(
     """
     from retouch.datagen.calibrate import as_facts, measure
     from retouch.datagen.thresholds import preset as preset_named
-    from retouch.metrics.clip import Encoder
-    from retouch.models.clip import load_clip
+    from retouch.metrics.clip import load_encoder
 
     named = preset_named(preset)
-    judge = Encoder(load_clip(encoder or named.encoder))
+    judge = load_encoder(encoder or named.encoder)
     with progress("measuring") as update:
         measured = measure(folder, judge, limit=limit, on_progress=update)
     best = measured.best()

@@ -66,6 +66,8 @@ def make(
     retouch data pairs --engine attention-swap --triples runs/triples.jsonl --out runs/data/swapped
     """
     place = cluster.place(on, workers=workers, gpus=gpus)
+    if not 32 <= size <= 2048:
+        raise SettingsError(f"The size is {size}; give 32 to 2048 pixels.")
     if triples is not None or engine in generative.ENGINES:
         choices = generative.Choices(
             engine=engine, split=split, seed=seed, triples=triples, model=model, controlnet=controlnet, preset=preset,
@@ -128,8 +130,8 @@ def engine_factory(
     if name not in ENGINES:
         raise SettingsError(f"The engine '{name}' is unknown; choose {', '.join((*ENGINES, *generative.ENGINES))}.")
     named = named_split(split)
-    if not 32 <= size <= 2048 or not 0 <= references <= 16:
-        raise SettingsError(f"size {size} or references {references} is out of range; give 32 to 2048 and 0 to 16.")
+    if not 0 <= references <= 16:
+        raise SettingsError(f"The number of references is {references}; give 0 to 16.")
     if name == "rooms":
         from retouch.datagen.rooms import RoomEngine
 

@@ -35,7 +35,7 @@ Similarities = Mapping[PairMeasure, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judge:
+class CandidateJudge:
     """An encoder and what it asks of a pair; the reason for which a candidate is turned down is its first failure."""
 
     encoder: Encoder
@@ -85,7 +85,7 @@ class GenerativeEngine:
 
     technique: Technique
     triples: tuple[Triple, ...]
-    judge: Judge
+    judge: CandidateJudge
     seed: int
     split: Split
     keep: int

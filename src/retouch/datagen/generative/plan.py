@@ -10,7 +10,7 @@ from retouch.conditioning.control import check_control
 from retouch.conditioning.generate import check_generate
 from retouch.core.errors import SettingsError
 from retouch.datagen.generative.controlnet import ControlNetTechnique
-from retouch.datagen.generative.engine import GenerativeEngine, Judge
+from retouch.datagen.generative.engine import CandidateJudge, GenerativeEngine
 from retouch.datagen.generative.prompt_to_prompt import PromptToPromptTechnique
 from retouch.datagen.generative.sampling import Sampler
 from retouch.datagen.generative.still import StillShares
@@ -18,9 +18,8 @@ from retouch.datagen.generative.swap import SwapTechnique
 from retouch.datagen.generative.technique import Technique
 from retouch.datagen.thresholds import Thresholds
 from retouch.editing.device import choose_device, choose_precision, image_precision
-from retouch.metrics.clip import Encoder
+from retouch.metrics.clip import load_encoder
 from retouch.models.checkpoint import Checkpoint
-from retouch.models.clip import load_clip
 from retouch.models.control import load_control
 from retouch.models.load import load
 from retouch.models.pocket import POCKET
@@ -99,11 +98,11 @@ def build_engine(plan: Plan) -> GenerativeEngine:
     precision = choose_precision(plan.precision, device)
     checkpoint = load(plan.model, dtype=precision, vae_dtype=image_precision(precision), device=device)
     check_generate(checkpoint)
-    encoder = Encoder(load_clip(plan.encoder, device=device))
+    encoder = load_encoder(plan.encoder, device=device)
     return GenerativeEngine(
         technique=_technique(plan, checkpoint),
         triples=plan.triples,
-        judge=Judge(encoder=encoder, thresholds=plan.thresholds),
+        judge=CandidateJudge(encoder=encoder, thresholds=plan.thresholds),
         seed=plan.seed,
         split=plan.split,
         keep=KEEP[plan.technique] if plan.keep is None else plan.keep,
