@@ -1,6 +1,5 @@
 """Pictures and texts as unit vectors of a CLIP model, under the protocol that names it."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from retouch.models.clip import DualEncoder, load_clip
+from retouch.models.identity import identity
 
 _BATCH = 32
 
@@ -24,7 +24,9 @@ class Encoder:
 
     def __init__(self, dual: DualEncoder) -> None:
         self.dual = dual
-        manner = f"{_name(dual)}/bicubic-centre-{dual.framing.side}/rgb-0-1"
+        model: Any = dual.model
+        called = identity(dual.source, (model.visual_projection.weight, model.text_projection.weight))
+        manner = f"{called}/bicubic-centre-{dual.framing.side}/rgb-0-1"
         self.protocol = f"clip/{manner}"
         self.patch_protocol = f"clip-patches/{manner}"
 
@@ -67,16 +69,6 @@ class Encoder:
 def load_encoder(source: str | Path, *, device: str | torch.device = "cpu") -> Encoder:
     """The encoder that `source` names; see `retouch.models.clip.load_clip`, whose errors it raises."""
     return Encoder(load_clip(source, device=device))
-
-
-def _name(dual: DualEncoder) -> str:
-    """What the encoder is called, a folder without its place, and eight digits that change with its weights."""
-    model: Any = dual.model
-    digest = hashlib.sha256()
-    for projection in (model.visual_projection, model.text_projection):
-        digest.update(projection.weight.detach().float().cpu().contiguous().numpy().tobytes())
-    called = Path(dual.source).resolve().name if Path(dual.source).is_dir() else dual.source
-    return f"{called}@{digest.hexdigest()[:8]}"
 
 
 def directional_similarity(pictures: Tensor, texts: Tensor) -> Tensor:

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image
 
 from retouch.attention.control import Control
 from retouch.conditioning.control import PictureControl
 from retouch.core.settings import EditSettings
-from retouch.datagen.generative.technique import Pictures, identity
+from retouch.datagen.generative.technique import Pictures
 from retouch.editing.generate import generate
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.identity import identity
 from retouch.records.pair import JSON
 from retouch.records.triple import Triple
 
@@ -30,8 +32,9 @@ class Sampler:
 
     def fingerprint(self) -> Mapping[str, JSON]:
         """Model, number format, scheduler and steps."""
+        unet: Any = self.checkpoint.unet
         return {
-            "model": identity(self.checkpoint),
+            "model": identity(self.checkpoint.source, (unet.conv_in.weight, unet.conv_out.weight)),
             "precision": str(self.checkpoint.dtype).removeprefix("torch."),
             "scheduler": self.scheduler,
             "steps": self.steps or self.checkpoint.spec.steps,

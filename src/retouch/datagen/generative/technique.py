@@ -1,15 +1,12 @@
 """The seam between the engine that tries and keeps pairs, and the ways to make one with a text-to-image model."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
-from retouch.models.checkpoint import Checkpoint
 from retouch.records.pair import JSON
 from retouch.records.triple import Triple
 
@@ -61,15 +58,3 @@ class Technique(Protocol):
 def is_blank(picture: Image.Image) -> bool:
     """Whether a picture is black or of one colour: a safety checker's work, or that of numbers out of range."""
     return bool(np.ptp(np.asarray(picture.convert("RGB")), axis=(0, 1)).max() <= FLAT_LEVELS)
-
-
-def identity(checkpoint: Checkpoint) -> str:
-    """What a model is called, a folder without its place, and eight digits that change with its weights."""
-    unet: Any = checkpoint.unet
-    weights = (unet.conv_in.weight, unet.conv_out.weight)
-    digest = hashlib.sha256(
-        b"".join(weight.detach().float().cpu().contiguous().numpy().tobytes() for weight in weights)
-    )
-    folder = Path(checkpoint.source).expanduser()
-    called = folder.resolve().name if folder.exists() else checkpoint.source
-    return f"{called}@{digest.hexdigest()[:8]}"
