@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor
 from torch.nn import functional
@@ -86,13 +87,13 @@ class LatentBlend:
         places = [float(timestep) / trained for timestep in timesteps] + [0.0]
         return [
             index
-            for index, (before, after) in enumerate(zip(places, places[1:], strict=False))
+            for index, (before, after) in enumerate(pairwise(places))
             if self._span.holds(before, after, 1 / trained)
         ]
 
 
 def latent_mask(mask: Tensor, factor: int) -> Tensor:
-    """Masks (B, 1, H, W) at the size of latents, (B, 1, H / factor, W / factor): of every cell the share that counts."""
+    """Masks (B, 1, H, W) at the size of latents, 1 / factor of it: of every cell the share that counts."""
     return functional.avg_pool2d(mask, factor)
 
 
