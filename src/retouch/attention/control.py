@@ -11,17 +11,21 @@ from torch import Tensor, nn
 from retouch.core.errors import ModelError, SettingsError
 from retouch.diffusion.loop import Step
 
-Attend = Callable[[Attention, Tensor, Tensor], Tensor | None]
-"""A layer, what it is given, (R, T, C), and what it reads, (R, L, D), to (R, T, C); None where it is to attend as ever.
+Attend = Callable[[Attention, Tensor, Tensor, Tensor | None], Tensor | None]
+"""A layer, what it is given, (R, T, C), what it reads, (R, L, D), and what is added to its logits, (R, T, L) or None,
+to (R, T, C); None where it is to attend as ever.
 
 R rows are K branches of B samples, branch by branch; the branch with the text is the last.
 """
 
+Bias = Callable[[Attention, Tensor, Tensor], Tensor | None]
+"""A layer, what it is given, (R, T, C), and what it reads, (R, L, D), to what is added to its logits, (R, T, L)."""
+
 
 class Control(Protocol):
-    """Changes how a U-Net attends during one denoising; `before` and `after` are hooks of that loop.
+    """Changes how a U-Net attends during one denoising of B samples; `before` and `after` are hooks of that loop.
 
-    A batch holds n sources and then, in the same order, their n targets.
+    Where a control is of pairs, a batch holds n sources and then, in the same order, their n targets.
     """
 
     def over(self, unet: UNet2DConditionModel) -> AbstractContextManager[None]:
@@ -34,30 +38,50 @@ class Control(Protocol):
         ...
 
     def before(self, step: Step, latents: Tensor) -> Tensor:
-        """Hear which step begins; (2n, C, h, w) in and out."""
+        """Hear which step begins; (B, C, h, w) in and out."""
         ...
 
     def after(self, step: Step, latents: Tensor) -> Tensor:
-        """Mend the latents behind a step; (2n, C, h, w) in and out."""
+        """Mend the latents behind a step; (B, C, h, w) in and out."""
         ...
 
 
-@contextmanager
-def attending(layers: Mapping[str, Attention], attend: Callable[[str], Attend]) -> Iterator[None]:
+def attending(layers: Mapping[str, Attention], attend: Callable[[str], Attend]) -> AbstractContextManager[None]:
     """Let each of the layers attend as `attend` says for its name; the processors before are back at the end.
 
     Raises SettingsError or ModelError as `Control.over` does, before anything is changed.
     """
+    return _replaced(layers, lambda name, plain: _Controlled(attend(name), plain), (_Controlled, _Biased))
+
+
+def biasing(layers: Mapping[str, Attention], bias: Bias) -> AbstractContextManager[None]:
+    """Add to the logits of each of the layers, which may be under a control that attends already.
+
+    Raises SettingsError or ModelError as `Control.over` does, before anything is changed.
+    """
+    return _replaced(layers, lambda _name, plain: _Biased(bias, plain), (_Biased,))
+
+
+@contextmanager
+def _replaced(
+    layers: Mapping[str, Attention], make: Callable[[str, Any], Any], refused: tuple[type, ...]
+) -> Iterator[None]:
     for name, layer in layers.items():
-        _check(name, layer)
+        _check(name, layer, refused)
     before = {name: layer.get_processor() for name, layer in layers.items()}
     try:
         for name, layer in layers.items():
-            _put(layer, _Controlled(attend(name), before[name]))
+            _put(layer, make(name, before[name]))
         yield
     finally:
         for name, layer in layers.items():
             _put(layer, before[name])
+
+
+def without_bias(bias: Tensor | None) -> None:
+    """Raise ModelError where something is to be added to the logits of a layer whose logits are not its own."""
+    if bias is not None:
+        raise ModelError("A layer that borrows its attention was given a bias or a mask, which has no place there.")
 
 
 def pairs_of(latents: Tensor, *, expected: int | None = None) -> int:
@@ -88,19 +112,38 @@ class _Controlled:
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
     ) -> Tensor:
-        if attention_mask is not None:
-            raise ModelError("A layer under control was given an attention mask, which no control knows; leave it out.")
         read = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-        found = self._attend(attn, hidden_states, read)
-        return self._plain(attn, hidden_states, encoder_hidden_states) if found is None else found
+        found = self._attend(attn, hidden_states, read, attention_mask)
+        return self._plain(attn, hidden_states, encoder_hidden_states, attention_mask) if found is None else found
+
+
+class _Biased:
+    """A processor whose logits are added to, by handing it what diffusers calls an attention mask."""
+
+    def __init__(self, bias: Bias, plain: Any) -> None:
+        self._bias = bias
+        self._plain = plain
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        read = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        own = self._bias(attn, hidden_states, read)
+        if own is not None:
+            attention_mask = own if attention_mask is None else attention_mask + own
+        return self._plain(attn, hidden_states, encoder_hidden_states, attention_mask)
 
 
 def _put(layer: Attention, processor: Any) -> None:
     layer.set_processor(processor)
 
 
-def _check(name: str, layer: Any) -> None:
-    if isinstance(layer.processor, _Controlled):
+def _check(name: str, layer: Any, refused: tuple[type, ...]) -> None:
+    if isinstance(layer.processor, refused):
         raise SettingsError("The U-Net is under a control of attention already; leave that one first.")
     if isinstance(layer.processor, nn.Module):
         kind = type(layer.processor).__name__

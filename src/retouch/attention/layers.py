@@ -33,10 +33,11 @@ def values(layer: Any, read: Tensor) -> Tensor:
     return _by_head(layer, layer.to_v(read))
 
 
-def probabilities(query: Tensor, key: Tensor) -> Tensor:
-    """softmax(QKᵀ/√d), (R, heads, T, L), the softmax in float32."""
+def probabilities(query: Tensor, key: Tensor, bias: Tensor | None = None) -> Tensor:
+    """softmax(QKᵀ/√d + B), (R, heads, T, L), the softmax in float32; the bias B is (R, T, L)."""
     # Scaled ahead of the product, which float16 could not hold otherwise.
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    scores = scores if bias is None else scores + bias[:, None]
     return torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from retouch.attention.borrow import Borrowing, attend_borrowed
-from retouch.attention.control import Attend, attending, pairs_of
+from retouch.attention.control import Attend, attending, pairs_of, without_bias
 from retouch.attention.cross_edit import CrossEdit
 from retouch.attention.layers import cross_layers, keys, output, probabilities, queries, self_layers, values
 from retouch.attention.local_blend import LocalBlend
@@ -85,18 +85,19 @@ class PromptToPrompt:
     def _attend(self, name: str) -> Attend:
         middle = name.startswith("mid_block")
 
-        def attend(layer: Attention, hidden: Tensor, read: Tensor) -> Tensor | None:
+        def attend(layer: Attention, hidden: Tensor, read: Tensor, bias: Tensor | None) -> Tensor | None:
             if self._now is None:
                 return None
             if layer.is_cross_attention:
-                return self._cross(self._now, layer, hidden, read, seen=not middle)
-            return self._self(self._now, layer, hidden)
+                return self._cross(self._now, layer, (hidden, read, bias), seen=not middle)
+            return self._self(self._now, layer, hidden, bias)
 
         return attend
 
-    def _self(self, now: _Now, layer: Attention, hidden: Tensor) -> Tensor | None:
+    def _self(self, now: _Now, layer: Attention, hidden: Tensor, bias: Tensor | None) -> Tensor | None:
         if not now.borrows or hidden.shape[1] > self._edits.self_positions:
             return None
+        without_bias(bias)
         rows = len(hidden)
         if rows not in now.borrowing:
             targets = rows - now.pairs
@@ -104,13 +105,16 @@ class PromptToPrompt:
             now.borrowing[rows] = Borrowing.of(origins, hidden.device)
         return attend_borrowed(layer, hidden, now.borrowing[rows])
 
-    def _cross(self, now: _Now, layer: Attention, hidden: Tensor, read: Tensor, *, seen: bool) -> Tensor | None:
+    def _cross(
+        self, now: _Now, layer: Attention, given: tuple[Tensor, Tensor, Tensor | None], *, seen: bool
+    ) -> Tensor | None:
+        hidden, read, bias = given
         blend = self._edits.blend if seen else None
         if not now.edits and blend is None:
             return None
         query, key, value = queries(layer, hidden), keys(layer, read), values(layer, read)
         told = 2 * now.pairs
-        base, own = probabilities(query[-told:], key[-told:]).chunk(2)
+        base, own = probabilities(query[-told:], key[-told:], None if bias is None else bias[-told:]).chunk(2)
         if now.edits:
             gate = now.gate.to(own)
             own = self._edits.cross(base, own) * gate + own * (1 - gate)
@@ -119,6 +123,7 @@ class PromptToPrompt:
             blend.see(maps)
         attended = maps @ value[-told:]
         if len(hidden) > told:
-            without = functional.scaled_dot_product_attention(query[:-told], key[:-told], value[:-told])
+            rest = None if bias is None else bias[:-told, None]
+            without = functional.scaled_dot_product_attention(query[:-told], key[:-told], value[:-told], rest)
             attended = torch.cat([without, attended])
         return output(layer, attended)

@@ -10,7 +10,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
 from retouch.attention.borrow import Borrowing, attend_borrowed
-from retouch.attention.control import attending, pairs_of
+from retouch.attention.control import attending, pairs_of, without_bias
 from retouch.attention.layers import self_layers
 from retouch.core.errors import SettingsError
 from retouch.diffusion.loop import Step
@@ -53,9 +53,10 @@ class AttentionSwap:
         """Leave the latents as they are."""
         return latents
 
-    def _attend(self, layer: Attention, hidden: Tensor, read: Tensor) -> Tensor | None:  # noqa: ARG002
+    def _attend(self, layer: Attention, hidden: Tensor, read: Tensor, bias: Tensor | None) -> Tensor | None:  # noqa: ARG002
         if not self._swapped:
             return None
+        without_bias(bias)
         return attend_borrowed(layer, hidden, self._origins(len(hidden), hidden.device))
 
     def _origins(self, rows: int, device: torch.device) -> Borrowing:

@@ -41,7 +41,7 @@ class Reader:
             SettingsError: it does not.
         """
         words = self.words(text)
-        found = [place for other, places in words if _bare(other) == _bare(word) for place in places]
+        found = [place for other, places in words if bare(other) == bare(word) for place in places]
         if not found:
             raise SettingsError(f"The text '{text}' has no word '{word}'; name one of its words.")
         return tuple(found)
@@ -49,9 +49,9 @@ class Reader:
     def changed(self, source: str, target: str) -> tuple[Places, Places]:
         """Where in each of two texts the words stand that the other text has not."""
         told = [self.words(text) for text in (source, target)]
-        known = [{_bare(word) for word, _ in words} for words in told]
+        known = [{bare(word) for word, _ in words} for words in told]
         first, second = (
-            tuple(place for word, places in words if _bare(word) not in others for place in places)
+            tuple(place for word, places in words if bare(word) not in others for place in places)
             for words, others in zip(told, reversed(known), strict=True)
         )
         return first, second
@@ -95,5 +95,6 @@ def check_span(span: tuple[float, float]) -> tuple[float, float]:
     return span
 
 
-def _bare(word: str) -> str:
+def bare(word: str) -> str:
+    """A word in small letters without the marks about it."""
     return word.lower().strip(".,;:!?\"'()")

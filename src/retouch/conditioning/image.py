@@ -53,6 +53,14 @@ def encode_source(checkpoint: Checkpoint, pixels: Tensor, generators: Sequence[G
 
 
 @torch.no_grad()
+def clean_latents(checkpoint: Checkpoint, pixels: Tensor) -> Tensor:
+    """Pixels (B, 3, H, W) from -1 to 1 as the scaled latents (B, 4, H/8, W/8) that the loop ends with, float32."""
+    vae = checkpoint.vae
+    posterior = vae.encode(pixels.to(vae.device, vae.dtype), return_dict=False)[0]
+    return posterior.mode().float() * scaling_factor(vae)
+
+
+@torch.no_grad()
 def decode_latents(vae: AutoencoderKL, latents: Tensor) -> Tensor:
     """Scaled latents (B, 4, h, w), as the loop leaves them, to pixels (B, 3, 8h, 8w), float32, about ±1."""
     unscaled: Any = (latents / scaling_factor(vae)).to(vae.device, vae.dtype)

@@ -80,7 +80,7 @@ def denoise(
         Cancelled: `cancelled` answered True.
         SettingsError: the scheduler cannot take this many steps.
     """
-    _set_timesteps(scheduler, steps, noise.device)
+    set_timesteps(scheduler, steps, noise.device)
     latents = noise * scheduler.init_noise_sigma
     extra = _step_arguments(scheduler, generator)
     total = len(scheduler.timesteps)
@@ -106,7 +106,8 @@ def unit_noise(shape: Sequence[int], generators: Sequence[Generator], device: to
     return torch.cat([sample.to(device) for sample in samples])
 
 
-def _set_timesteps(scheduler: Scheduler, steps: int, device: torch.device) -> None:
+def set_timesteps(scheduler: Scheduler, steps: int, device: torch.device) -> None:
+    """Lay out the steps of a run; raises SettingsError where the scheduler cannot take so many."""
     trained = int(scheduler.config.num_train_timesteps)
     if not 1 <= steps <= trained:
         raise SettingsError(f"The number of steps is {steps}; the model's schedule takes 1 to {trained}.")

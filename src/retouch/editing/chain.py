@@ -19,6 +19,7 @@ from retouch.diffusion.loop import Progress, denoise, unit_noise
 from retouch.diffusion.schedules import make_scheduler
 from retouch.editing.detail import carry_detail, keeps_detail
 from retouch.editing.follow import Follower
+from retouch.editing.inside import Inside, Run, held_inside
 from retouch.editing.request import Prepared, required, with_alpha
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.spec import ConditioningSpec
@@ -64,9 +65,9 @@ def run_chain(
     applied = 0
     for number, instruction in enumerate(prepared.instructions):
         if instruction:
-            seeds = [_pass_seed(job.seed, applied) for job in jobs]
-            link = _Pass(instruction=instruction, number=number, seeds=seeds, alike=alike)
-            pixels = _edit_once(checkpoint, pixels, link, prepared.settings, follower)
+            seeds = [pass_seed(job.seed, applied) for job in jobs]
+            link = Pass(instruction=instruction, number=number, seeds=seeds, alike=alike)
+            pixels = edit_once(checkpoint, pixels, link, prepared.settings, follower)
             shown = finish(pixels)
             alike, applied = list(range(len(jobs))), applied + 1
         history.append(shown)
@@ -74,7 +75,7 @@ def run_chain(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Pass:
+class Pass:
     """One run of the loop: its instruction, the instruction's number, and for each picture its seed and
     a number that pictures with the same pixels share."""
 
@@ -84,15 +85,21 @@ class _Pass:
     alike: Sequence[int]
 
 
-def _pass_seed(seed: int, applied: int) -> int:
+def pass_seed(seed: int, applied: int) -> int:
     """The first edit of a chain uses the seed itself, so that it is the edit made alone."""
     return derive_seed(seed, "instruction", applied) if applied else seed
 
 
-def _edit_once(
-    checkpoint: Checkpoint, pixels: Tensor, link: _Pass, settings: EditSettings, follower: Follower
+def edit_once(
+    checkpoint: Checkpoint,
+    pixels: Tensor,
+    link: Pass,
+    settings: EditSettings,
+    follower: Follower,
+    *,
+    inside: Inside | None = None,
 ) -> Tensor:
-    """Pixels (B, 3, H, W) from -1 to 1, after one instruction."""
+    """Pixels (B, 3, H, W) from -1 to 1, after one instruction, which acts `inside` regions where there are any."""
     scheduler = make_scheduler(required(settings.scheduler, "scheduler"), checkpoint.scheduler_config)
     guidance = InstructGuidance(
         text=required(settings.text_guidance, "text_guidance"),
@@ -109,14 +116,21 @@ def _edit_once(
             negative_image=settings.negative_image or "",
         )
     generators = [Generator().manual_seed(seed) for seed in link.seeds]
-    with follower.part("denoise"):
+    noise = unit_noise(source.shape[1:], generators, source.device)
+    predictor, steps = unet_predictor(checkpoint, branches), required(settings.steps, "steps")
+    with (
+        follower.part("denoise"),
+        held_inside(inside, checkpoint, pixels, link.instruction, Run(predictor, scheduler, noise, steps)) as hooks,
+    ):
         latents = denoise(
-            unet_predictor(checkpoint, branches),
+            predictor,
             scheduler,
             guidance,
-            unit_noise(source.shape[1:], generators, source.device),
-            steps=required(settings.steps, "steps"),
+            noise,
+            steps=steps,
             generator=generators,
+            before=hooks.before,
+            after=hooks.after,
             on_progress=partial(_report, checkpoint, follower, link.number),
             cancelled=follower.cancelled,
         )
@@ -124,7 +138,7 @@ def _edit_once(
         return decode_latents(checkpoint.vae, latents).clamp(-1.0, 1.0)
 
 
-def _encode(checkpoint: Checkpoint, pixels: Tensor, link: _Pass) -> Tensor:
+def _encode(checkpoint: Checkpoint, pixels: Tensor, link: Pass) -> Tensor:
     """Source latents (B, 4, h, w); pictures with the same pixels are encoded once where that is exact."""
     if checkpoint.spec.condition_posterior == "sample":
         seeds = [derive_seed(seed, "condition") for seed in link.seeds]

@@ -1,6 +1,7 @@
 """The editor over the in-house loop, for models of the Stable-Diffusion-1 family."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -8,13 +9,15 @@ from PIL import Image
 from retouch.conditioning.instruct import check_instruct
 from retouch.conditioning.text import cut_text
 from retouch.core.lora import Lora
+from retouch.core.region import Region
 from retouch.core.settings import EditSettings
 from retouch.editing.chain import make_batches, run_chain
 from retouch.editing.device import choose_device, choose_precision, image_precision
 from retouch.editing.follow import Follower
 from retouch.editing.memory import memory_errors
-from retouch.editing.protocol import ImageSource
-from retouch.editing.request import Prepared, prepare
+from retouch.editing.protocol import ImageSource, RegionSource
+from retouch.editing.regional import RegionalEdit
+from retouch.editing.request import Prepared, prepare, with_alpha
 from retouch.editing.result import EditProgress, EditResult
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.load import load
@@ -22,6 +25,14 @@ from retouch.models.lora import fuse_loras
 
 BATCH_SIZE = 8
 """Pictures denoised together at the most; more are taken one batch after the other."""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The pictures of one result after each instruction, and the regions where there were any."""
+
+    pictures: tuple[Image.Image, ...]
+    regions: tuple[Region | None, ...] = ()
 
 
 class Editor:
@@ -91,6 +102,7 @@ class Editor:
         instructions: str | Sequence[str],
         *,
         settings: EditSettings | None = None,
+        region: RegionSource | Sequence[RegionSource] = None,
         count: int = 1,
         on_progress: Callable[[EditProgress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -98,28 +110,48 @@ class Editor:
         """Edit images by instructions; see `InstructionEditor.edit`.
 
         Pictures of one model size are denoised together. Between instructions the result stays at the
-        model's size, unrounded, so that a chain of edits drifts as little as the model lets it.
+        model's size, unrounded, so that a chain of edits drifts as little as the model lets it; a chain with regions
+        goes on from the picture at its own size, of which all that lies outside is the input's.
         """
         follower = Follower(on_progress=on_progress, cancelled=cancelled)
-        prepared = prepare(images, instructions, settings=settings, count=count, defaults=self.defaults)
-        batches = make_batches(prepared, self.checkpoint.spec, self._batch_size)
-        follower.expect(len(batches) * len(prepared.active))
-        made: dict[tuple[int, int], tuple[Image.Image, ...]] = {}
-        for jobs in batches:
-            size = " x ".join(str(side) for side in jobs[0].fit.model_size)
-            with memory_errors(f"{len(jobs)} pictures of {size} pixels with '{self.name}'"):
-                pictures = run_chain(self.checkpoint, jobs, prepared, follower)
-            made.update({(job.image, job.seed): chain for job, chain in zip(jobs, pictures, strict=True)})
+        prepared = prepare(images, instructions, settings=settings, region=region, count=count, defaults=self.defaults)
+        made = (self._regional if prepared.regions else self._whole)(prepared, follower)
         rows = tuple(tuple(made[image, seed] for seed in prepared.seeds) for image in range(len(prepared.images)))
+        pictures = tuple(tuple(chain.pictures for chain in row) for row in rows)
         return EditResult(
-            images=tuple(tuple(chain[-1] for chain in row) for row in rows),
-            intermediates=rows,
+            images=tuple(tuple(chain[-1] for chain in row) for row in pictures),
+            intermediates=pictures,
             seeds=prepared.seeds,
             instructions=prepared.instructions,
             settings=prepared.settings,
             timings=follower.timings(),
+            regions=tuple(tuple(chain.regions for chain in row) for row in rows) if prepared.regions else (),
             warnings=self._warnings(prepared),
         )
+
+    def _whole(self, prepared: Prepared, follower: Follower) -> dict[tuple[int, int], _Made]:
+        batches = make_batches(prepared, self.checkpoint.spec, self._batch_size)
+        follower.expect(len(batches) * len(prepared.active))
+        made: dict[tuple[int, int], _Made] = {}
+        for jobs in batches:
+            size = " x ".join(str(side) for side in jobs[0].fit.model_size)
+            with memory_errors(f"{len(jobs)} pictures of {size} pixels with '{self.name}'"):
+                chains = run_chain(self.checkpoint, jobs, prepared, follower)
+            made.update({(job.image, job.seed): _Made(chain) for job, chain in zip(jobs, chains, strict=True)})
+        return made
+
+    def _regional(self, prepared: Prepared, follower: Follower) -> dict[tuple[int, int], _Made]:
+        count = len(prepared.images) * len(prepared.seeds)
+        with memory_errors(f"{min(count, self._batch_size)} pictures with regions with '{self.name}'"):
+            edit = RegionalEdit(self.checkpoint, prepared, follower, batch_size=self._batch_size)
+            traces = edit.run()
+        alphas = [image.alpha for image in prepared.images]
+        return {
+            (image, seed): _Made(
+                tuple(with_alpha(picture, alphas[image]) for picture in trace.pictures), tuple(trace.regions)
+            )
+            for (image, seed), trace in traces.items()
+        }
 
     def _warnings(self, prepared: Prepared) -> tuple[str, ...]:
         texts = (*prepared.active, prepared.settings.negative or "", prepared.settings.negative_image or "")

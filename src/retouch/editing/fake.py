@@ -3,14 +3,19 @@
 import hashlib
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from PIL import Image
 
 from retouch.core.errors import Cancelled
+from retouch.core.region import Region
+from retouch.core.region_settings import RegionSettings
 from retouch.core.settings import EditSettings
-from retouch.editing.protocol import ImageSource
-from retouch.editing.request import prepare, required, with_alpha
+from retouch.editing.composite import composite
+from retouch.editing.protocol import ImageSource, RegionSource
+from retouch.editing.request import Prepared, prepare, required, with_alpha
 from retouch.editing.result import EditProgress, EditResult, Timings
+from retouch.editing.where import located
 
 TINT = 0.4
 """How far a picture is drawn towards the instruction's colour."""
@@ -28,22 +33,23 @@ class FakeEditor:
         instructions: str | Sequence[str],
         *,
         settings: EditSettings | None = None,
+        region: RegionSource | Sequence[RegionSource] = None,
         count: int = 1,
         on_progress: Callable[[EditProgress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> EditResult:
         """Tint images; see `InstructionEditor.edit`."""
         started = time.perf_counter()
-        prepared = prepare(images, instructions, settings=settings, count=count, defaults=self.defaults)
-        pictures = tuple(image.pixels for image in prepared.images)
-        _pretend(pictures, prepared.active, required(prepared.settings.steps, "steps"), on_progress, cancelled)
+        prepared = prepare(images, instructions, settings=settings, region=region, count=count, defaults=self.defaults)
+        chains = [[_chain(image.pixels, prepared, seed) for seed in prepared.seeds] for image in prepared.images]
+        shown = tuple(image.pixels for image in prepared.images)
+        idle = all(not step.tinted for row in chains for chain in row for step in chain)
+        _pretend(shown, () if idle else prepared.active, prepared.settings, on_progress, cancelled)
         rows = tuple(
-            tuple(
-                tuple(with_alpha(picture, image.alpha) for picture in _chain(image.pixels, prepared.instructions, seed))
-                for seed in prepared.seeds
-            )
-            for image in prepared.images
+            tuple(tuple(with_alpha(step.picture, image.alpha) for step in chain) for chain in row)
+            for row, image in zip(chains, prepared.images, strict=True)
         )
+        regions = tuple(tuple(tuple(step.region for step in chain) for chain in row) for row in chains)
         return EditResult(
             images=tuple(tuple(chain[-1] for chain in row) for row in rows),
             intermediates=rows,
@@ -51,17 +57,19 @@ class FakeEditor:
             instructions=prepared.instructions,
             settings=prepared.settings,
             timings=Timings(encode=0.0, denoise=0.0, decode=0.0, total=time.perf_counter() - started),
+            regions=regions if prepared.regions else (),
         )
 
 
 def _pretend(
     pictures: tuple[Image.Image, ...],
     instructions: tuple[str, ...],
-    steps: int,
+    settings: EditSettings,
     on_progress: Callable[[EditProgress], None] | None,
     cancelled: Callable[[], bool] | None,
 ) -> None:
-    """Report and listen as an editor does that takes `steps` steps for each instruction."""
+    """Report and listen as an editor does that takes its steps for each instruction."""
+    steps = required(settings.steps, "steps")
     total = steps * len(instructions)
     for done in range(total + 1):
         if cancelled is not None and cancelled():
@@ -71,11 +79,27 @@ def _pretend(
             on_progress(EditProgress(done=done, total=total, instruction=number, preview=lambda: pictures))
 
 
-def _chain(picture: Image.Image, instructions: tuple[str, ...], seed: int) -> list[Image.Image]:
-    history: list[Image.Image] = []
-    for instruction in instructions:
-        picture = _tinted(picture, instruction, seed) if instruction else picture
-        history.append(picture)
+@dataclass(frozen=True, kw_only=True)
+class _Step:
+    """A picture after an instruction, where that was let act, and whether it did."""
+
+    picture: Image.Image
+    region: Region | None
+    tinted: bool
+
+
+def _chain(picture: Image.Image, prepared: Prepared, seed: int) -> list[_Step]:
+    history: list[_Step] = []
+    how = prepared.settings.region or RegionSettings().resolve()
+    for number, instruction in enumerate(prepared.instructions):
+        asked = prepared.regions[number] if prepared.regions else None
+        region = located(asked, picture, instruction, how) if instruction else None
+        tints = bool(instruction) and not (region is not None and region.is_empty)
+        if tints:
+            tinted = _tinted(picture, instruction, seed)
+            soft = how.feather or 0
+            picture = tinted if region is None else composite(picture, tinted, region, softness=soft)
+        history.append(_Step(picture=picture, region=region, tinted=tints))
     return history
 
 

@@ -32,6 +32,10 @@ class Follower:
         """Set how many passes of the loop there will be."""
         self._passes = passes
 
+    def expect_more(self, passes: int) -> None:
+        """Set how many passes there will be after those that are done."""
+        self._passes = self._passed + passes
+
     @contextmanager
     def part(self, name: Part) -> Iterator[None]:
         """Count the block's time for `name`."""

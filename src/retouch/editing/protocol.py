@@ -7,11 +7,19 @@ from typing import Protocol
 from PIL import Image
 
 from retouch.core.images import LoadedImage
+from retouch.core.region import Region
 from retouch.core.settings import EditSettings
 from retouch.editing.result import EditProgress, EditResult
 
 ImageSource = str | Path | bytes | Image.Image | LoadedImage
 """A path, an address, the bytes of a file, a PIL image, or a picture read before."""
+
+
+RegionFinder = Callable[[Image.Image, str], Region | None]
+"""Looks for an instruction's region in the picture that it is applied to, RGB; None is the whole picture."""
+
+RegionSource = Region | RegionFinder | None
+"""Where an instruction acts: a region, what finds it, or None for the whole picture."""
 
 
 class InstructionEditor(Protocol):
@@ -33,6 +41,7 @@ class InstructionEditor(Protocol):
         instructions: str | Sequence[str],
         *,
         settings: EditSettings | None = None,
+        region: RegionSource | Sequence[RegionSource] = None,
         count: int = 1,
         on_progress: Callable[[EditProgress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -43,13 +52,15 @@ class InstructionEditor(Protocol):
             images: pictures of any sizes.
             instructions: an empty one leaves the picture as it is, to the bit.
             settings: what is open in them is the model's default.
+            region: one for all instructions, or one for each. Outside it the picture stays as it is, to the bit; an
+                empty region returns it, a full one is the edit without a region.
             count: results made of each picture, with the seeds `seed`, `seed + 1`, ….
             on_progress: called after every step.
             cancelled: asked at every step; True ends the edit.
 
         Raises:
             Cancelled: `cancelled` answered True.
-            ImageError: a picture cannot be read.
+            ImageError: a picture cannot be read, or a region is not of its size.
             ModelError: the model cannot do this, or there is not enough memory.
             SettingsError: a setting is out of range.
         """

@@ -1,27 +1,33 @@
 """Bring what a caller gives to `edit` into one checked form, and results into the form of their input."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from PIL import Image
 
 from retouch.core.errors import SettingsError
 from retouch.core.images import LoadedImage, load_image
+from retouch.core.region import Region
+from retouch.core.region_settings import RegionSettings
 from retouch.core.settings import EditRequest, EditSettings
-from retouch.editing.protocol import ImageSource
+from retouch.editing.protocol import ImageSource, RegionSource
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A request with its pictures read, its instructions stripped, its settings resolved, its seeds listed."""
+    """A request with its pictures read, its instructions stripped, its settings resolved, its seeds listed.
+
+    `regions` has one for each instruction, or none where no region was asked for.
+    """
 
     images: tuple[LoadedImage, ...]
     instructions: tuple[str, ...]
     settings: EditSettings
     seeds: tuple[int, ...]
+    regions: tuple[RegionSource, ...] = ()
 
     @property
     def active(self) -> tuple[str, ...]:
@@ -34,6 +40,7 @@ def prepare(
     instructions: str | Sequence[str],
     *,
     settings: EditSettings | None,
+    region: RegionSource | Sequence[RegionSource],
     count: int,
     defaults: EditSettings,
 ) -> Prepared:
@@ -48,13 +55,32 @@ def prepare(
         count=count,
     )
     resolved = request.settings.resolve(defaults)
+    regions = _regions(region, len(texts), loaded)
+    if regions:
+        resolved = replace(resolved, region=(resolved.region or RegionSettings()).resolve())
     first = required(resolved.seed, "seed")
     return Prepared(
         images=loaded,
         instructions=tuple(text.strip() for text in request.instructions),
         settings=resolved,
         seeds=tuple(range(first, first + request.count)),
+        regions=regions,
     )
+
+
+def _regions(
+    region: RegionSource | Sequence[RegionSource], count: int, images: Sequence[LoadedImage]
+) -> tuple[RegionSource, ...]:
+    given = tuple(region) if isinstance(region, Sequence) else (region,) * count
+    if all(one is None for one in given):
+        return ()
+    if len(given) != count:
+        raise SettingsError(f"There are {len(given)} regions for {count} instructions; give one, or one for each.")
+    for one in given:
+        if isinstance(one, Region):
+            for image in images:
+                one.check_size(image.pixels.size)
+    return given
 
 
 def required(value: Value | None, name: str) -> Value:

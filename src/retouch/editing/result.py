@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from retouch.core.region import Region
 from retouch.core.settings import EditSettings
 
 
@@ -27,6 +28,8 @@ class EditResult:
         the one in `images`.
     seeds: the seed of each result of an input, in order.
     settings: as they were used, with nothing left open; its seed is the first.
+    regions: like `intermediates`, where each instruction was let act, grown but not feathered, None for the whole
+        picture; () where no region was asked for.
     warnings: one sentence each, such as what was cut off an instruction that was too long.
     """
 
@@ -36,6 +39,7 @@ class EditResult:
     instructions: tuple[str, ...]
     settings: EditSettings
     timings: Timings
+    regions: tuple[tuple[tuple[Region | None, ...], ...], ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property

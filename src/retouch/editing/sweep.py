@@ -7,7 +7,7 @@ from PIL import Image
 
 from retouch.core.errors import SettingsError
 from retouch.core.settings import EditSettings
-from retouch.editing.protocol import ImageSource, InstructionEditor
+from retouch.editing.protocol import ImageSource, InstructionEditor, RegionSource
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,6 +28,7 @@ def sweep(
     image_guidance: Sequence[float],
     seeds: int = 1,
     settings: EditSettings | None = None,
+    region: RegionSource = None,
     on_progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[tuple[SweepCell, ...], ...]:
@@ -41,6 +42,7 @@ def sweep(
         image_guidance: values of s_I.
         seeds: results of each combination, from the settings' seed on, made in one batch.
         settings: all the rest.
+        region: where the instruction acts; see `InstructionEditor.edit`.
         on_progress: called with the number of combinations done and their total.
         cancelled: asked at every step; True ends the sweep.
 
@@ -58,7 +60,7 @@ def sweep(
     ]
     rows: list[tuple[SweepCell, ...]] = []
     for done, combination in enumerate(grid, start=1):
-        result = editor.edit(image, instruction, settings=combination, count=seeds, cancelled=cancelled)
+        result = editor.edit(image, instruction, settings=combination, region=region, count=seeds, cancelled=cancelled)
         rows.append(
             tuple(
                 _cell(picture, replace(result.settings, seed=seed))
