@@ -36,10 +36,11 @@ WORDS = ("red", "blue", "green", "square", "circle", "lamp", "table", "the", "a"
 HALF = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 
 
-def _fresh(network: type[PreTrainedModel], config: Any) -> PreTrainedModel:
+def _fresh(network: type[PreTrainedModel], config: object) -> PreTrainedModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return network(config).eval()
+        made: Any = network
+        return made(config).eval()
 
 
 def _saved(folder: Path, network: PreTrainedModel, tokenizer: Any = None, **preprocessing: object) -> Path:
@@ -73,57 +74,83 @@ def bert_words() -> BertTokenizer:
 
 def grounding_dino(folder: Path, *, retrained: bool = False) -> Path:
     tokenizer = bert_words()
-    backbone = SwinConfig(
-        image_size=64, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=2,
+    swin: Any = SwinConfig
+    backbone = swin(
+        image_size=64,
+        embed_dim=8,
+        depths=[1, 1, 1, 1],
+        num_heads=[1, 1, 2, 2],
+        window_size=2,
         out_features=["stage2", "stage3", "stage4"],
-    )  # fmt: skip
+    )
     text = BertConfig(
         vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2
     )
     config_class = MMGroundingDinoConfig if retrained else GroundingDinoConfig
     config = config_class(
-        backbone_config=backbone, text_config=text, d_model=32, encoder_layers=1, decoder_layers=2, num_queries=9,
-        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32,
-    )  # fmt: skip
+        backbone_config=backbone,
+        text_config=text,
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=2,
+        num_queries=9,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+    )
     network = MMGroundingDinoForObjectDetection if retrained else GroundingDinoForObjectDetection
     size = {"shortest_edge": 64, "longest_edge": 107}
     return _saved(folder, _fresh(network, config), tokenizer, size=size)
 
 
-_PROMPTED = {
-    "prompt_encoder_config": {"hidden_size": 32, "image_size": 64, "mask_input_channels": 8},
-    "mask_decoder_config": {
-        "hidden_size": 32,
-        "mlp_dim": 32,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "iou_head_depth": 2,
-        "iou_head_hidden_dim": 16,
-    },
+_PROMPTS = {"hidden_size": 32, "image_size": 64, "mask_input_channels": 8}
+_DECODER = {
+    "hidden_size": 32,
+    "mlp_dim": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "iou_head_depth": 2,
+    "iou_head_hidden_dim": 16,
 }
 
 
 def sam(folder: Path) -> Path:
     vision = {
-        "hidden_size": 32, "output_channels": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 64, "patch_size": 16,
-        "mlp_dim": 32, "window_size": 2, "global_attn_indexes": [1], "num_pos_feats": 16,
-    }  # fmt: skip
-    config = SamConfig(vision_config=vision, **_PROMPTED)
+        "hidden_size": 32,
+        "output_channels": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": 64,
+        "patch_size": 16,
+        "mlp_dim": 32,
+        "window_size": 2,
+        "global_attn_indexes": [1],
+        "num_pos_feats": 16,
+    }
+    config = SamConfig(vision_config=vision, prompt_encoder_config=_PROMPTS, mask_decoder_config=_DECODER)
     return _saved(folder, _fresh(SamModel, config), size={"longest_edge": 64})
 
 
 def sam2(folder: Path) -> Path:
     backbone = {
-        "model_type": "sam2_hiera_det_model", "hidden_size": 8, "image_size": [64, 64], "blocks_per_stage": [1, 1, 2, 1],
-        "embed_dim_per_stage": [8, 16, 32, 64], "num_attention_heads_per_stage": [1, 1, 2, 2],
-        "window_size_per_stage": [4, 4, 4, 2], "global_attention_blocks": [3],
+        "model_type": "sam2_hiera_det_model",
+        "hidden_size": 8,
+        "image_size": [64, 64],
+        "blocks_per_stage": [1, 1, 2, 1],
+        "embed_dim_per_stage": [8, 16, 32, 64],
+        "num_attention_heads_per_stage": [1, 1, 2, 2],
+        "window_size_per_stage": [4, 4, 4, 2],
+        "global_attention_blocks": [3],
         "window_positional_embedding_background_size": [2, 2],
-    }  # fmt: skip
+    }
     vision = {
-        "backbone_config": backbone, "backbone_channel_list": [64, 32, 16, 8], "fpn_hidden_size": 32,
+        "backbone_config": backbone,
+        "backbone_channel_list": [64, 32, 16, 8],
+        "fpn_hidden_size": 32,
         "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
-    }  # fmt: skip
-    config = Sam2Config(vision_config=vision, **_PROMPTED)
+    }
+    config = Sam2Config(vision_config=vision, prompt_encoder_config=_PROMPTS, mask_decoder_config=_DECODER)
     return _saved(folder, _fresh(Sam2Model, config), size={"height": 64, "width": 64})
 
 
@@ -132,22 +159,37 @@ def sam3_config(tokenizer: CLIPTokenizer) -> Sam3Config:
     d = {"hidden_size": 32, "num_attention_heads": 2}
     layer = dict(d, num_layers=1, intermediate_size=32)
     backbone = dict(
-        d, model_type="sam3_vit_model", intermediate_size=64, num_hidden_layers=2, image_size=56, patch_size=14,
-        window_size=2, global_attn_indexes=[1], pretrain_image_size=28,
-    )  # fmt: skip
+        d,
+        model_type="sam3_vit_model",
+        intermediate_size=64,
+        num_hidden_layers=2,
+        image_size=56,
+        patch_size=14,
+        window_size=2,
+        global_attn_indexes=[1],
+        pretrain_image_size=28,
+    )
     return Sam3Config(
         vision_config={
-            "backbone_config": backbone, "fpn_hidden_size": 32, "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]]
+            "backbone_config": backbone,
+            "fpn_hidden_size": 32,
+            "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
         },
         text_config=dict(
-            d, model_type="clip_text_model", vocab_size=len(tokenizer), **marks, intermediate_size=64, projection_dim=32,
-            num_hidden_layers=1, max_position_embeddings=32,
+            d,
+            model_type="clip_text_model",
+            vocab_size=len(tokenizer),
+            **marks,
+            intermediate_size=64,
+            projection_dim=32,
+            num_hidden_layers=1,
+            max_position_embeddings=32,
         ),
         geometry_encoder_config=layer,
         detr_encoder_config=layer,
         detr_decoder_config=dict(layer, num_queries=5),
         mask_decoder_config=d,
-    )  # fmt: skip
+    )
 
 
 def sam3(folder: Path, tokenizer: CLIPTokenizer) -> Path:
@@ -157,13 +199,14 @@ def sam3(folder: Path, tokenizer: CLIPTokenizer) -> Path:
 
 def sam3_video(folder: Path, tokenizer: CLIPTokenizer) -> Path:
     """The detector with its tracker, under the keys of the published file: the library writes others when it saves."""
-    detector = sam3_config(tokenizer)
+    detector: Any = sam3_config(tokenizer)
     side = {"height": 56, "width": 56}
     memory = {f"memory_attention_{name}": 32 for name in ("hidden_size", "feed_forward_hidden_size")}
-    tracker = Sam3TrackerVideoConfig(
+    tracker_config: Any = Sam3TrackerVideoConfig
+    tracker = tracker_config(
         vision_config=detector.vision_config.to_dict(),
         prompt_encoder_config={"hidden_size": 32, "image_size": 56, "patch_size": 14, "mask_input_channels": 8},
-        mask_decoder_config=_PROMPTED["mask_decoder_config"],
+        mask_decoder_config=_DECODER,
         image_size=56,
         **memory,
         memory_attention_num_layers=1,
@@ -193,21 +236,40 @@ def florence(folder: Path) -> Path:
     fast = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
     fast.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=fast, bos_token="<s>", eos_token="</s>", pad_token="<pad>", unk_token="<unk>",
+        tokenizer_object=fast,
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
         extra_special_tokens={"image_token": "<image>"},
-    )  # fmt: skip
+    )
     tokenizer.add_tokens([*marks[5:], *places])
     config = Florence2Config(
         vision_config={
-            "depths": (1, 1, 1, 1), "embed_dim": (8, 16, 16, 32), "num_heads": (1, 2, 2, 2), "num_groups": (1, 2, 2, 2),
-            "window_size": 2, "projection_dim": 16,
+            "depths": (1, 1, 1, 1),
+            "embed_dim": (8, 16, 16, 32),
+            "num_heads": (1, 2, 2, 2),
+            "num_groups": (1, 2, 2, 2),
+            "window_size": 2,
+            "projection_dim": 16,
         },
         text_config={
-            "model_type": "bart", "vocab_size": len(tokenizer), "d_model": 16, "encoder_layers": 1, "decoder_layers": 1,
-            "encoder_attention_heads": 2, "decoder_attention_heads": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32,
-            "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2, "forced_eos_token_id": 2,
+            "model_type": "bart",
+            "vocab_size": len(tokenizer),
+            "d_model": 16,
+            "encoder_layers": 1,
+            "decoder_layers": 1,
+            "encoder_attention_heads": 2,
+            "decoder_attention_heads": 2,
+            "encoder_ffn_dim": 32,
+            "decoder_ffn_dim": 32,
+            "bos_token_id": 0,
+            "pad_token_id": 1,
+            "eos_token_id": 2,
+            "decoder_start_token_id": 2,
+            "forced_eos_token_id": 2,
         },
         image_token_id=4,
-    )  # fmt: skip
+    )
     size = {"height": 64, "width": 64}
     return _saved(folder, _fresh(Florence2ForConditionalGeneration, config), tokenizer, size=size, resample=3)

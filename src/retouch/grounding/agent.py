@@ -10,14 +10,17 @@ from retouch.grounding.phrases import ParsedStep, Scope
 
 READER = "agent"
 ATTEMPTS = 3
+_KEYS = ("text", "scope", "phrases")
 
-RULES = """You read instructions for editing pictures and say where each edit acts.
-Split an instruction into its steps, in order; each step has a text that can be read alone.
-A step's scope is "object" where it changes, replaces or removes something that is in the picture already, "place" where \
-something new comes to a place, and "whole" where all of the picture changes.
-The phrases name what to look for in the picture, in words of the instruction and never in others: the object as it is \
-before the edit, or the place that the new thing comes to, with the words that tell it from others of its kind. \
-A step about the whole picture has none."""
+RULES = (
+    "You read instructions for editing pictures and say where each edit acts.\n"
+    "Split an instruction into its steps, in order; each step has a text that can be read alone.\n"
+    'A step\'s scope is "object" where it changes, replaces or removes something that is in the picture already, '
+    '"place" where something new comes to a place, and "whole" where all of the picture changes.\n'
+    "The phrases name what to look for in the picture, in words of the instruction and never in others: the object as "
+    "it is before the edit, or the place that the new thing comes to, with the words that tell it from others of its "
+    "kind. A step about the whole picture has none."
+)
 
 FORM = Form(
     name="steps",
@@ -33,7 +36,7 @@ FORM = Form(
                         "scope": {"type": "string", "enum": [scope.value for scope in Scope]},
                         "phrases": {"type": "array", "items": {"type": "string"}},
                     },
-                    "required": ["text", "scope", "phrases"],
+                    "required": list(_KEYS),
                     "additionalProperties": False,
                 },
             }
@@ -127,23 +130,20 @@ def steps_of(answer: str, instruction: str) -> tuple[ParsedStep, ...] | str:
 
 
 def _step(entry: object, instruction: str) -> ParsedStep | str:
-    if not isinstance(entry, Mapping):
-        return "a step is no JSON object"
-    text, scope, phrases = (entry.get(key) for key in ("text", "scope", "phrases"))
+    text, scope, phrases = (entry.get(key) for key in _KEYS) if isinstance(entry, Mapping) else (None, None, None)
     if not isinstance(text, str) or not text.strip():
         return "a step has no text"
     if scope not in list(Scope):
         return f"the scope of '{text}' is none of {', '.join(Scope)}"
     if not isinstance(phrases, list) or not all(isinstance(phrase, str) for phrase in phrases):
         return f"the phrases of '{text}' are no list of texts"
-    named = tuple(" ".join(phrase.split()) for phrase in phrases)
-    foreign = next((phrase for phrase in named if not _within(phrase, instruction)), None)
-    if foreign is not None:
-        return f"the phrase '{foreign}' is not in the instruction, word for word"
-    scope = Scope(scope)
-    if scope is Scope.OBJECT and not named:
+    named = () if scope == Scope.WHOLE else tuple(" ".join(phrase.split()) for phrase in phrases)
+    foreign = [phrase for phrase in named if not _within(phrase, instruction)]
+    if foreign:
+        return f"the phrase '{foreign[0]}' is not in the instruction, word for word"
+    if scope == Scope.OBJECT and not named:
         return f"'{text}' acts on an object and names none"
-    return ParsedStep(text=" ".join(text.split()), scope=scope, phrases=() if scope is Scope.WHOLE else named)
+    return ParsedStep(text=" ".join(text.split()), scope=Scope(scope), phrases=named)
 
 
 def _within(phrase: str, instruction: str) -> bool:

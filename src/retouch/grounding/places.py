@@ -45,12 +45,8 @@ def growth_of(text: str, phrase: str, shape: Shape) -> Growth:
         return Growth()
     side = _side(text, phrase)
     unit = REACH * (box[2] - box[0])
-    return Growth(
-        left=round(side.left * unit),
-        up=round(side.up * unit),
-        right=round(side.right * unit),
-        down=round(side.down * unit),
-    )
+    left, up, right, down = (round(share * unit) for share in (side.left, side.up, side.right, side.down))
+    return Growth(left=left, up=up, right=right, down=down)
 
 
 def where_it_comes(text: str, phrase: str, shape: Shape) -> Shape:

@@ -71,9 +71,9 @@ def select(
     if winner.score > 0 and winner.score >= least:
         return Selection(winner=winner, shape=cut_out(winner.segment.mask), candidates=candidates)
     surest = max(candidates, key=lambda candidate: candidate.segment.score)
+    eligible = tuple(candidate.phrase for candidate in candidates if candidate.score > EXCLUDED_SCORE)
     return NotFound(
-        phrases=tuple(candidate.phrase for candidate in candidates if candidate.score > EXCLUDED_SCORE)
-        or tuple(phrases),
+        phrases=eligible or tuple(phrases),
         score=surest.segment.score,
         best_match=name_of(image, surest.segment, names, segmenter, encoder),
     )

@@ -1,5 +1,6 @@
 """A segmenter that is a program of its own: it reads a picture and a phrase, and writes a mask."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from retouch.core.errors import ImageError, ModelError, SettingsError
@@ -98,10 +100,11 @@ class ExternalSegmenter:
             )
         return said.decode(errors="replace")
 
-    def _mask(self, path: Path, size: tuple[int, int]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    def _mask(self, path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
         if not path.is_file():
             raise ModelError(
-                f"The segmenter's program '{self._words[0]}' ended well but wrote no mask; it has to write a PNG to {{mask}}."
+                f"The segmenter's program '{self._words[0]}' ended well but wrote no mask; "
+                "it has to write a PNG to {mask}."
             )
         try:
             mask = load_image(path).pixels.convert("L")
@@ -112,7 +115,7 @@ class ExternalSegmenter:
                 f"The segmenter's program '{self._words[0]}' wrote a mask of {mask.width} x {mask.height} pixels for a "
                 f"picture of {size[0]} x {size[1]}; both must be of one size."
             )
-        return np.asarray(mask, dtype=np.float32) / 255
+        return np.asarray(mask, dtype=np.float32) / np.float32(255)
 
 
 def _words(command: str) -> list[str]:
@@ -142,10 +145,8 @@ def _filled(word: str, values: Mapping[str, str]) -> str:
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End the program and all that it started."""
     if process.poll() is None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.communicate()
 
 

@@ -106,8 +106,9 @@ class SamSegmenter:
 
     def segment(self, image: Image.Image, phrase: str) -> Segment:
         """Raise SettingsError: SAM knows no words."""
+        del image
         raise SettingsError(
-            f"'{self.name}' takes points alone; put a detector before it, such as "
+            f"'{self.name}' takes no phrase such as '{phrase}' but points; put a detector before it, such as "
             f"IDEA-Research/grounding-dino-tiny+{self.name}, or give a point."
         )
 
@@ -120,12 +121,10 @@ def load_sam(source: str, *, device: str = "cpu") -> SamPrompter:
     """A folder or hub id of SAM, of SAM 2 (its video models too) or of SAM 3 with its tracker; raises ModelError."""
     folder = find_network(source)
     kind = model_type(folder, source)
+    network, framing, placing = SamModel, Framing(side=SIDE), "padded"
     if kind.startswith("sam3"):
-        framing = read_framing(folder, Framing(side=TRACKER_SIDE, mean=HALF, deviation=HALF))
-        return SamPrompter(
-            load_network(Sam3TrackerModel, folder, source, device), framing, "stretched", name=called(source)
-        )
-    framing = read_framing(folder, Framing(side=SIDE))
-    if kind.startswith("sam2"):
-        return SamPrompter(load_network(Sam2Model, folder, source, device), framing, "stretched", name=called(source))
-    return SamPrompter(load_network(SamModel, folder, source, device), framing, "padded", name=called(source))
+        network, framing, placing = Sam3TrackerModel, Framing(side=TRACKER_SIDE, mean=HALF, deviation=HALF), "stretched"
+    elif kind.startswith("sam2"):
+        network, placing = Sam2Model, "stretched"
+    loaded = load_network(network, folder, source, device)
+    return SamPrompter(loaded, read_framing(folder, framing), placing, name=called(source))
