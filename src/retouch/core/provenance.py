@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, PngImagePlugin
 
@@ -11,10 +12,24 @@ from retouch import __version__
 from retouch.core.errors import ImageError, SettingsError
 from retouch.core.files import atomic_write
 from retouch.core.images import png_bytes
+from retouch.core.region_settings import RegionSettings
 from retouch.core.settings import EditSettings
 
 KEY = "retouch"
 FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionRecord:
+    """Where one instruction was let act.
+
+    `asked` as `parse_region` reads it, of a mask its file's name alone; `found` how the region came about, in words;
+    `mask_sha256` the hex digest of the mask as it was used, grown or shrunk but not feathered.
+    """
+
+    asked: str
+    found: str
+    mask_sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +39,7 @@ class Provenance:
     `model` as it was asked for (`pocket`, a folder's name, a hub id); `instructions` in the order
     applied; `settings` fully resolved, with this very result's seed; `source_sha256` the hex digest
     of the source's bytes and `source_name` its file name, never its folder, both empty where there was none;
-    `loras` as NAME:SCALE, without folders.
+    `loras` as NAME:SCALE, without folders; `regions` one for each instruction, or none where there was no region.
     """
 
     model: str
@@ -33,6 +48,7 @@ class Provenance:
     source_sha256: str
     source_name: str
     loras: tuple[str, ...] = ()
+    regions: tuple[RegionRecord, ...] = ()
     version: str = __version__
 
 
@@ -81,16 +97,33 @@ def _from_json(values: Mapping[str, object]) -> Provenance:
         raise ValueError("loras are no list")
     if not isinstance(settings, dict) or not isinstance(instructions, list):
         raise ValueError("settings or instructions are missing")
-    interval = settings.get("guidance_interval")
-    if isinstance(interval, list):
-        settings = {**settings, "guidance_interval": tuple(interval)}
     texts = {name: _text(values, name) for name in ("model", "source_sha256", "source_name", "version")}
     return Provenance(
         instructions=tuple(str(instruction) for instruction in instructions),
         loras=tuple(str(lora) for lora in loras),
-        settings=EditSettings(**settings),
+        settings=_settings(settings),
+        regions=_regions(values.get("regions", [])),
         **texts,
     )
+
+
+def _settings(values: dict[str, object]) -> EditSettings:
+    region = values.get("region")
+    if isinstance(region, dict):
+        values = {**values, "region": RegionSettings(**_with_tuple(region, "blend"))}
+    return EditSettings(**_with_tuple(values, "guidance_interval"))
+
+
+def _with_tuple(values: dict[str, object], name: str) -> dict[str, Any]:
+    pair = values.get(name)
+    return {**values, name: tuple(pair)} if isinstance(pair, list) else values
+
+
+def _regions(values: object) -> tuple[RegionRecord, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise ValueError("regions are no list of objects")
+    names = ("asked", "found", "mask_sha256")
+    return tuple(RegionRecord(**{name: _text(value, name) for name in names}) for value in values)
 
 
 def _text(values: Mapping[str, object], name: str) -> str:
@@ -110,6 +143,7 @@ def _parameters(provenance: Provenance, size: tuple[int, int]) -> str:
         "Seed": settings.seed,
         "Size": f"{size[0]}x{size[1]}",
         "Model": provenance.model,
+        "Region": "; ".join(region.asked for region in provenance.regions) or None,
         "LoRA": " ".join(provenance.loras) or None,
         "Version": f"retouch {provenance.version}",
     }

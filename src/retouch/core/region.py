@@ -1,10 +1,11 @@
 """Where an edit may change a picture."""
 
+import hashlib
 from dataclasses import dataclass
 
 from PIL import Image
 
-from retouch.core.errors import SettingsError
+from retouch.core.errors import ImageError, SettingsError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,3 +23,27 @@ class Region:
     def __post_init__(self) -> None:
         if self.mask.mode != "L":
             raise SettingsError(f"A region's mask is of mode {self.mask.mode}; expected one grey channel (mode L).")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing may change."""
+        return self.mask.getbbox() is None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether everything may change."""
+        return self.mask.getextrema() == (255, 255)
+
+    @property
+    def sha256(self) -> str:
+        """The hex digest of the mask's size and levels, however its file is written."""
+        width, height = self.mask.size
+        return hashlib.sha256(f"{width}x{height}:".encode() + self.mask.tobytes()).hexdigest()
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """See that the mask is of a picture's size (width, height); raises ImageError naming both."""
+        if self.mask.size != size:
+            raise ImageError(
+                f"The region ({self.origin}) is {self.mask.width} x {self.mask.height} pixels, but the picture stands "
+                f"upright at {size[0]} x {size[1]}; give a mask of that size."
+            )

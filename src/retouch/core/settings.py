@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from PIL import Image
 
 from retouch.core.errors import SettingsError
+from retouch.core.region_settings import RegionSettings
 from retouch.core.seeds import MAXIMUM_SEED
 
 MAXIMUM_STEPS = 1000
@@ -21,7 +22,8 @@ class EditSettings:
     `image_guidance` s_I in 0…100; `guidance_interval` (start, end) as fractions of the run in
     which guidance acts; `negative` the text of the branch without the instruction, `negative_image`
     the text of the branch without the image; `seed` in 0…2**63 − 1; `keep_detail` whether the input's own
-    detail comes along, None: where the input is larger than the model sees it. Raises SettingsError.
+    detail comes along, None: where the input is larger than the model sees it; `region` how an edit that has a
+    region keeps to it. Raises SettingsError.
     """
 
     steps: int | None = None
@@ -33,6 +35,7 @@ class EditSettings:
     negative_image: str | None = None
     seed: int | None = None
     keep_detail: bool | None = None
+    region: RegionSettings | None = None
 
     def __post_init__(self) -> None:
         _check_integer("steps", self.steps, 1, MAXIMUM_STEPS)
@@ -42,20 +45,26 @@ class EditSettings:
         _check_interval(self.guidance_interval)
         if self.keep_detail not in (None, True, False):
             raise SettingsError(f"keep_detail is {self.keep_detail!r}; expected True, False or None.")
+        if not isinstance(self.region, RegionSettings | None):
+            raise SettingsError(f"region is {self.region!r}; expected RegionSettings, or None.")
         for name in ("scheduler", "negative", "negative_image"):
             _check_text(name, getattr(self, name))
 
     def resolve(self, defaults: "EditSettings") -> "EditSettings":
         """These settings with every None taken from `defaults`, then from the general ones.
 
-        The general ones: guidance during the whole run, empty negative texts, seed 0.
+        The general ones: guidance during the whole run, empty negative texts, seed 0; those of a region are filled
+        in where there is one.
         """
         return _fill(_fill(self, defaults), GENERAL_DEFAULTS)
 
 
 def _fill(settings: EditSettings, defaults: EditSettings) -> EditSettings:
     missing = (entry.name for entry in fields(settings) if getattr(settings, entry.name) is None)
-    return replace(settings, **{name: getattr(defaults, name) for name in missing})
+    filled = replace(settings, **{name: getattr(defaults, name) for name in missing})
+    if settings.region is None or defaults.region is None:
+        return filled
+    return replace(filled, region=settings.region.over(defaults.region))
 
 
 @dataclass(frozen=True, kw_only=True)
