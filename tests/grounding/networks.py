@@ -1,6 +1,7 @@
 """Randomly initialised networks of the real classes, small, in folders as the published ones are laid out."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from transformers import (
     PreTrainedTokenizerFast,
     Sam2Config,
     Sam2Model,
+    Sam2VideoConfig,
+    Sam2VideoModel,
     Sam3Config,
     Sam3Model,
     Sam3TrackerVideoConfig,
@@ -100,7 +103,7 @@ def grounding_dino(folder: Path, *, retrained: bool = False) -> Path:
         decoder_ffn_dim=32,
     )
     network = MMGroundingDinoForObjectDetection if retrained else GroundingDinoForObjectDetection
-    size = {"shortest_edge": 64, "longest_edge": 107}
+    size = {"shortest_edge": 256, "longest_edge": 427}
     return _saved(folder, _fresh(network, config), tokenizer, size=size)
 
 
@@ -132,7 +135,7 @@ def sam(folder: Path) -> Path:
     return _saved(folder, _fresh(SamModel, config), size={"longest_edge": 64})
 
 
-def sam2(folder: Path) -> Path:
+def _hiera() -> dict[str, object]:
     backbone = {
         "model_type": "sam2_hiera_det_model",
         "hidden_size": 8,
@@ -144,14 +147,41 @@ def sam2(folder: Path) -> Path:
         "global_attention_blocks": [3],
         "window_positional_embedding_background_size": [2, 2],
     }
-    vision = {
+    return {
         "backbone_config": backbone,
         "backbone_channel_list": [64, 32, 16, 8],
         "fpn_hidden_size": 32,
         "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
     }
-    config = Sam2Config(vision_config=vision, prompt_encoder_config=_PROMPTS, mask_decoder_config=_DECODER)
+
+
+def sam2(folder: Path) -> Path:
+    config = Sam2Config(vision_config=_hiera(), prompt_encoder_config=_PROMPTS, mask_decoder_config=_DECODER)
     return _saved(folder, _fresh(Sam2Model, config), size={"height": 64, "width": 64})
+
+
+def sam2_video(folder: Path) -> Path:
+    """SAM 2 with its memory of earlier frames, as the published folders hold it."""
+    made: Any = Sam2VideoConfig
+    config = made(
+        vision_config=_hiera(),
+        prompt_encoder_config=_PROMPTS,
+        mask_decoder_config=_DECODER,
+        image_size=64,
+        memory_attention_hidden_size=32,
+        memory_attention_feed_forward_hidden_size=32,
+        memory_attention_num_layers=1,
+        memory_attention_num_attention_heads=1,
+        memory_attention_downsample_rate=1,
+        memory_attention_rope_feat_sizes=[4, 4],
+        memory_encoder_hidden_size=32,
+        memory_encoder_output_channels=16,
+        mask_downsampler_embed_dim=32,
+        memory_fuser_num_layers=1,
+        memory_fuser_embed_dim=32,
+        memory_fuser_intermediate_dim=32,
+    )
+    return _saved(folder, _fresh(Sam2VideoModel, config), size={"height": 64, "width": 64})
 
 
 def sam3_config(tokenizer: CLIPTokenizer) -> Sam3Config:
@@ -273,3 +303,18 @@ def florence(folder: Path) -> Path:
     )
     size = {"height": 64, "width": 64}
     return _saved(folder, _fresh(Florence2ForConditionalGeneration, config), tokenizer, size=size, resample=3)
+
+
+def makers(tokenizer: CLIPTokenizer) -> dict[str, Callable[[Path], Path]]:
+    """What makes each network, by its short name."""
+    return {
+        "clipseg": lambda folder: clipseg(folder, tokenizer),
+        "grounding-dino": grounding_dino,
+        "mm-grounding-dino": lambda folder: grounding_dino(folder, retrained=True),
+        "sam": sam,
+        "sam2": sam2,
+        "sam2-video": sam2_video,
+        "sam3": lambda folder: sam3(folder, tokenizer),
+        "sam3-video": lambda folder: sam3_video(folder, tokenizer),
+        "florence": florence,
+    }

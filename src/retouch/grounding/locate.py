@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from retouch.core.region import Region
+from retouch.core.region_request import whole
 from retouch.grounding.missing import NotFound, name_of
 from retouch.grounding.phrases import ParsedStep, PhraseFinder, Scope
 from retouch.grounding.places import where_it_comes
@@ -70,7 +71,7 @@ class Finder:
     def step(self, image: Image.Image, step: ParsedStep) -> Located:
         """Where a step acts: its object, its place grown to where the new thing reaches, or the whole picture."""
         if step.scope is Scope.WHOLE or not step.phrases:
-            return Located(region=whole(image, "the whole picture"), step=step)
+            return Located(region=whole(image.size), step=step)
         found = self._found(image, step.phrases)
         if isinstance(found, NotFound):
             return self._missed(image, found, step)
@@ -98,8 +99,7 @@ class Finder:
         return Located(region=self._region(shape, origin), step=step, phrase=found.phrase, score=found.score)
 
     def _missed(self, image: Image.Image, missing: NotFound, step: ParsedStep | None = None) -> Located:
-        whole_instead = self.when_missing == "whole"
-        region = whole(image, f"the whole picture, as {missing.sentence}") if whole_instead else _none(image, missing)
+        region = whole(image.size) if self.when_missing == "whole" else _none(image, missing)
         return Located(region=region, step=step, score=missing.score, missing=missing)
 
     def _region(self, shape: Shape, origin: str) -> Region:
@@ -120,11 +120,6 @@ def locate(image: Image.Image, instruction: str, *, reader: PhraseFinder, finder
     (`Finder.step`). Raises ModelError where the reader or the segmenter cannot be used.
     """
     return tuple(finder.step(image, step) for step in reader.read(instruction))
-
-
-def whole(image: Image.Image, origin: str) -> Region:
-    """The region of everything."""
-    return Region(mask=Image.new("L", image.size, 255), origin=origin)
 
 
 def _none(image: Image.Image, missing: NotFound) -> Region:

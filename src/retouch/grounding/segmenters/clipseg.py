@@ -35,7 +35,8 @@ class ClipSeg:
     @torch.no_grad()
     def segment(self, image: Image.Image, phrase: str) -> Segment:
         """What the phrase fits."""
-        words = self._tokenizer([checked_phrase(phrase)], truncation=True, return_tensors="pt")
+        longest = self._network.config.text_config.max_position_embeddings
+        words = self._tokenizer([checked_phrase(phrase)], truncation=True, max_length=longest, return_tensors="pt")
         device = self._network.device
         logits = self._network(
             input_ids=words["input_ids"].to(device),

@@ -37,7 +37,13 @@ class GroundingDino:
         """Every box of the network for a phrase, sure or not."""
         device = self._network.device
         pixels = self._framing.resized(image, detection_size(image.size, self._framing.side)).to(device)
-        words = self._tokenizer([as_label(phrase)], truncation=True, return_token_type_ids=True, return_tensors="pt")
+        words = self._tokenizer(
+            [as_label(phrase)],
+            truncation=True,
+            max_length=self._network.config.max_text_len,
+            return_token_type_ids=True,
+            return_tensors="pt",
+        )
         found = self._network(
             pixel_values=pixels,
             pixel_mask=torch.ones(pixels.shape[0], *pixels.shape[2:], dtype=torch.long, device=device),
