@@ -1,0 +1,69 @@
+"""Laws of shapes: what a mask cuts out, boxes, growth, and where things come to."""
+
+import numpy as np
+import pytest
+
+from retouch.grounding.places import growth_of, where_it_comes
+from retouch.grounding.shapes import Growth, Shape, box_of, cut_out, dilated, grown
+
+
+def blob(size: tuple[int, int] = (40, 60), box: tuple[int, int, int, int] = (20, 15, 40, 25)) -> Shape:
+    shape = np.zeros(size, dtype=bool)
+    left, top, right, bottom = box
+    shape[top:bottom, left:right] = True
+    return shape
+
+
+def test_a_soft_mask_is_cut_at_a_half_or_at_half_of_its_height() -> None:
+    mask = np.array([[0.0, 0.2, 0.5, 1.0]], dtype=np.float32)
+    assert cut_out(mask).tolist() == [[False, False, True, True]]
+    assert cut_out(mask / 5).tolist() == [[False, False, True, True]]
+    assert not cut_out(mask * 0).any()
+
+
+def test_boxes() -> None:
+    assert box_of(blob()) == (20, 15, 40, 25)
+    assert box_of(np.zeros((4, 5), dtype=bool)) is None
+
+
+@pytest.mark.parametrize("growth", [Growth(), Growth(left=3), Growth(up=50, right=1), Growth(down=2, up=7, left=1)])
+def test_growth_is_the_union_of_what_is_moved(growth: Growth) -> None:
+    shape = blob() | blob(box=(2, 2, 3, 3))
+    expected = np.zeros_like(shape)
+    height, width = shape.shape
+    for y, x in np.argwhere(shape):
+        expected[
+            max(0, y - growth.up) : min(height, y + growth.down + 1),
+            max(0, x - growth.left) : min(width, x + growth.right + 1),
+        ] = True
+    assert np.array_equal(grown(shape, growth), expected)
+
+
+def test_dilation_is_of_11_pixels_in_512() -> None:
+    large = blob((512, 300), (100, 100, 120, 120))
+    assert box_of(dilated(large)) == (95, 95, 125, 125)
+    assert box_of(dilated(blob())) == (19, 14, 41, 26)
+    assert not dilated(np.zeros((64, 64), dtype=bool)).any()
+
+
+@pytest.mark.parametrize(
+    ("text", "box"),
+    [
+        ("put a vase on the table", (20, 5, 40, 25)),
+        ("Put a vase on top of  the table", (20, 5, 40, 25)),
+        ("hang a mirror above the table", (20, 0, 40, 25)),
+        ("place a rug under the table", (20, 15, 40, 30)),
+        ("add a chair next to the table", (10, 10, 50, 25)),
+        ("add a chair to the left of the table", (10, 15, 40, 25)),
+        ("add a chair on the right side of the table", (20, 15, 50, 25)),
+        ("add a bowl in the table", (20, 15, 40, 25)),
+        ("add a chair in front of the table", (18, 15, 42, 30)),
+        ("the table needs a vase", (15, 5, 45, 30)),
+    ],
+)
+def test_a_place_grows_to_where_the_new_thing_reaches(text: str, box: tuple[int, int, int, int]) -> None:
+    assert box_of(where_it_comes(text, "the table", blob())) == box
+
+
+def test_a_place_that_is_not_there_does_not_grow() -> None:
+    assert growth_of("put it on the table", "the table", np.zeros((5, 5), dtype=bool)) == Growth()
