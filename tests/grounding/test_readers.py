@@ -37,7 +37,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fix_random_seed(0)
     language = spacy.blank("en")
     language.add_pipe("morphologizer")
-    language.add_pipe("parser")
+    language.add_pipe("parser", config={"min_action_freq": 1})
     examples = []
     for rows in PARSED:
         words, tags, heads, deps = zip(*(row.split() for row in rows), strict=True)
