@@ -77,7 +77,7 @@ def test_an_instruction_is_read_step_by_step(command: Command, picture: Path, tm
     assert ran.code == 0, ran.err
     place, red = json.loads(ran.out)["regions"]
     assert (place["scope"], place["step"]) == ("place", "put a vase on the green square")
-    assert place["box"] == [40, 13, 56, 37]
+    assert place["box"] == [36, 8, 60, 37]
     assert red["mask"] == str(tmp_path / "mask-2.png")
     assert sorted(path.name for path in tmp_path.glob("mask*")) == ["mask-1.png", "mask-2.png"]
 

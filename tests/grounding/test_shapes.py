@@ -47,23 +47,32 @@ def test_dilation_is_of_11_pixels_in_512() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "box"),
+    ("text", "phrase", "growth"),
     [
-        ("put a vase on the table", (20, 5, 40, 25)),
-        ("Put a vase on top of  the table", (20, 5, 40, 25)),
-        ("hang a mirror above the table", (20, 0, 40, 25)),
-        ("place a rug under the table", (20, 15, 40, 30)),
-        ("add a chair next to the table", (10, 10, 50, 25)),
-        ("add a chair to the left of the table", (10, 15, 40, 25)),
-        ("add a chair on the right side of the table", (20, 15, 50, 25)),
-        ("add a bowl in the table", (20, 15, 40, 25)),
-        ("add a chair in front of the table", (18, 15, 42, 30)),
-        ("the table needs a vase", (15, 5, 45, 30)),
+        ("put a vase on the table", "the table", (5, 16, 5, 0)),
+        ("Put a vase on top of  the Table, please", "the table", (5, 16, 5, 0)),
+        ("hang a mirror above the table", "the table", (5, 38, 5, 0)),
+        ("place a rug under the table", "table", (10, 0, 10, 8)),
+        ("add a chair next to the table", "the table", (30, 12, 30, 14)),
+        ("add a chair on the left of the table", "the table", (38, 12, 0, 10)),
+        ("add a chair on the right side of the table", "the table", (0, 12, 38, 10)),
+        ("add a chair on the left of the table", "the left of the table", (38, 12, 0, 10)),
+        ("add a stool to the right of the stool", "stool", (0, 12, 38, 10)),
+        ("put a bedside table by the bed", "bed", (30, 12, 30, 14)),
+        ("add a bowl in the sink", "the sink", (0, 0, 0, 0)),
+        ("add a chair in front of the table", "the table", (6, 0, 6, 15)),
+        ("the table needs a vase", "the table", (10, 16, 10, 5)),
+        ("somewhere else", "the table", (10, 16, 10, 5)),
     ],
 )
-def test_a_place_grows_to_where_the_new_thing_reaches(text: str, box: tuple[int, int, int, int]) -> None:
-    assert box_of(where_it_comes(text, "the table", blob())) == box
+def test_a_place_grows_to_where_the_new_thing_reaches(
+    text: str, phrase: str, growth: tuple[int, int, int, int]
+) -> None:
+    shape = blob((50, 200), (90, 20, 110, 30))
+    found = growth_of(text, phrase, shape)
+    assert (found.left, found.up, found.right, found.down) == growth
+    assert np.array_equal(where_it_comes(text, phrase, shape), grown(shape, found))
 
 
 def test_a_place_that_is_not_there_does_not_grow() -> None:
-    assert growth_of("put it on the table", "the table", np.zeros((5, 5), dtype=bool)) == Growth()
+    assert not where_it_comes("put it on the table", "the table", np.zeros((50, 50), dtype=bool)).any()

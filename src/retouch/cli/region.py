@@ -46,6 +46,13 @@ Reader = Annotated[
         "(default: pocket)"
     ),
 ]
+Scorer = Annotated[
+    str | None,
+    typer.Option(
+        help="A CLIP model that chooses where a reader gives several phrases, a folder or hub id such as "
+        "openai/clip-vit-large-patch14. (default: none; the first that is found is taken)"
+    ),
+]
 WhenMissing = Annotated[str, typer.Option(help="Where nothing is found: refuse, or take the whole picture.")]
 Exact = Annotated[bool, typer.Option("--exact", help="Leave out the margin of 11 pixels in 512 that edits are given.")]
 Grow = Annotated[int, typer.Option(help="Pixels to add to the region.")]
@@ -63,6 +70,7 @@ def region(
     auto: Auto = None,
     segmenter: SegmenterSource = None,
     reader: Reader = None,
+    scorer: Scorer = None,
     when_missing: WhenMissing = "refuse",
     exact: Exact = False,
     grow: Grow = 0,
@@ -96,7 +104,7 @@ def region(
         raise SettingsError("--reader reads an instruction; give one with --auto, or leave the reader out.")
     where = str(choose_device(device))
     picture = load_image(image, allow_private=allow_private).pixels
-    finder = _finder(segmenter, when_missing=when_missing, margin=not exact, device=where)
+    finder = _finder(segmenter, scorer=scorer, when_missing=when_missing, margin=not exact, device=where)
     located = _located(picture, finder, phrase=phrase, point=point, auto=auto, reader=reader, device=where)
     _refuse_missing(located, when_missing)
     regions = [_reshaped(each.region, grow, shrink, feather) for each in located]
@@ -120,20 +128,19 @@ def _check_shape(**pixels: int) -> None:
             raise SettingsError(f"--{name} is {value}; expected a whole number of pixels from 0 to {MAXIMUM_PIXELS}.")
 
 
-def _finder(source: str | None, *, when_missing: str, margin: bool, device: str) -> "Finder":
+def _finder(source: str | None, *, scorer: str | None, when_missing: str, margin: bool, device: str) -> "Finder":
     from retouch.grounding.locate import Finder
     from retouch.grounding.segmenters.load import DEFAULT_SEGMENTER, load_segmenter
     from retouch.metrics.clip import Encoder
     from retouch.models.clip import load_clip
-    from retouch.models.pocket import CLIP_MEMBER, POCKET, members
+    from retouch.models.pocket import POCKET
     from retouch.scenes.catalogue import TRAINED_KINDS
 
     if when_missing not in ("refuse", "whole"):
         raise SettingsError(f'--when-missing is "{when_missing}"; expected refuse or whole.')
-    encoder = Encoder(load_clip(POCKET)) if CLIP_MEMBER in members() else None
     return Finder(
         segmenter=load_segmenter(source or DEFAULT_SEGMENTER, device=device),
-        encoder=encoder,
+        encoder=Encoder(load_clip(scorer, device=device)) if scorer else None,
         names=TRAINED_KINDS if source in (None, POCKET, DEFAULT_SEGMENTER) else (),
         when_missing=when_missing,
         margin=margin,
