@@ -61,7 +61,7 @@ def select(
         encoder: scores them; `least` is one of its scores, and means nothing to another.
         excluded: phrases that cannot win, compared without regard to case.
         least: the CLIP-score below which a phrase is rejected.
-        names: what the picture may show instead (`NotFound.best_match`); empty for the phrases themselves.
+        names: what the picture may show instead (`NotFound.best_match`); empty where it is not to be named.
     """
     if not phrases:
         raise SettingsError("There are no phrases to choose from; give at least one.")
