@@ -63,3 +63,17 @@ def tiny_folder(tiny_checkpoint: "Checkpoint", tmp_path_factory: pytest.TempPath
     from retouch.models.save import save
 
     return save(tiny_checkpoint, tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def network_folder(tiny_tokenizer: "CLIPTokenizer", tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a small random network of a published class that finds things, by its short name."""
+    from tests.grounding import networks
+
+    root, makers = tmp_path_factory.mktemp("networks"), networks.makers(tiny_tokenizer)
+
+    def folder(name: str) -> Path:
+        place = root / name
+        return place if place.is_dir() else makers[name](place)
+
+    return folder

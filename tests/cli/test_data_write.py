@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.chat.server import ChatServer, Say, serving
 from tests.cli.conftest import Command, Ran
-from tests.datagen.chat_server import ChatServer, Say, serving
 
 from retouch.datagen.domains import load_domain
 from retouch.datagen.seeds import seed_triples

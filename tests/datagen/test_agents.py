@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.datagen.chat_server import ChatServer, Say, good_lines, serving
+from tests.chat.server import ChatServer, Say, good_lines, serving
 
+from retouch.chat.endpoint import Endpoint, EndpointChat
+from retouch.chat.patience import Patience
+from retouch.chat.protocol import Form, Message, Reply
 from retouch.core.errors import Cancelled, DataError, ModelError, SettingsError
-from retouch.datagen.agents.chat import Form, Message, Reply
-from retouch.datagen.agents.endpoint import Endpoint, EndpointChat
-from retouch.datagen.agents.patience import Patience
 from retouch.datagen.agents.reading import lexicon
 from retouch.datagen.agents.rules import fault_of
 from retouch.datagen.agents.writer import AgentSummary, AgentWriter

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from retouch import __version__
-from retouch.cli import data, doctor, edit, evaluate, generate, models, rooms, show, sweep, train
+from retouch.cli import data, doctor, edit, evaluate, generate, models, region, rooms, show, sweep, train
 from retouch.cli.output import fail, say
 from retouch.core.errors import RetouchError
 
@@ -18,6 +18,7 @@ DEBUG = "RETOUCH_DEBUG"
 EPILOG = (
     "Exit codes: 0 done, 1 unexpected error, 2 wrong usage or setting, 3 unusable image, 4 unusable model, "
     "5 output cannot be written, 6 unusable data, 7 training cannot go on, 8 an extra is missing, "
+    "9 what was to be found is not in the picture, "
     "130 interrupted.\n\n"
     f"{DEBUG}=1 shows the whole traceback of an error. HF_HUB_OFFLINE=1 keeps everything off the network."
 )
@@ -56,6 +57,8 @@ def retouch(
 
     retouch edit photo.jpg "make it a night shot" -o night.png --count 4
 
+    retouch region photo.jpg "the lamp" --overlay lamp.png
+
     retouch models list
 
     retouch doctor
@@ -65,6 +68,7 @@ def retouch(
 app.command("edit")(edit.edit)
 app.command("sweep")(sweep.sweep)
 app.command("generate")(generate.generate)
+app.command("region")(region.region)
 app.command("show")(show.show)
 app.add_typer(models.app, name="models")
 app.add_typer(rooms.app, name="rooms")

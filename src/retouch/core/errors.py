@@ -49,6 +49,12 @@ class MissingExtraError(RetouchError):
     exit_code = 8
 
 
+class NotFoundError(RetouchError):
+    """What was to be found is not in the picture."""
+
+    exit_code = 9
+
+
 class Cancelled(RetouchError):
     """The work was interrupted at the caller's wish."""
 

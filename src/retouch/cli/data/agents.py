@@ -15,7 +15,7 @@ from retouch.core.files import check_writable
 from retouch.core.seeds import derive_seed
 
 if TYPE_CHECKING:
-    from retouch.datagen.agents.chat import Chat
+    from retouch.chat.protocol import Chat
 
 _GLANCE = 0.2
 
@@ -104,7 +104,7 @@ def _chat(
 def _local_chat(source: str, options: AgentOptions, device: str) -> "Chat":
     from dataclasses import replace
 
-    from retouch.datagen.agents.local import CHATTING, LocalChat
+    from retouch.chat.local import CHATTING, LocalChat
     from retouch.models.writer import load_writer
 
     heat = CHATTING.temperature if options.temperature is None else options.temperature
@@ -113,8 +113,8 @@ def _local_chat(source: str, options: AgentOptions, device: str) -> "Chat":
 
 
 def _endpoint_chat(url: str, model: str, options: AgentOptions, *, seed: int, cancelled: Callable[[], bool]) -> "Chat":
-    from retouch.datagen.agents.endpoint import Endpoint, EndpointChat, key_of
-    from retouch.datagen.agents.patience import Patience
+    from retouch.chat.endpoint import Endpoint, EndpointChat, key_of
+    from retouch.chat.patience import Patience
 
     endpoint = Endpoint(
         url=url,

@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retouch.datagen.agents.chat import Form, Message
+from retouch.chat.protocol import Form, Message
 from retouch.datagen.agents.lines import LINE_KEYS, LIST_KEY
 from retouch.datagen.domain import Domain, Place, Thing
 from retouch.records.triple import Triple

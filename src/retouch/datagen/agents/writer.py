@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from retouch.chat.protocol import Chat, Reply
 from retouch.core.errors import Cancelled, DataError, SettingsError
 from retouch.core.seeds import derive_seed
-from retouch.datagen.agents.chat import Chat, Reply
 from retouch.datagen.agents.lines import sift
 from retouch.datagen.agents.prompts import FORM, LINES, messages_of, tasks_of
 from retouch.datagen.agents.reading import Lexicon, lexicon

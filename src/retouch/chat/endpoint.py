@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from retouch.chat.patience import Patience, asked_wait
+from retouch.chat.protocol import Form, Message, Reply, as_mappings, with_words
 from retouch.core.errors import MissingExtraError, ModelError, SettingsError
-from retouch.datagen.agents.chat import Form, Message, Reply, as_mappings, with_words
-from retouch.datagen.agents.patience import Patience, asked_wait
 
 if TYPE_CHECKING:
     from openai import APIStatusError, OpenAI

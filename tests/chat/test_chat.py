@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.datagen.chat_server import ChatServer, Say, serving
+from tests.chat.server import ChatServer, Say, serving
 
+from retouch.chat.endpoint import Endpoint, EndpointChat, key_of
+from retouch.chat.patience import Patience, asked_wait
+from retouch.chat.protocol import Chat, Message
 from retouch.core.errors import Cancelled, ModelError, SettingsError
-from retouch.datagen.agents.chat import Chat, Message
-from retouch.datagen.agents.endpoint import Endpoint, EndpointChat, key_of
-from retouch.datagen.agents.patience import Patience, asked_wait
 from retouch.datagen.agents.prompts import FORM
 from retouch.datagen.domains import load_domain
 
@@ -59,7 +59,7 @@ def chat_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def local(folder: Path, tokens: int = 24) -> Chat:
     from dataclasses import replace
 
-    from retouch.datagen.agents.local import CHATTING, LocalChat
+    from retouch.chat.local import CHATTING, LocalChat
     from retouch.models.writer import load_writer
 
     return LocalChat(load_writer(folder), sampling=replace(CHATTING, max_new_tokens=tokens))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from retouch.datagen.agents.chat import Form, Message, Reply, as_mappings, with_words
+from retouch.chat.protocol import Form, Message, Reply, as_mappings, with_words
 from retouch.models.writer import Sampling, Writer, converse
 
 CHATTING = Sampling(temperature=0.8, top_p=0.95, max_new_tokens=1024)

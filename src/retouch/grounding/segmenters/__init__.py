@@ -1,0 +1,1 @@
+"""Segmenters of known models, one a file, and what makes one by its name."""
