@@ -5,12 +5,14 @@ DIR of the data holds record folders, made by `retouch data pairs` (see docs/poc
 The writer's data is text alone: it is made when it is first wanted, and kept beside them.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 from retouch.datagen.labelled import photo_instructions, room_instructions
 from retouch.datagen.photos.language import vocabulary_corpus as photos_language
+from retouch.datagen.phrases.write import write_phrases
 from retouch.datagen.triples import room_triples
 from retouch.models.architecture import POCKET
 from retouch.models.spec import ConditioningSpec
@@ -23,6 +25,7 @@ from retouch.training.kinds.controlnet import ControlNetRecipe, ControlNetTask
 from retouch.training.kinds.generate import GenerateRecipe, GenerateTask
 from retouch.training.kinds.instruct import InstructRecipe, InstructTask
 from retouch.training.kinds.reader import ReaderRecipe
+from retouch.training.kinds.segmenter import SegmenterRecipe
 from retouch.training.kinds.vae import VaeRecipe, VaeTask
 from retouch.training.kinds.writer import WriterRecipe, WriterTask
 from retouch.training.settings import TrainSettings
@@ -211,6 +214,35 @@ def writer(data: Path, out: Path) -> WriterRecipe:
             validate_every=500,
         ),
     )
+
+
+def segmenter(data: Path, out: Path) -> SegmenterRecipe:
+    """What finds phrases and points in pictures: 2.4M parameters, its words those of the CLIP model."""
+    return SegmenterRecipe(
+        data=dict(_phrases(data, "rooms", "photos")),
+        held_out=dict(_phrases(data, "rooms-validation", "photos-validation")),
+        words=out / "clip" / "model",
+        notes=_NOTES,
+        settings=TrainSettings(
+            steps=20_000,
+            batch_size=4,
+            learning_rate=1e-3,
+            warmup=100,
+            cooldown=5_000,
+            ema_decay=0.998,
+            save_every=250,
+            validate_every=1_000,
+        ),
+    )
+
+
+def _phrases(data: Path, *folders: str) -> Iterator[tuple[Path, Path]]:
+    """Folders with their files of phrases, made where they are not there yet: minutes for the train split."""
+    for name in folders:
+        file = data / f"{name}-phrases.jsonl"
+        if not file.is_file():
+            write_phrases(data / name, file)
+        yield data / name, file
 
 
 def _triples(file: Path, count: int, split: Split) -> Path:

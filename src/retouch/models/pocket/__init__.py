@@ -13,6 +13,12 @@ DEFAULT_MEMBER = "instruct"
 CLIP_MEMBER = "clip"
 """The encoder of texts and pictures."""
 
+SEGMENTER_MEMBER = "segmenter"
+"""What finds a phrase or a point's thing in a picture."""
+
+PARSER_MEMBER = "parser"
+"""The reader of instructions."""
+
 
 def members() -> tuple[str, ...]:
     """Names of the members present in this installation, sorted."""
