@@ -29,7 +29,7 @@ def members() -> tuple[str, ...]:
 
 
 def find_pocket(member: str = DEFAULT_MEMBER) -> Path:
-    """The folder of a member, in diffusers layout, or that of transformers where it is one network alone.
+    """The folder of a member, in diffusers layout, or that of transformers or spaCy where it is one network alone.
 
     Raises:
         ModelError: the member is not in this installation.
@@ -45,7 +45,7 @@ def find_pocket(member: str = DEFAULT_MEMBER) -> Path:
 
 
 def _is_member(folder: Path) -> bool:
-    return any((folder / file).is_file() for file in ("model_index.json", "config.json"))
+    return any((folder / file).is_file() for file in ("model_index.json", "config.json", "meta.json"))
 
 
 def _weights_root() -> Path:
