@@ -5,7 +5,6 @@ DIR of the data holds record folders, made by `retouch data pairs` (see docs/poc
 The writer's data is text alone: it is made when it is first wanted, and kept beside them.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from retouch.datagen.labelled import photo_instructions, room_instructions
 from retouch.datagen.marked import marked_open_instructions, marked_room_instructions
 from retouch.datagen.photos.language import vocabulary_corpus as photos_language
-from retouch.datagen.phrases.write import write_phrases
+from retouch.datagen.phrases.write import phrases_file
 from retouch.datagen.triples import room_triples
 from retouch.models.architecture import POCKET
 from retouch.models.spec import ConditioningSpec
@@ -222,8 +221,8 @@ def writer(data: Path, out: Path) -> WriterRecipe:
 def segmenter(data: Path, out: Path) -> SegmenterRecipe:
     """What finds phrases and points in pictures: 2.4M parameters, its words those of the CLIP model."""
     return SegmenterRecipe(
-        data=dict(_phrases(data, "rooms", "photos")),
-        held_out=dict(_phrases(data, "rooms-validation", "photos-validation")),
+        data={data / name: phrases_file(data / name) for name in ("rooms", "photos")},
+        held_out={data / name: phrases_file(data / name) for name in ("rooms-validation", "photos-validation")},
         words=out / "clip" / "model",
         notes=_NOTES,
         settings=TrainSettings(
@@ -261,15 +260,6 @@ def _marked(file: Path, count: int, split: Split) -> Path:
         else:
             save_marked(file, marked_room_instructions(count, seed=0, split=split))
     return file
-
-
-def _phrases(data: Path, *folders: str) -> Iterator[tuple[Path, Path]]:
-    """Folders with their files of phrases, made where they are not there yet: minutes for the train split."""
-    for name in folders:
-        file = data / f"{name}-phrases.jsonl"
-        if not file.is_file():
-            write_phrases(data / name, file)
-        yield data / name, file
 
 
 def _triples(file: Path, count: int, split: Split) -> Path:

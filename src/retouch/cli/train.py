@@ -77,7 +77,9 @@ def train(
     _run(usual_recipe(which, material, choices), which, out, steps=steps, device=device)
 
 
-def _from_recipe(recipe: Path, member: str | None, data: list[Path] | None, out: Path) -> tuple["Recipe | OwnLoop", str, Path]:
+def _from_recipe(
+    recipe: Path, member: str | None, data: list[Path] | None, out: Path
+) -> tuple["Recipe | OwnLoop", str, Path]:
     from retouch.training.run import read_recipe
 
     if data is not None and len(data) > 1:

@@ -171,7 +171,12 @@ def _photo_sentence(generator: Random) -> str:
     the, noun, colour = mark(_target(generator), "TARGET"), _word(_THINGS, generator), generator.choice(TRAINED_COLOURS)
     roll = generator.random()
     if roll < 0.35:
-        facts = {"the": the, "it": "it", "colour": mark(colour, "ATTRIBUTE"), "a_coloured": mark(_article(f"{colour} {noun}"), "NEW")}
+        facts = {
+            "the": the,
+            "it": "it",
+            "colour": mark(colour, "ATTRIBUTE"),
+            "a_coloured": mark(_article(f"{colour} {noun}"), "NEW"),
+        }
         return generator.choice((*RECOLOUR_COMMANDS, *RECOLOUR_WISHES)).format(**facts)
     if roll < 0.55:
         words = generator.choice(generator.choice(tuple(PATTERN_WORDS.values())))
@@ -235,6 +240,8 @@ def _word(words: Sequence[str], generator: Random) -> str:
     """One of the words, or now and then one that nobody knows."""
     if generator.random() >= 0.2:
         return generator.choice(words)
-    syllables = [generator.choice("bcdfghklmnprstvw") + generator.choice(("a", "e", "i", "o", "u", "ea", "oo")) for _ in range(2)]
+    syllables = [
+        generator.choice("bcdfghklmnprstvw") + generator.choice(("a", "e", "i", "o", "u", "ea", "oo")) for _ in range(2)
+    ]
     made = "".join(syllables) + generator.choice(("n", "r", "l", "t", "ck", "d", "m", ""))
     return f"{made}s" if words is _PLURALS else made

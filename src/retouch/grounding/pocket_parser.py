@@ -45,7 +45,11 @@ class PocketParser:
         """See `PhraseFinder`: the rules of scope over the parts that were found."""
         if not instruction.strip():
             return ()
-        return tuple(_steps(marked(self._pipeline, instruction)))
+        return tuple(_steps(self.marked(instruction)))
+
+    def marked(self, instruction: str) -> MarkedText:
+        """The parts and the steps of an instruction, by their places in it."""
+        return marked(self._pipeline, instruction)
 
 
 def load_parser(source: str | Path = f"{POCKET}/{PARSER_MEMBER}") -> PocketParser:

@@ -44,6 +44,11 @@ class Phrase:
                 "absent has none, every other has some or an area."
             )
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Which numbers of a picture it means; in an object mask the object is 1 and the rest 0."""
+        return {"things": self.things, "object": (1,), "background": (0,)}[self.area]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Phrased:

@@ -20,8 +20,6 @@ LEAST_SHARE = 0.003
 """Of the picture: a smaller thing is not pointed at."""
 LEAST_KEPT = 0.6
 """Of a phrase's area: what must still be there in a part of the picture for the phrase to fit it."""
-_OBJECT = 1
-"""The number of the object where a record has an object mask and no segments."""
 WEIGHTS: Mapping[str, float] = {
     "plain": 1.5, "attribute": 1.2, "relational": 2.5, "plural": 1.2, "shell": 0.6,
     "garment": 1.5, "background": 0.7, "absent": 1.1,
@@ -100,14 +98,12 @@ def _phrased(record: PairRecord, phrases: tuple[Phrase, ...], sizes: Sizes) -> P
 def shown(one: PhrasedPicture) -> tuple[Tensor, Tensor]:
     """A picture, (3, H, W) uint8, and its numbers, (H, W) uint8; an object mask's object is 1."""
     numbers = fitted_numbers(one.numbers)
-    return fitted(one.picture), numbers if one.things else (numbers > 127).to(torch.uint8) * _OBJECT
+    return fitted(one.picture), numbers if one.things else (numbers > 127).to(torch.uint8)
 
 
 def meant(phrase: Phrase, numbers: Tensor) -> Tensor:
     """What a phrase means, (H, W) bool."""
-    if phrase.area == "things":
-        return torch.isin(numbers, torch.tensor(phrase.things, dtype=numbers.dtype))
-    return (numbers == _OBJECT) == (phrase.area == "object")
+    return torch.isin(numbers, torch.tensor(phrase.numbers, dtype=numbers.dtype))
 
 
 def pointable(numbers: Tensor) -> list[int]:
@@ -173,7 +169,9 @@ def _still_fits(phrase: Phrase, numbers: Tensor, inside: Tensor) -> bool:
     if phrase.kind == "absent":
         return True
     area = meant(phrase, numbers)
-    return int((area & inside).sum()) >= (0.25 if phrase.kind in ("shell", "background") else LEAST_KEPT) * int(area.sum())
+    return int((area & inside).sum()) >= (0.25 if phrase.kind in ("shell", "background") else LEAST_KEPT) * int(
+        area.sum()
+    )
 
 
 def _lit(pixels: Tensor, generator: torch.Generator) -> Tensor:

@@ -133,9 +133,11 @@ def _misled(seen: SeenRoom, placed: Placed, generator: Random) -> str | None:
         return None
     if generator.random() < 0.7:
         unlike = [name for name in TRAINED_COLOURS if all(_apart(name, other.colour) > UNLIKE for other in alike)]
-        return f"{usual_first(COLOUR_WORDS.get(word, (word,)), generator)} {noun}" if (
-            word := generator.choice(unlike) if unlike else ""
-        ) else None
+        return (
+            f"{usual_first(COLOUR_WORDS.get(word, (word,)), generator)} {noun}"
+            if (word := generator.choice(unlike) if unlike else "")
+            else None
+        )
     others = [material for material in MATERIALS if all(other.material != material for other in alike)]
     return f"{generator.choice(MATERIAL_ADJECTIVES[generator.choice(others)])} {noun}"
 

@@ -104,9 +104,7 @@ def _within(seen: ScreenBox, box: ScreenBox) -> bool:
 
 
 def _difference(seen: ScreenBox, box: ScreenBox) -> float:
-    inside = ScreenBox(
-        left=max(0, box.left), top=max(0, box.top), right=min(1, box.right), bottom=min(1, box.bottom)
-    )
+    inside = ScreenBox(left=max(0, box.left), top=max(0, box.top), right=min(1, box.right), bottom=min(1, box.bottom))
     edges = ((seen.left, inside.left), (seen.right, inside.right), (seen.top, inside.top), (seen.bottom, inside.bottom))
     return sum(abs(one - other) for one, other in edges)
 

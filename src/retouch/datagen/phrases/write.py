@@ -13,7 +13,6 @@ from retouch.records.pair import PairRecord, Split
 from retouch.records.phrases import Phrase, Phrased, save_phrases
 from retouch.records.shards import read_records
 
-PHRASES = "phrases.jsonl"
 _COLUMNS = ("id", "source_image", "source_caption", "segments", "object_mask", "params", "seed", "engine", "split")
 
 
@@ -25,6 +24,19 @@ class PhraseSummary:
     pictures: int
     phrased: int
     phrases: int
+
+
+def phrases_place(folder: Path) -> Path:
+    """Where the phrases of a folder of records lie: FOLDER-phrases.jsonl, beside it."""
+    return folder.with_name(f"{folder.name}-phrases.jsonl")
+
+
+def phrases_file(folder: Path, *, seed: int = 0) -> Path:
+    """The file of a folder's phrases, made where it is not there yet. Raises DataError where it cannot be."""
+    file = phrases_place(folder)
+    if not file.is_file():
+        write_phrases(folder, file, seed=seed)
+    return file
 
 
 def write_phrases(

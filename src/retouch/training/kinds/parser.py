@@ -209,7 +209,9 @@ def _loop(
 def _batches(count: int, settings: TrainSettings) -> Iterator[list[int]]:
     """Endless batches: every text once in each round, in another order."""
     if count < settings.batch_size:
-        raise SettingsError(f"The data holds {count} texts, a batch {settings.batch_size}; give more or smaller batches.")
+        raise SettingsError(
+            f"The data holds {count} texts, a batch {settings.batch_size}; give more or smaller batches."
+        )
     for epoch in range(settings.steps):
         order = list(range(count))
         Random(derive_seed(settings.seed, "parser", epoch)).shuffle(order)

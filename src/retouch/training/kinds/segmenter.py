@@ -95,7 +95,9 @@ class SegmenterKind:
             self.modules = {**self.modules, "segments": head.to(self._device)}
         ends = [len(list(same)) for _, same in groupby(pictures, key=lambda one: one.picture.fit.model_size)]
         starts = [sum(ends[:place]) for place in range(len(ends))]
-        self.groups: Sequence[range] = tuple(range(start, start + size) for start, size in zip(starts, ends, strict=True))
+        self.groups: Sequence[range] = tuple(
+            range(start, start + size) for start, size in zip(starts, ends, strict=True)
+        )
 
     @property
     def _device(self) -> torch.device:
@@ -180,7 +182,9 @@ class SegmenterKind:
             asked = one.phrases[start : start + _PROMPTS]
             ids = self._model.tokens([phrase.text for phrase in asked])[None].to(self._device)
             answer = self.network.find(seen, ids)
-            for phrase, mask, score in zip(asked, self._masks(answer), answer.presence[0].sigmoid().tolist(), strict=True):
+            for phrase, mask, score in zip(
+                asked, self._masks(answer), answer.presence[0].sigmoid().tolist(), strict=True
+            ):
                 presence[phrase.kind != "absent"].append(score)
                 if phrase.kind != "absent":
                     ious[phrase.kind].append(_iou(mask, meant(phrase, numbers)))
@@ -251,9 +255,7 @@ class SegmenterRecipe:
         pictures = phrased_pictures(self.data, split="train", sizes=trained)
         on_prepared(len(pictures), len(pictures))
         held_out = {
-            folder.name: phrased_pictures(
-                {folder: phrases}, split="validation", sizes=sizes, limit=self.held_out_limit
-            )
+            folder.name: phrased_pictures({folder: phrases}, split="validation", sizes=sizes, limit=self.held_out_limit)
             for folder, phrases in self.held_out.items()
         }
         model.network.to(device)
