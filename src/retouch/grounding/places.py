@@ -51,7 +51,7 @@ def growth_of(text: str, phrase: str, shape: Shape) -> Growth:
 
 
 def where_it_comes(text: str, phrase: str, shape: Shape) -> Shape:
-    """The region of what comes: the place and where it would reach beyond; above and left or right of it, the latter."""
+    """The region of what comes: the place and what is within reach, or, above it and to one side, the latter alone."""
     side = _side(text, phrase)
     reached = grown(shape, _growth(side, shape))
     beyond = reached & ~shape
