@@ -10,11 +10,14 @@ from itertools import chain
 from pathlib import Path
 
 from retouch.datagen.labelled import photo_instructions, room_instructions
+from retouch.datagen.marked import marked_open_instructions, marked_room_instructions
 from retouch.datagen.photos.language import vocabulary_corpus as photos_language
+from retouch.datagen.phrases.write import phrases_file
 from retouch.datagen.triples import room_triples
 from retouch.models.architecture import POCKET
 from retouch.models.spec import ConditioningSpec
 from retouch.records.labelled import save_labelled
+from retouch.records.marked import save_marked
 from retouch.records.pair import Split
 from retouch.records.triple import save_triples
 from retouch.scenes.language import vocabulary_corpus as rooms_language
@@ -22,7 +25,9 @@ from retouch.training.kinds.clip import ClipRecipe, ClipTask
 from retouch.training.kinds.controlnet import ControlNetRecipe, ControlNetTask
 from retouch.training.kinds.generate import GenerateRecipe, GenerateTask
 from retouch.training.kinds.instruct import InstructRecipe, InstructTask
+from retouch.training.kinds.parser import ParserRecipe
 from retouch.training.kinds.reader import ReaderRecipe
+from retouch.training.kinds.segmenter import SegmenterRecipe
 from retouch.training.kinds.vae import VaeRecipe, VaeTask
 from retouch.training.kinds.writer import WriterRecipe, WriterTask
 from retouch.training.settings import TrainSettings
@@ -211,6 +216,50 @@ def writer(data: Path, out: Path) -> WriterRecipe:
             validate_every=500,
         ),
     )
+
+
+def segmenter(data: Path, out: Path) -> SegmenterRecipe:
+    """What finds phrases and points in pictures: 2.4M parameters, its words those of the CLIP model."""
+    return SegmenterRecipe(
+        data={data / name: phrases_file(data / name) for name in ("rooms", "photos")},
+        held_out={data / name: phrases_file(data / name) for name in ("rooms-validation", "photos-validation")},
+        words=out / "clip" / "model",
+        notes=_NOTES,
+        settings=TrainSettings(
+            steps=20_000,
+            batch_size=4,
+            learning_rate=1e-3,
+            warmup=100,
+            cooldown=5_000,
+            ema_decay=0.998,
+            save_every=250,
+            validate_every=1_000,
+        ),
+    )
+
+
+def parser(data: Path, out: Path) -> ParserRecipe:
+    """The reader of instructions into parts and steps: a spaCy pipeline, trained in minutes on words alone."""
+    del out
+    return ParserRecipe(
+        data=(_marked(data / "marked.jsonl", 40_000, "train"),),
+        held_out={"rooms": _marked(data / "marked-validation.jsonl", 1_000, "validation")},
+        notes=("instructions of rooms and of anything else, made without pictures (train split, seed 0)",),
+        settings=TrainSettings(
+            steps=4_000, batch_size=64, learning_rate=2e-3, warmup=100, schedule="cosine", weight_decay=1e-6
+        ),
+    )
+
+
+def _marked(file: Path, count: int, split: Split) -> Path:
+    """The file of marked instructions of a split, made where it is not there yet; half of train is of anything."""
+    if not file.is_file():
+        if split == "train":
+            rooms = marked_room_instructions(count // 2, seed=0, split=split)
+            save_marked(file, chain(rooms, marked_open_instructions(count - count // 2, seed=0)))
+        else:
+            save_marked(file, marked_room_instructions(count, seed=0, split=split))
+    return file
 
 
 def _triples(file: Path, count: int, split: Split) -> Path:

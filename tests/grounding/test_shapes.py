@@ -71,7 +71,14 @@ def test_a_place_grows_to_where_the_new_thing_reaches(
     shape = blob((50, 200), (90, 20, 110, 30))
     found = growth_of(text, phrase, shape)
     assert (found.left, found.up, found.right, found.down) == growth
-    assert np.array_equal(where_it_comes(text, phrase, shape), grown(shape, found))
+    clear = any(word in text for word in ("above", "left", "right"))
+    expected = grown(shape, found) & ~shape if clear else grown(shape, found)
+    assert np.array_equal(where_it_comes(text, phrase, shape), expected)
+
+
+def test_a_place_without_room_beyond_is_taken_itself() -> None:
+    everywhere = np.ones((20, 30), dtype=bool)
+    assert where_it_comes("hang it above the table", "the table", everywhere).all()
 
 
 def test_a_place_that_is_not_there_does_not_grow() -> None:

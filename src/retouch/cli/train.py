@@ -10,7 +10,7 @@ from retouch.cli.output import progress, say_facts
 from retouch.core.errors import Cancelled, SettingsError
 
 if TYPE_CHECKING:
-    from retouch.training.recipe import Recipe
+    from retouch.training.recipe import OwnLoop, Recipe
 
 WHICH = "The kind to train, or with --recipe one of its functions. (default: the only one)"
 DATA = "A folder of records, several times for several; with --recipe where its folders lie. (default: runs/data)"
@@ -77,7 +77,9 @@ def train(
     _run(usual_recipe(which, material, choices), which, out, steps=steps, device=device)
 
 
-def _from_recipe(recipe: Path, member: str | None, data: list[Path] | None, out: Path) -> tuple["Recipe", str, Path]:
+def _from_recipe(
+    recipe: Path, member: str | None, data: list[Path] | None, out: Path
+) -> tuple["Recipe | OwnLoop", str, Path]:
     from retouch.training.run import read_recipe
 
     if data is not None and len(data) > 1:
@@ -87,7 +89,7 @@ def _from_recipe(recipe: Path, member: str | None, data: list[Path] | None, out:
     return read_recipe(recipe, member, data=where, out=out), name, out / name
 
 
-def _run(configuration: "Recipe", name: str, folder: Path, *, steps: int | None, device: str) -> None:
+def _run(configuration: "Recipe | OwnLoop", name: str, folder: Path, *, steps: int | None, device: str) -> None:
     from retouch.training.run import run_recipe
 
     note = "stopping after this step and saving; press Ctrl-C again to stop at once."
@@ -106,6 +108,7 @@ def _run(configuration: "Recipe", name: str, folder: Path, *, steps: int | None,
     if not report.first:
         return
     if report.interrupted:
-        raise Cancelled(f"Stopped at step {report.steps}; run the same command again to go on.")
+        again = "go on" if report.resumes else "start over"
+        raise Cancelled(f"Stopped at step {report.steps}; run the same command again to {again}.")
     figures = {name: f"{value:.4g}" for name, value in report.figures.items()}
     say_facts({"steps": report.steps, **figures, "folder": report.folder})

@@ -19,20 +19,22 @@ class _Side:
     up: float = 0.0
     right: float = 0.0
     down: float = 0.0
+    leaves_place: bool = False
+    """Whether what comes stands clear of the place, which then may not change."""
 
 
 _ANYWHERE = _Side(words=(), left=0.1, up=0.16, right=0.1, down=0.05)
 # The longest first, as "on the left of" begins like "on".
 _SIDES: tuple[_Side, ...] = (
-    _Side(words=("left of", "left side of"), left=0.38, up=0.12, down=0.1),
-    _Side(words=("right of", "right side of"), right=0.38, up=0.12, down=0.1),
+    _Side(words=("left of", "left side of"), left=0.38, up=0.12, down=0.1, leaves_place=True),
+    _Side(words=("right of", "right side of"), right=0.38, up=0.12, down=0.1, leaves_place=True),
     _Side(words=("in front of",), left=0.06, right=0.06, down=0.15),
     _Side(
         words=("next to", "beside", "near", "by", "close to", "alongside", "around"),
         left=0.3, up=0.12, right=0.3, down=0.14,
     ),
     _Side(words=("under", "underneath", "below", "beneath"), left=0.1, right=0.1, down=0.08),
-    _Side(words=("above", "over", "behind"), left=0.05, up=0.38, right=0.05),
+    _Side(words=("above", "over", "behind"), left=0.05, up=0.38, right=0.05, leaves_place=True),
     _Side(words=("on top of", "on", "onto", "upon", "atop"), left=0.05, up=0.16, right=0.05),
     _Side(words=("in", "into", "inside", "within", "against", "across", "at")),
 )  # fmt: skip
@@ -45,14 +47,21 @@ def growth_of(text: str, phrase: str, shape: Shape) -> Growth:
     "on the table" goes up by 0.16 of the picture's side (the root of its area) and "above the sofa" by 0.38; where no
     known word stands there, a little to all sides.
     """
-    side, unit = _side(text, phrase), math.sqrt(shape.size)
-    left, up, right, down = (round(share * unit) for share in (side.left, side.up, side.right, side.down))
-    return Growth(left=left, up=up, right=right, down=down)
+    return _growth(_side(text, phrase), shape)
 
 
 def where_it_comes(text: str, phrase: str, shape: Shape) -> Shape:
-    """The region of what comes: the place, and where it would reach beyond."""
-    return grown(shape, growth_of(text, phrase, shape))
+    """The region of what comes: the place and what is within reach, or, above it and to one side, the latter alone."""
+    side = _side(text, phrase)
+    reached = grown(shape, _growth(side, shape))
+    beyond = reached & ~shape
+    return beyond if side.leaves_place and beyond.any() else reached
+
+
+def _growth(side: _Side, shape: Shape) -> Growth:
+    unit = math.sqrt(shape.size)
+    left, up, right, down = (round(share * unit) for share in (side.left, side.up, side.right, side.down))
+    return Growth(left=left, up=up, right=right, down=down)
 
 
 def _side(text: str, phrase: str) -> _Side:

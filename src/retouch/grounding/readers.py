@@ -5,24 +5,29 @@ from pathlib import Path
 
 from retouch.chat.endpoint import Endpoint, EndpointChat, key_of
 from retouch.chat.protocol import Chat
-from retouch.core.errors import ModelError, SettingsError
+from retouch.core.errors import SettingsError
 from retouch.grounding.agent import READER as AGENT
 from retouch.grounding.agent import AgentReader
 from retouch.grounding.noun_chunks import PIPELINE, load_noun_chunks
 from retouch.grounding.noun_chunks import READER as NOUN_CHUNKS
 from retouch.grounding.phrases import PhraseFinder
-from retouch.models.pocket import POCKET
+from retouch.grounding.pocket_parser import load_parser
+from retouch.models.pocket import PARSER_MEMBER, POCKET
 
-DEFAULT_READER = POCKET
-FORMS = f"'{POCKET}', '{NOUN_CHUNKS}', '{NOUN_CHUNKS}:PIPELINE', '{AGENT}:MODEL@ADDRESS' or '{AGENT}:MODEL'"
+DEFAULT_READER = f"{POCKET}/{PARSER_MEMBER}"
+FORMS = (
+    f"'{POCKET}', a parser's folder, '{NOUN_CHUNKS}', '{NOUN_CHUNKS}:PIPELINE', '{AGENT}:MODEL@ADDRESS' or "
+    f"'{AGENT}:MODEL'"
+)
 
 
 def find_reader(name: str = DEFAULT_READER, *, device: str = "cpu") -> PhraseFinder:
     """The reader that `name` names.
 
     Args:
-        name: `pocket`; `noun-chunks`, or `noun-chunks:` and a spaCy pipeline; `agent:` and a chat model's name, `@` and
-            the address up to /v1 of the endpoint that has it; or `agent:` and a chat model's folder or hub id.
+        name: `pocket`, or the folder of a parser that was trained; `noun-chunks`, or `noun-chunks:` and a spaCy
+            pipeline; `agent:` and a chat model's name, `@` and the address up to /v1 of the endpoint that has it; or
+            `agent:` and a chat model's folder or hub id.
         device: where a chat model on this machine computes.
 
     Raises:
@@ -31,10 +36,8 @@ def find_reader(name: str = DEFAULT_READER, *, device: str = "cpu") -> PhraseFin
         MissingExtraError: it needs a package that is not installed.
     """
     kind, _, rest = name.partition(":")
-    if name == POCKET:
-        raise ModelError(
-            f"The pocket parser is not in this installation; name another reader, {NOUN_CHUNKS} or {AGENT}:MODEL."
-        )
+    if name in (POCKET, DEFAULT_READER) or (name and Path(name).expanduser().is_dir()):
+        return load_parser(name)
     if kind == NOUN_CHUNKS:
         return load_noun_chunks(rest or PIPELINE)
     if kind == AGENT and rest:

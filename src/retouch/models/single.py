@@ -9,9 +9,10 @@ from torch import nn
 from retouch.models.clip import load_clip
 from retouch.models.control import load_control
 from retouch.models.pocket import POCKET, find_pocket
+from retouch.models.segmenter import MODEL_TYPE, load_segmenter
 from retouch.models.writer import load_writer
 
-SingleKind = Literal["clip", "controlnet", "writer"]
+SingleKind = Literal["clip", "controlnet", "segmenter", "writer"]
 
 
 def single_folder(source: str | Path) -> Path | None:
@@ -38,6 +39,8 @@ def single_kind(folder: Path) -> SingleKind | None:
         return "controlnet"
     if named[1] == "clip" and "CLIPModel" in architectures:
         return "clip"
+    if named[1] == MODEL_TYPE:
+        return "segmenter"
     return "writer" if any(name.endswith("ForCausalLM") for name in architectures) else None
 
 
@@ -49,6 +52,8 @@ def load_single(kind: SingleKind, folder: Path) -> nn.Module:
             network = load_clip(str(folder)).model
         case "controlnet":
             network = load_control(folder)
+        case "segmenter":
+            network = load_segmenter(folder).network
         case "writer":
             network = load_writer(folder).model
     return network

@@ -12,11 +12,11 @@ import torch
 from retouch.core.errors import SettingsError, TrainingError
 from retouch.training.cache import OnPrepared
 from retouch.training.parallel import Processes
-from retouch.training.recipe import Recipe
+from retouch.training.recipe import OwnLoop, Recipe
 from retouch.training.trainer import OnProgress, TrainReport, train
 
 
-def read_recipe(path: Path, member: str | None, *, data: Path, out: Path) -> Recipe:
+def read_recipe(path: Path, member: str | None, *, data: Path, out: Path) -> Recipe | OwnLoop:
     """Call the function `member` of a recipe file with (data, out) and return its run configuration.
 
     Without `member` the file must define exactly one. Raises SettingsError for a missing file, an
@@ -30,7 +30,7 @@ def read_recipe(path: Path, member: str | None, *, data: Path, out: Path) -> Rec
     if member not in members:
         raise SettingsError(f"{path} has no member '{member}'; it has {', '.join(members)}.")
     recipe = members[member](data, out)
-    if not isinstance(recipe, Recipe):
+    if not isinstance(recipe, Recipe | OwnLoop):
         raise SettingsError(f"'{member}' of {path} returned a {type(recipe).__name__}; it must return a recipe.")
     return recipe
 
@@ -60,7 +60,7 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def run_recipe(
-    recipe: Recipe,
+    recipe: Recipe | OwnLoop,
     out: Path,
     *,
     device: str = "auto",
@@ -75,6 +75,8 @@ def run_recipe(
     latents alone, so that they are computed once. Raises TrainingError as `train` does,
     and where memory runs out.
     """
+    if isinstance(recipe, OwnLoop):
+        return recipe.run(out, steps=steps, on_progress=on_progress, cancelled=cancelled)
     settings = recipe.settings if steps is None else replace(recipe.settings, steps=steps)
     try:
         where = _device(device)

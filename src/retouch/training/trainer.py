@@ -36,7 +36,8 @@ class Progress:
 class TrainReport:
     """How a run ended: steps done in all, the last validation's figures, where things are.
 
-    `first` is False in the further processes of a run, which have nothing to report.
+    `first` is False in the further processes of a run, which have nothing to report; where `resumes` is False, a run
+    that was interrupted starts over.
     """
 
     steps: int
@@ -44,6 +45,7 @@ class TrainReport:
     folder: Path
     interrupted: bool
     first: bool = True
+    resumes: bool = True
 
 
 OnProgress = Callable[[Progress], None]

@@ -8,6 +8,7 @@ from retouch.cli.data.domains import list_domains
 from retouch.cli.data.exchange import export_folder, import_folder, push_folder
 from retouch.cli.data.filter import filter_folder
 from retouch.cli.data.pairs import make
+from retouch.cli.data.phrases import write_folder_phrases
 from retouch.cli.data.report import report_folder
 from retouch.cli.data.show import show_pairs
 from retouch.cli.data.write import write
@@ -23,4 +24,5 @@ app.command("export")(export_folder)
 app.command("push")(push_folder)
 app.command("report")(report_folder)
 app.command("show")(show_pairs)
+app.command("phrases")(write_folder_phrases)
 app.command("build")(build_dataset)

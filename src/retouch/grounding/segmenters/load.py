@@ -5,11 +5,9 @@ from collections.abc import Callable
 from retouch.core.errors import ModelError, SettingsError
 from retouch.grounding.segmenter import Segmenter
 from retouch.grounding.segmenters.external import ExternalSegmenter
-from retouch.models.pocket import POCKET, find_pocket
+from retouch.models.pocket import POCKET, SEGMENTER_MEMBER
 
-MEMBER = "segmenter"
-"""The pocket family's."""
-DEFAULT_SEGMENTER = f"{POCKET}/{MEMBER}"
+DEFAULT_SEGMENTER = f"{POCKET}/{SEGMENTER_MEMBER}"
 COMMAND = "command:"
 JOINT = "+"
 
@@ -38,10 +36,16 @@ def load_segmenter(source: str = DEFAULT_SEGMENTER, *, device: str = "cpu") -> S
     if source.startswith(COMMAND):
         return ExternalSegmenter(source.removeprefix(COMMAND))
     if source in (POCKET, DEFAULT_SEGMENTER):
-        return _load_folder(str(find_pocket(MEMBER)), device)
+        return _load_pocket(DEFAULT_SEGMENTER)
     named = KNOWN.get(source, source)
     detector, joint, prompter = named.partition(JOINT)
     return _load_pair(detector, prompter, device) if joint else _load_folder(named, device)
+
+
+def _load_pocket(source: str) -> Segmenter:
+    from retouch.grounding.pocket_segmenter import load_pocket_segmenter
+
+    return load_pocket_segmenter(source)
 
 
 def _load_folder(source: str, device: str) -> Segmenter:
@@ -84,6 +88,7 @@ def _loaders() -> dict[str, Callable[[str, str], Segmenter]]:
     from retouch.grounding.segmenters.florence import load_florence
     from retouch.grounding.segmenters.sam import SamSegmenter, load_sam
     from retouch.grounding.segmenters.sam3 import load_sam3
+    from retouch.models.segmenter import MODEL_TYPE
 
     points = {
         kind: lambda source, device: SamSegmenter(load_sam(source, device=device))
@@ -92,6 +97,7 @@ def _loaders() -> dict[str, Callable[[str, str], Segmenter]]:
     }
     return {
         **points,
+        MODEL_TYPE: lambda source, _device: _load_pocket(source),
         "clipseg": lambda source, device: load_clipseg(source, device=device),
         "florence2": lambda source, device: load_florence(source, device=device),
         "sam3": lambda source, device: load_sam3(source, device=device),

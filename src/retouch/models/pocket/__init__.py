@@ -13,6 +13,12 @@ DEFAULT_MEMBER = "instruct"
 CLIP_MEMBER = "clip"
 """The encoder of texts and pictures."""
 
+SEGMENTER_MEMBER = "segmenter"
+"""What finds a phrase or a point's thing in a picture."""
+
+PARSER_MEMBER = "parser"
+"""The reader of instructions."""
+
 
 def members() -> tuple[str, ...]:
     """Names of the members present in this installation, sorted."""
@@ -23,7 +29,7 @@ def members() -> tuple[str, ...]:
 
 
 def find_pocket(member: str = DEFAULT_MEMBER) -> Path:
-    """The folder of a member, in diffusers layout, or that of transformers where it is one network alone.
+    """The folder of a member, in diffusers layout, or that of transformers or spaCy where it is one network alone.
 
     Raises:
         ModelError: the member is not in this installation.
@@ -39,7 +45,7 @@ def find_pocket(member: str = DEFAULT_MEMBER) -> Path:
 
 
 def _is_member(folder: Path) -> bool:
-    return any((folder / file).is_file() for file in ("model_index.json", "config.json"))
+    return any((folder / file).is_file() for file in ("model_index.json", "config.json", "meta.json"))
 
 
 def _weights_root() -> Path:

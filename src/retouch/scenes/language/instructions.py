@@ -1,6 +1,7 @@
 """An edit in words: one instruction, drawn from the templates, that fits the room it is given for."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 
 from retouch.scenes.catalogue import KINDS
@@ -21,6 +22,7 @@ from retouch.scenes.edits import (
     Single,
 )
 from retouch.scenes.language import surroundings, templates
+from retouch.scenes.language.marks import Marked, Role, mark, mark_place, mark_step, mark_unmarked, read_marks
 from retouch.scenes.language.references import refer, unique
 from retouch.scenes.language.templates import JOINED, POLITE, Templates
 from retouch.scenes.language.words import (
@@ -54,12 +56,20 @@ def instruct(edit: Edit, room: Room, generator: Random) -> str | None:
 
     Returns None where the object meant cannot be told from others of its kind.
     """
+    said = marked_instruction(edit, room, generator)
+    return None if said is None else said.text
+
+
+def marked_instruction(edit: Edit, room: Room, generator: Random) -> Marked | None:
+    """The same instruction as `instruct` gives, with what its parts name and where its steps are."""
     for _ in range(TRIES):
         said = _joined(edit, room, generator) if isinstance(edit, Compound) else _single(edit, room, generator)
         if said is None:
             return None
         if len(said.split()) <= MAXIMUM_WORDS:
-            return _styled(said, generator)
+            marked = read_marks(said)
+            # A capital and a full stop leave every character where it was.
+            return replace(marked, text=_styled(marked.text, generator))
     return None
 
 
@@ -67,11 +77,11 @@ def _single(edit: Single, room: Room, generator: Random) -> str | None:
     found = _forms(edit, room, generator)
     if found is None:
         return None
-    forms, slots = found
+    forms, slots = found[0], _marked(found[1])
     if generator.random() < 0.62:
-        clause = _filled(forms.clauses, slots, generator)
+        clause = _surroundings_marked(edit, _filled(forms.clauses, slots, generator))
         return generator.choice(POLITE).format(clause=clause) if generator.random() < 0.3 else clause
-    return _filled(forms.sentences, slots, generator)
+    return _surroundings_marked(edit, _filled(forms.sentences, slots, generator))
 
 
 def _joined(edit: Compound, room: Room, generator: Random) -> str | None:
@@ -80,10 +90,37 @@ def _joined(edit: Compound, room: Room, generator: Random) -> str | None:
         found = _forms(part, room, generator)
         if found is None:
             return None
-        clauses.append(_filled(found[0].clauses, found[1], generator))
+        clause = _filled(found[0].clauses, _marked(found[1]), generator)
+        clauses.append(mark_step(_surroundings_marked(part, clause)))
     if generator.random() < 0.5:
         clauses.reverse()
     return generator.choice(JOINED).format(first=clauses[0], second=clauses[1])
+
+
+_ROLES: Mapping[str, Role] = {
+    "the": "TARGET", "noun": "TARGET", "new": "NEW", "walls": "NEW", "floor": "NEW", "cover": "ATTRIBUTE",
+    "colour": "ATTRIBUTE", "a_colour": "ATTRIBUTE", "material": "ATTRIBUTE", "a_material": "ATTRIBUTE",
+    "a_material_noun": "ATTRIBUTE", "when": "ATTRIBUTE",
+}  # fmt: skip
+"""What the slots name; the old colour, and the verb, name nothing that the edit is about."""
+
+
+def _marked(slots: Slots) -> Slots:
+    roles = {name: mark(value, _ROLES[name]) for name, value in slots.items() if name in _ROLES}
+    return {**slots, **roles} | ({"place": mark_place(slots["place"])} if "place" in slots else {})
+
+
+def _surroundings_marked(edit: Single, said: str) -> str:
+    """Mark what the sentences of walls, floor and light say in words of their own."""
+    match edit:
+        case RepaintWalls():
+            return mark_unmarked(said, r"\b(?:the )?walls?\b", "TARGET")
+        case ChangeFloor():
+            return mark_unmarked(said, r"\b(?:the )?floor(?:ing)?\b", "TARGET")
+        case ChangeLight():
+            return mark_unmarked(said, surroundings.LIGHT_WORDS, "ATTRIBUTE")
+        case _:
+            return said
 
 
 def _filled(options: tuple[str, ...], slots: Slots, generator: Random) -> str:

@@ -28,7 +28,7 @@ def refer(room: Room, placed: Placed, generator: Random, *, part: bool = False) 
     noun = usual_first(nouns, generator)
     if part and placed.kind in PART_NOUNS:
         noun = generator.choice(PART_NOUNS[placed.kind])
-    alike = [other for other in room.of_kind(placed.kind) if other.id != placed.id]
+    alike = _alike(room, placed)
     if not alike:
         return _unneeded_adjective(placed, noun, generator)
     options = [
@@ -38,6 +38,27 @@ def refer(room: Room, placed: Placed, generator: Random, *, part: bool = False) 
         *_by_neighbour(room, placed, alike, noun),
     ]
     return generator.choice(options) if options else None
+
+
+def look_references(room: Room, placed: Placed, generator: Random) -> list[str]:
+    """Phrases that fit this object alone by its colour or its material, needed or not: "the red armchair"."""
+    noun, alike = usual_first(clear_nouns(room, placed.kind), generator), _alike(room, placed)
+    material = len(KINDS[placed.kind].materials) > 1
+    return [
+        *_by_colour(placed, alike, noun, generator),
+        *(_by_material(placed, alike, noun, generator) if material else []),
+    ]
+
+
+def place_references(room: Room, placed: Placed, generator: Random) -> list[str]:
+    """Phrases that fit this object alone by where it is among its like, and by what it is near, needed or not."""
+    noun, alike = usual_first(clear_nouns(room, placed.kind), generator), _alike(room, placed)
+    sides = _by_side(room, placed, alike, noun) if alike else []
+    return [*sides, *_by_neighbour(room, placed, alike, noun)]
+
+
+def _alike(room: Room, placed: Placed) -> list[Placed]:
+    return [other for other in room.of_kind(placed.kind) if other.id != placed.id]
 
 
 def unique(room: Room, placed: Placed) -> bool:

@@ -161,6 +161,8 @@ LIGHT: dict[str, Templates] = {
         sentences=(*_SCENE_SENTENCES, "it should be night", "could it be night?", "what about lamp light?"),
     ),
 }  # fmt: skip
+LIGHT_WORDS = r"\b(?:daytime|daylight|day|evening light|evening|dusk|night with the lamps on|night|lamp light)\b"
+"""What the sentences above call the light, as a pattern."""
 KEEP = Templates(
     clauses=(
         "leave everything as it is",
