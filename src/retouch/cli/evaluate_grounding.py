@@ -1,8 +1,9 @@
-"""`retouch eval regions` and `retouch eval parser`: what finds things in pictures, and what reads instructions."""
+"""`retouch eval regions`, `parser` and `grounded`: what finds things, what reads instructions, and edits kept to both."""
 
 from dataclasses import asdict
+from json import dumps
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,12 @@ from retouch.cli.data.splits import named_split
 from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say, say_json
 from retouch.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from retouch.core.region import Region
+    from retouch.editing.protocol import RegionFinder
 
 DATA = "A folder of records, several times for several; its phrases lie in FOLDER-phrases.jsonl beside it."
 TEXTS = "A file of marked instructions, several times for several."
@@ -75,3 +82,62 @@ def measure_parser(
         say_json(asdict(summary))
     else:
         say(summary.markdown().rstrip())
+
+
+def measure_grounded(
+    *,
+    pairs: Annotated[Path, typer.Option(help="A folder of bench records of rooms.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where report and pictures go.", show_default=False)],
+    model: options.Model = None,
+    segmenter: Annotated[str, typer.Option(help="As of `retouch region`; none leaves words out.")] = "pocket",
+    reader: Annotated[str, typer.Option(help="As of `retouch region`.")] = "pocket",
+    limit: Annotated[int | None, typer.Option(help="How many records. (default: all)")] = None,
+    twins: Annotated[int | None, typer.Option(help="How many pictures of two things of a kind. (default: all)")] = None,
+    seed: Annotated[int, typer.Option(help="The seed of every edit.")] = 0,
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    json: options.Json = False,
+) -> None:
+    """Edit held-out rooms with and without a region, with the same seeds, and set the figures side by side.
+
+    [bold]Example[/bold]
+
+    retouch eval grounded --pairs runs/data/rooms-bench --limit 100 --out runs/eval-grounded
+    """
+    from retouch.core.files import atomic_write
+    from retouch.editing.editor import Editor
+    from retouch.evaluation.grounded import evaluate_grounded, markdown
+    from retouch.metrics.clip import load_encoder
+
+    for name, count in (("limit", limit), ("twins", twins)):
+        if count is not None and count < 1:
+            raise SettingsError(f"{name} is {count}; expected at least 1.")
+    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
+    finder = None if segmenter == "none" else _by_words(segmenter, reader, str(editor.checkpoint.device))
+    note = "stopping after this edit; press Ctrl-C again to stop at once."
+    with patient_interrupt(note) as cancelled, progress("editing") as update:
+        lines = evaluate_grounded(
+            editor, pairs, out, encoder=load_encoder("pocket/clip"), finder=finder, limit=limit, twins=twins, seed=seed,
+            on_progress=update, cancelled=cancelled,
+        )  # fmt: skip
+    facts = [asdict(line) for line in lines]
+    atomic_write(out / "report.json", dumps(facts, indent=2).encode())
+    atomic_write(out / "report.md", markdown(lines).encode())
+    if json:
+        say_json({"ways": facts})
+    else:
+        say(markdown(lines).rstrip())
+
+
+def _by_words(segmenter: str, reader: str, device: str) -> "RegionFinder":
+    """What finds the region of an instruction's first step; of several, all of them together."""
+    from retouch.grounding.locate import Finder, locate
+    from retouch.grounding.readers import find_reader
+    from retouch.grounding.segmenters.load import load_segmenter
+
+    finder, words = Finder(segmenter=load_segmenter(segmenter, device=device)), find_reader(reader, device=device)
+
+    def find(picture: "Image.Image", instruction: str) -> "Region":
+        return union([each.region for each in locate(picture, instruction, reader=words, finder=finder)])
+
+    return find
