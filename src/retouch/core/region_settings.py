@@ -69,6 +69,11 @@ class RegionSettings:
         scale = TRAIN_TIMESTEPS if start > 1 else 1.0
         return start / scale, end / scale
 
+    @property
+    def blends_to_the_end(self) -> bool:
+        """Whether what comes out of the loop is the source outside the region, so that all else there is a shift."""
+        return self.blend_fractions[1] <= 1 / TRAIN_TIMESTEPS
+
 
 def parse_blend(text: str) -> tuple[float, float]:
     """START:END as two numbers; raises SettingsError."""
