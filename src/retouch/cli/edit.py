@@ -65,34 +65,18 @@ def edit(
 
     retouch edit photo.jpg "make it winter" -o winter.png -m timbrooks/instruct-pix2pix
 
-    retouch edit photo.jpg "make it winter" -o winter.png --lora style.safetensors:0.8
-
     retouch edit other.png --like green.png -o other-green.png
     """
+    how = options.region_settings(
+        blend=blend, grow=grow, shrink=shrink, feather=feather, attend_inside=attend_inside, invert=invert, zoom=zoom
+    )
     settings = EditSettings(
-        steps=steps,
-        scheduler=scheduler,
-        text_guidance=text_guidance,
-        image_guidance=image_guidance,
-        guidance_interval=options.interval(guidance_interval),
-        negative=negative,
-        negative_image=negative_image,
-        seed=seed,
-        keep_detail=keep_detail,
-        region=options.region_settings(
-            blend=blend,
-            grow=grow,
-            shrink=shrink,
-            feather=feather,
-            attend_inside=attend_inside,
-            invert=invert,
-            zoom=zoom,
-        ),
-    )
+        steps=steps, scheduler=scheduler, text_guidance=text_guidance, image_guidance=image_guidance,
+        guidance_interval=options.interval(guidance_interval), negative=negative, negative_image=negative_image,
+        seed=seed, keep_detail=keep_detail, region=how,
+    )  # fmt: skip
     loras = tuple(parse_lora(text) for text in lora or ())
-    plan = _Plan(
-        instructions=tuple(instructions or ()), model=model, loras=loras, settings=settings, regions=tuple(region or ())
-    )
+    plan = _Plan(tuple(instructions or ()), model, loras, settings, tuple(region or ()))
     plan = _checked(_repeating(plan, like) if like else plan)
     paths = output_paths(output, count)
     source = _load(image, like, allow_private)
@@ -100,7 +84,7 @@ def edit(
     _report(_make(plan, source, paths, setup, show_region=show_region), json=json)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Plan:
     """What was asked for, by words or by an earlier result; `masks` are the digests of that one's."""
 
