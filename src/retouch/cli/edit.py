@@ -55,15 +55,11 @@ def edit(
 
     [bold]Examples[/bold]
 
-    retouch edit room.png "make the sofa green" -o green.png
-
     retouch edit room.png "make the sofa green" "remove the rug" -o both.png
 
     retouch edit photo.jpg "make it a night shot" -o night.png --count 4 --seed 7
 
     retouch edit room.png "make it green" -o green.png --region box:40,120,200,220
-
-    retouch edit photo.jpg "make it winter" -o winter.png -m timbrooks/instruct-pix2pix
 
     retouch edit other.png --like green.png -o other-green.png
     """
