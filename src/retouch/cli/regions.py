@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from retouch.cli.output import warn
 from retouch.core.errors import SettingsError
-from retouch.core.region_request import RegionKind, RegionRequest, parse_region
 from retouch.core.region_settings import RegionSettings
 
 if TYPE_CHECKING:
@@ -15,17 +14,22 @@ if TYPE_CHECKING:
     from retouch.core.images import LoadedImage
     from retouch.core.provenance import RegionRecord
     from retouch.core.region import Region
+    from retouch.core.region_request import RegionRequest
     from retouch.editing.protocol import RegionSource
 
-Locate = Callable[["LoadedImage", RegionRequest, str], "Region"]
+Locate = Callable[["LoadedImage", "RegionRequest", str], "Region"]
 """Looks in a picture for what was asked for: a phrase, what lies at a point, or what the instruction itself says."""
 
 OVERLAY = (255, 0, 80)
 """The colour that marks a region."""
 
 
-def read_regions(texts: Sequence[str], instructions: int, settings: RegionSettings | None) -> tuple[RegionRequest, ...]:
+def read_regions(
+    texts: Sequence[str], instructions: int, settings: RegionSettings | None
+) -> "tuple[RegionRequest, ...]":
     """One request for each instruction, or none; raises SettingsError and ImageError for what is no region."""
+    from retouch.core.region_request import parse_region
+
     if not texts:
         if settings is not None:
             raise SettingsError("How an edit keeps to a region is set, but there is none; give one with --region.")
@@ -39,7 +43,7 @@ def read_regions(texts: Sequence[str], instructions: int, settings: RegionSettin
 
 
 def region_sources(
-    requests: Sequence[RegionRequest], source: "LoadedImage", locate: Locate | None = None
+    requests: "Sequence[RegionRequest]", source: "LoadedImage", locate: Locate | None = None
 ) -> "list[RegionSource] | None":
     """What an editor takes for each request.
 
@@ -51,7 +55,7 @@ def region_sources(
     return [_source(request, source, locate) for request in requests]
 
 
-def records(requests: Sequence[RegionRequest], regions: "Sequence[Region | None]") -> "tuple[RegionRecord, ...]":
+def records(requests: "Sequence[RegionRequest]", regions: "Sequence[Region | None]") -> "tuple[RegionRecord, ...]":
     """How a result's regions were asked for and found."""
     from retouch.core.provenance import RegionRecord
 
@@ -92,8 +96,8 @@ def overlay(picture: "Image.Image", regions: "Sequence[Region]") -> "Image.Image
     return picture
 
 
-def _source(request: RegionRequest, source: "LoadedImage", locate: Locate | None) -> "RegionSource":
-    from retouch.core.region_request import region_from_box, region_from_file
+def _source(request: "RegionRequest", source: "LoadedImage", locate: Locate | None) -> "RegionSource":
+    from retouch.core.region_request import RegionKind, region_from_box, region_from_file
 
     if request.kind is RegionKind.WHOLE:
         return None
@@ -109,7 +113,7 @@ def _source(request: RegionRequest, source: "LoadedImage", locate: Locate | None
     return _finder(request, source, locate)
 
 
-def _finder(request: RegionRequest, source: "LoadedImage", locate: Locate) -> "RegionSource":
+def _finder(request: "RegionRequest", source: "LoadedImage", locate: Locate) -> "RegionSource":
     from dataclasses import replace
 
     def find(picture: "Image.Image", instruction: str) -> "Region":

@@ -5,8 +5,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
 
 from retouch.core.errors import SettingsError
-from retouch.core.region_shape import MAXIMUM_PIXELS
 
+MAXIMUM_PIXELS = 1000
+"""How far a region can be grown, shrunk or feathered."""
 TRAIN_TIMESTEPS = 1000.0
 MAXIMUM_WEIGHT = 10_000.0
 MAXIMUM_WIDENINGS = 10
