@@ -33,9 +33,7 @@ def outside(image: Image.Image, region: Region) -> np.ndarray:
 
 @pytest.mark.parametrize("keep_detail", [True, False])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_outside_the_region_every_bit_is_the_inputs(
-    editor: InstructionEditor, keep_detail: bool, mode: str
-) -> None:
+def test_outside_the_region_every_bit_is_the_inputs(editor: InstructionEditor, keep_detail: bool, mode: str) -> None:
     source = picture(mode=mode)
     if mode == "RGBA":
         # What no one sees, under full transparency, is white in every result.

@@ -1,12 +1,13 @@
 """`retouch edit`: edit one picture by instruction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retouch.cli import options
 from retouch.cli.output import progress, say, say_json, warn
+from retouch.cli.regions import read_regions, records, region_sources, warn_of_other_masks, write_overlay
 from retouch.core.errors import SettingsError
 from retouch.core.files import check_writable
 from retouch.core.lora import Lora, parse_lora
@@ -35,6 +36,15 @@ def edit(
     negative: options.Negative = None,
     negative_image: options.NegativeImage = None,
     keep_detail: options.KeepDetail = None,
+    region: options.Regions = None,
+    blend: options.Blend = None,
+    grow: options.Grow = None,
+    shrink: options.Shrink = None,
+    feather: options.Feather = None,
+    attend_inside: options.AttendInside = None,
+    invert: options.Invert = None,
+    zoom: options.ZoomIn = None,
+    show_region: options.ShowRegion = False,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     like: options.Like = None,
@@ -45,48 +55,41 @@ def edit(
 
     [bold]Examples[/bold]
 
-    retouch edit room.png "make the sofa green" -o green.png
-
     retouch edit room.png "make the sofa green" "remove the rug" -o both.png
 
     retouch edit photo.jpg "make it a night shot" -o night.png --count 4 --seed 7
 
-    retouch edit photo.jpg "make it winter" -o winter.png -m timbrooks/instruct-pix2pix
-
-    retouch edit photo.jpg "make it winter" -o winter.png -m downloads/editor.safetensors
-
-    retouch edit photo.jpg "make it winter" -o winter.png --lora style.safetensors:0.8
+    retouch edit room.png "make it green" -o green.png --region box:40,120,200,220
 
     retouch edit other.png --like green.png -o other-green.png
     """
-    settings = EditSettings(
-        steps=steps,
-        scheduler=scheduler,
-        text_guidance=text_guidance,
-        image_guidance=image_guidance,
-        guidance_interval=options.interval(guidance_interval),
-        negative=negative,
-        negative_image=negative_image,
-        seed=seed,
-        keep_detail=keep_detail,
+    how = options.region_settings(
+        blend=blend, grow=grow, shrink=shrink, feather=feather, attend_inside=attend_inside, invert=invert, zoom=zoom
     )
+    settings = EditSettings(
+        steps=steps, scheduler=scheduler, text_guidance=text_guidance, image_guidance=image_guidance,
+        guidance_interval=options.interval(guidance_interval), negative=negative, negative_image=negative_image,
+        seed=seed, keep_detail=keep_detail, region=how,
+    )  # fmt: skip
     loras = tuple(parse_lora(text) for text in lora or ())
-    plan = _Plan(instructions=tuple(instructions or ()), model=model, loras=loras, settings=settings)
+    plan = _Plan(tuple(instructions or ()), model, loras, settings, tuple(region or ()))
     plan = _checked(_repeating(plan, like) if like else plan)
     paths = output_paths(output, count)
     source = _load(image, like, allow_private)
     setup = _Setup(tokenizer=tokenizer, device=device, precision=precision)
-    _report(_make(plan, source, paths, setup), json=json)
+    _report(_make(plan, source, paths, setup, show_region=show_region), json=json)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Plan:
-    """What was asked for, by words or by an earlier result."""
+    """What was asked for, by words or by an earlier result; `masks` are the digests of that one's."""
 
     instructions: tuple[str, ...]
     model: str | None
     loras: tuple[Lora, ...]
     settings: EditSettings
+    regions: tuple[str, ...] = ()
+    masks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +108,7 @@ class _Written:
     path: Path
     size: tuple[int, int]
     provenance: "Provenance"
+    overlay: Path | None
 
 
 def output_paths(output: Path, count: int) -> tuple[Path, ...]:
@@ -124,6 +128,8 @@ def _repeating(plan: _Plan, like: Path) -> _Plan:
         model=plan.model or earlier.model,
         loras=plan.loras or tuple(parse_lora(text) for text in earlier.loras),
         settings=plan.settings.resolve(earlier.settings),
+        regions=plan.regions or tuple(record.asked for record in earlier.regions),
+        masks=tuple(record.mask_sha256 for record in earlier.regions),
     )
 
 
@@ -145,10 +151,14 @@ def _load(image: str, like: Path | None, allow_private: bool) -> "LoadedImage":
     return source
 
 
-def _make(plan: _Plan, source: "LoadedImage", paths: Sequence[Path], setup: _Setup) -> list[_Written]:
+def _make(
+    plan: _Plan, source: "LoadedImage", paths: Sequence[Path], setup: _Setup, *, show_region: bool
+) -> list[_Written]:
     from retouch.core.provenance import Provenance, write_png
     from retouch.editing.editor import Editor
 
+    asked = read_regions(plan.regions, len(plan.instructions), plan.settings.region)
+    sources = region_sources(asked, source)
     editor = Editor.load(
         plan.model or options.DEFAULT_MODEL,
         tokenizer=setup.tokenizer,
@@ -161,13 +171,15 @@ def _make(plan: _Plan, source: "LoadedImage", paths: Sequence[Path], setup: _Set
             source,
             plan.instructions,
             settings=plan.settings,
+            region=sources,
             count=len(paths),
             on_progress=lambda event: update(event.done, event.total),
         )
     for warning in result.warnings:
         warn(warning)
     written: list[_Written] = []
-    for path, image, seed in zip(paths, result.images[0], result.seeds, strict=True):
+    for number, (path, image, seed) in enumerate(zip(paths, result.images[0], result.seeds, strict=True)):
+        regions = result.regions[0][number] if result.regions else ()
         provenance = Provenance(
             model=options.model_name(editor.name),
             instructions=result.instructions,
@@ -175,9 +187,12 @@ def _make(plan: _Plan, source: "LoadedImage", paths: Sequence[Path], setup: _Set
             source_sha256=source.sha256,
             source_name=source.name,
             loras=tuple(lora.label for lora in plan.loras),
+            regions=records(asked, regions),
         )
         write_png(path, image, provenance)
-        written.append(_Written(path=path, size=image.size, provenance=provenance))
+        overlay = write_overlay(path, source, regions) if show_region and regions else None
+        written.append(_Written(path=path, size=image.size, provenance=provenance, overlay=overlay))
+    warn_of_other_masks(written[0].provenance.regions, plan.masks)
     return written
 
 
@@ -186,16 +201,24 @@ def _report(written: Sequence[_Written], *, json: bool) -> None:
         for result in written:
             width, height = result.size
             say(f"{result.path}  {width} x {height}, seed {result.provenance.settings.seed}")
+            if result.overlay is not None:
+                say(f"{result.overlay}  the region")
         return
     first = written[0].provenance
     settings = {k: v for k, v in options.settings_facts(first.settings).items() if k != "seed"}
     say_json(
         {
-            "outputs": [{"path": str(r.path), "seed": r.provenance.settings.seed} for r in written],
+            "outputs": [_output(result) for result in written],
             "model": first.model,
             "loras": list(first.loras),
             "instructions": list(first.instructions),
+            **({"regions": [asdict(region) for region in first.regions]} if first.regions else {}),
             "settings": settings,
             "source": {"name": first.source_name, "sha256": first.source_sha256},
         }
     )
+
+
+def _output(result: _Written) -> dict[str, object]:
+    overlay = {} if result.overlay is None else {"region": str(result.overlay)}
+    return {"path": str(result.path), "seed": result.provenance.settings.seed, **overlay}

@@ -1,11 +1,13 @@
 """Options that several commands share, and the settings they make."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from retouch.core.errors import SettingsError
+from retouch.core.region_settings import RegionSettings, parse_blend
 from retouch.core.settings import EditSettings
 
 DEFAULT_MODEL = "pocket"
@@ -72,6 +74,53 @@ KeepDetail = Annotated[
         show_default=False,
     ),
 ]
+Regions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--region",
+        metavar="REGION",
+        help="Where the edit may act: auto, whole, box:X0,Y0,X1,Y1, point:X,Y, a mask's file (white is edited), or a "
+        "phrase; repeat it for one an instruction.",
+        show_default=False,
+    ),
+]
+Blend = Annotated[
+    str | None,
+    typer.Option(
+        metavar="START:END",
+        help="From which noise down to which the picture's own latents stand outside the region, in train timesteps "
+        "or fractions. (default: 100:1)",
+    ),
+]
+Grow = Annotated[int | None, typer.Option(metavar="PX", help="Grow the region by so many pixels. (default: 0)")]
+Shrink = Annotated[int | None, typer.Option(metavar="PX", help="Shrink the region by so many pixels. (default: 0)")]
+Feather = Annotated[
+    int | None,
+    typer.Option(metavar="PX", help="Pixels inside the region's edge that turn into the picture. (default: a few)"),
+]
+AttendInside = Annotated[
+    bool | None,
+    typer.Option(
+        "--attend-inside/--no-attend-inside",
+        help="Keep attention inside the region to the words of the edit. (default: off)",
+        show_default=False,
+    ),
+]
+Invert = Annotated[
+    bool | None,
+    typer.Option(
+        "--invert/--no-invert",
+        help="Take the picture's latents from DDIM inversion instead of adding noise. (default: off)",
+        show_default=False,
+    ),
+]
+ZoomIn = Annotated[
+    bool | None,
+    typer.Option("--zoom/--no-zoom", help="Edit a small region in an enlarged crop. (default: on)", show_default=False),
+]
+ShowRegion = Annotated[
+    bool, typer.Option("--show-region", help="Write the picture with its region marked beside each result.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
@@ -121,4 +170,29 @@ def settings_facts(settings: EditSettings) -> dict[str, object]:
         "negative_image": settings.negative_image,
         "seed": settings.seed,
         "keep_detail": settings.keep_detail,
+        **({} if settings.region is None else {"region": asdict(settings.region)}),
     }
+
+
+def region_settings(
+    *,
+    blend: str | None,
+    grow: int | None,
+    shrink: int | None,
+    feather: int | None,
+    attend_inside: bool | None,
+    invert: bool | None,
+    zoom: bool | None,
+) -> RegionSettings | None:
+    """The settings that the options make, None where all are left open; raises SettingsError."""
+    if grow is not None and shrink is not None:
+        raise SettingsError("A region cannot both grow and shrink; give --grow or --shrink.")
+    settings = RegionSettings(
+        grow=-shrink if shrink is not None else grow,
+        feather=feather,
+        blend=None if blend is None else parse_blend(blend),
+        source=None if invert is None else ("invert" if invert else "renoise"),
+        attend=None if attend_inside is None else ("avoid" if attend_inside else "off"),
+        zoom=None if zoom is None else ("auto" if zoom else "off"),
+    )
+    return None if settings == RegionSettings() else settings

@@ -1,5 +1,6 @@
 """`retouch show`: how a result was made, from its own text chunks."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -26,8 +27,16 @@ def show(
         facts = {"instructions": list(provenance.instructions), "settings": settings_facts(provenance.settings)}
     else:
         texts = {"instruction" + str(n or ""): text for n, text in enumerate(provenance.instructions)}
-        stated = {k: v for k, v in settings_facts(provenance.settings).items() if v not in (None, "")}
+        known = settings_facts(provenance.settings)
+        how = known.pop("region", None)
+        known.update(how if isinstance(how, dict) else {})
+        stated = {k: v for k, v in known.items() if v not in (None, "")}
         facts = {**texts, **stated}
+    regions = provenance.regions
+    if regions and json:
+        facts["regions"] = [asdict(region) for region in regions]
+    elif regions:
+        facts.update({"region" + str(n or ""): f"{one.asked} ({one.found})" for n, one in enumerate(regions)})
     facts = {
         "model": provenance.model,
         **({"loras": list(provenance.loras)} if provenance.loras else {}),

@@ -72,7 +72,7 @@ def parse_region(text: str) -> RegionRequest:
     if _is_file(text):
         return RegionRequest(kind=RegionKind.FILE, text=text)
     if text.lower().endswith(MASK_SUFFIXES):
-        raise ImageError(f'There is no file "{text}"; check the path of the mask.')
+        raise ImageError(f'There is no file "{text}"; give the path of the mask.')
     return RegionRequest(kind=RegionKind.PHRASE, text=text)
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
 
 from retouch.core.errors import SettingsError
-from retouch.core.region_shape import MAXIMUM_PIXELS
 
+MAXIMUM_PIXELS = 1000
+"""How far a region can be grown, shrunk or feathered."""
 TRAIN_TIMESTEPS = 1000.0
 MAXIMUM_WEIGHT = 10_000.0
 MAXIMUM_WIDENINGS = 10
@@ -68,6 +69,11 @@ class RegionSettings:
         start, end = self.blend or DEFAULT_BLEND
         scale = TRAIN_TIMESTEPS if start > 1 else 1.0
         return start / scale, end / scale
+
+    @property
+    def blends_to_the_end(self) -> bool:
+        """Whether what comes out of the loop is the source outside the region, so that all else there is a shift."""
+        return self.blend_fractions[1] <= 1 / TRAIN_TIMESTEPS
 
 
 def parse_blend(text: str) -> tuple[float, float]:

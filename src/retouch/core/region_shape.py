@@ -9,9 +9,8 @@ from PIL import Image
 
 from retouch.core.errors import SettingsError
 from retouch.core.region import Region
+from retouch.core.region_settings import MAXIMUM_PIXELS
 
-MAXIMUM_PIXELS = 1000
-"""How far a region can be grown, shrunk or feathered."""
 _HALF = 128
 
 Levels = NDArray[np.uint8]

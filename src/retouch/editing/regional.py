@@ -135,14 +135,9 @@ class RegionalEdit:
         if keeps_detail(site.fit, self._prepared.settings.keep_detail):
             seen = reconstruct(self._checkpoint, before[None])[0].cpu()
             return carry_detail(site.crop, seen, after, site.fit)
-        if site.region is not None and self._holds_to_the_end:
+        if site.region is not None and self._how.blends_to_the_end:
             after = without_shift(after, before, mask)
         return site.fit.invert(to_images(after[None])[0])
-
-    @property
-    def _holds_to_the_end(self) -> bool:
-        """Whether what comes out of the loop is the source outside the region, so that any difference is a shift."""
-        return self._how.blend_fractions[1] <= 1 / int(self._checkpoint.scheduler_config["num_train_timesteps"])
 
 
 def _placed(site: _Site, edited: Image.Image, how: RegionSettings) -> Image.Image:

@@ -4,8 +4,8 @@ from PIL import Image
 
 from retouch.core.fit import Fit
 from retouch.core.region import Region
-from retouch.core.region_settings import RegionSettings
-from retouch.core.region_shape import MAXIMUM_PIXELS, grow, shrink
+from retouch.core.region_settings import MAXIMUM_PIXELS, RegionSettings
+from retouch.core.region_shape import grow, shrink
 from retouch.editing.protocol import RegionSource
 
 SOFTNESS = 2

@@ -1,0 +1,125 @@
+"""`retouch edit --region`: from texts and mask files to a result that keeps to them and can be repeated."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.cli.conftest import Command
+
+from retouch.cli.regions import overlay, region_sources
+from retouch.core.images import LoadedImage, load_image
+from retouch.core.provenance import read_provenance
+from retouch.core.region import Region
+from retouch.core.region_request import RegionKind, RegionRequest, parse_region, region_from_box
+
+GREEN = "make the sofa green"
+BOX = "box:20,10,60,40"
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def kept(result: Path, room: Path) -> bool:
+    inside = np.zeros((60, 90), dtype=bool)
+    inside[10:40, 20:60] = True
+    one, other = pixels(result), pixels(room)
+    return np.array_equal(one[~inside], other[~inside]) and not np.array_equal(one[inside], other[inside])
+
+
+def test_a_box_keeps_the_rest_and_is_repeated(command: Command, tmp_path: Path, room: Path, tiny_folder: Path) -> None:
+    output, again = tmp_path / "green.png", tmp_path / "again.png"
+    ran = command("edit", room, GREEN, "-o", output, "-m", tiny_folder, "--region", BOX, "--attend-inside",
+                  "--blend", "0.5:0", "--feather", 3, "--show-region")  # fmt: skip
+    assert (ran.code, ran.err) == (0, "")
+    assert kept(output, room) and str(tmp_path / "green-region.png") in ran.out
+    assert not np.array_equal(pixels(tmp_path / "green-region.png"), pixels(room))
+    provenance = read_provenance(output)
+    assert provenance.settings.region is not None
+    assert (provenance.settings.region.blend, provenance.settings.region.attend) == ((0.5, 0.0), "avoid")
+    (record,) = provenance.regions
+    assert (record.asked, record.found) == (BOX, "box 20,10,60,40") and len(record.mask_sha256) == 64
+    shown = command("show", output)
+    assert BOX in shown.out and "attend" in shown.out
+    assert json.loads(command("show", output, "--json").out)["regions"][0]["asked"] == BOX
+    ran = command("edit", room, "--like", output, "-o", again, "-m", tiny_folder, "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert json.loads(ran.out)["regions"][0]["asked"] == BOX
+    assert np.array_equal(pixels(output), pixels(again))
+    assert read_provenance(again) == provenance
+
+
+def test_a_mask_is_repeated_by_its_hash(command: Command, tmp_path: Path, room: Path, tiny_folder: Path) -> None:
+    mask, other, output = (tmp_path / name for name in ("mask.png", "other.png", "out.png"))
+    region = region_from_box((20, 10, 60, 40), (90, 60))
+    region.mask.save(mask)
+    region_from_box((0, 0, 60, 40), (90, 60)).mask.save(other)
+    assert command("edit", room, GREEN, "-o", output, "-m", tiny_folder, "--region", mask).code == 0
+    assert kept(output, room)
+    assert read_provenance(output).regions[0].asked == "mask.png"
+    repeated = ("edit", room, "--like", output, "-o", tmp_path / "again.png", "-m", tiny_folder)
+    ran = command(*repeated)
+    assert ran.code == 3 and "give the path of the mask" in ran.err
+    assert command(*repeated, "--region", mask).err == ""
+    assert np.array_equal(pixels(output), pixels(tmp_path / "again.png"))
+    assert "is not the one of the result that is repeated" in command(*repeated, "--region", other).err
+
+
+def test_each_instruction_has_its_region(command: Command, tmp_path: Path, room: Path, tiny_folder: Path) -> None:
+    output = tmp_path / "out.png"
+    ran = command("edit", room, GREEN, "remove the lamp", "-o", output, "-m", tiny_folder, "--region", BOX,
+                  "--region", "box:40,20,60,40", "--grow", 2)  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert [region.asked for region in read_provenance(output).regions] == [BOX, "box:40,20,60,40"]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--region", "box:1,2,3"), (2, "box:x0,y0,x1,y1")),
+        (("--region", "box:95,0,99,10"), (2, "holds no pixel")),
+        (("--region", "no-such.png"), (3, "no file")),
+        (("--region", "the lamp"), (2, "must be looked for")),
+        (("--region", BOX, "--region", BOX), (2, "2 regions for 1 instructions")),
+        (("--region", BOX, "--blend", "1:100"), (2, "start >= end")),
+        (("--region", BOX, "--blend", "often"), (2, "START:END")),
+        (("--region", BOX, "--grow", "1", "--shrink", "1"), (2, "both grow and shrink")),
+        (("--region", BOX, "--feather", "-1"), (2, "feather")),
+        (("--attend-inside",), (2, "there is none")),
+    ],
+)
+def test_bad_regions_are_one_sentence_before_any_model(
+    command: Command, tmp_path: Path, room: Path, options: tuple[str, ...], expected: tuple[int, str]
+) -> None:
+    code, said = expected
+    ran = command("edit", room, GREEN, "-o", tmp_path / "never.png", "-m", "no-such-model", *options)
+    assert ran.code == code and said in ran.err and ran.err.count("\n") == 1
+    assert not (tmp_path / "never.png").exists()
+
+
+def test_phrases_are_looked_for_in_the_picture_at_hand(room: Path) -> None:
+    source = load_image(room)
+    asked: list[tuple[LoadedImage, RegionRequest, str]] = []
+
+    def locate(picture: LoadedImage, request: RegionRequest, instruction: str) -> Region:
+        asked.append((picture, request, instruction))
+        return region_from_box((0, 0, 9, 9), picture.pixels.size)
+
+    requests = [parse_region(text) for text in ("the lamp", "point:3,4", "auto")]
+    sources = region_sources(requests, source, locate)
+    assert sources is not None
+    picture = Image.new("RGB", (90, 60))
+    for find in sources:
+        assert callable(find)
+        assert isinstance(find(picture, GREEN), Region)
+    assert [request.kind for _, request, _ in asked] == [RegionKind.PHRASE, RegionKind.POINT, RegionKind.AUTO]
+    assert all(shown.pixels is picture and text == GREEN for shown, _, text in asked)
+
+
+def test_an_overlay_marks_the_region_alone() -> None:
+    picture = Image.new("RGB", (40, 30), "white")
+    marked = np.asarray(overlay(picture, [region_from_box((0, 0, 10, 30), (40, 30))]))
+    assert (marked[:, 10:] == 255).all() and (marked[:, :10, 1] < 255).all()
