@@ -1,4 +1,4 @@
-"""The instruction parser: a spaCy pipeline that names the parts of an instruction, and rules that make steps of them."""
+"""The instruction parser: a spaCy pipeline that names an instruction's parts, and rules that make steps of them."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -97,9 +97,8 @@ def _between(text: str, joints: Sequence[tuple[int, int]]) -> Iterator[tuple[int
 
 
 def _steps(found: MarkedText) -> Iterator[ParsedStep]:
-    for start, end in found.steps:
-        if len(found.steps) > 1:
-            start, end = _alone(found.text, start, end)
+    for step in found.steps:
+        start, end = step if len(found.steps) == 1 else _alone(found.text, *step)
         spans = tuple(
             Span(start=first - start, end=last - start, role=Role(role))
             for first, last, role in found.parts

@@ -121,12 +121,12 @@ class PhraseSegmenter(nn.Module):
 
     def find(self, seen: Seen, ids: Tensor) -> Answer:
         """Answers for the phrases of (B, P, L) token ids, P a picture."""
-        batch, prompts, length = ids.shape
+        prompts, length = ids.shape[1:]
         flat = ids.reshape(-1, length)
         words = self.read(self.text(flat).last_hidden_state)
         ends = flat.eq(self.end).int().argmax(dim=1, keepdim=True)
         behind = torch.arange(length, device=ids.device)[None] > ends
-        return self._answer(seen, words, behind, _repeated(seen.coarse, prompts), batch, prompts)
+        return self._answer(seen, words, behind, seen.coarse[:, None].expand(-1, prompts, -1, -1, -1))
 
     def find_at(self, seen: Seen, points: Tensor) -> Answer:
         """Answers for (B, P, 2) points, x and y as fractions of the picture."""
@@ -136,13 +136,12 @@ class PhraseSegmenter(nn.Module):
         fine = self.at_fine(_sampled(seen.fine, points))
         words = torch.stack([coarse, fine], dim=2).flatten(0, 1)
         warm = _heat(flat, seen.coarse.shape[-2:])[:, None] * self.heat.to(seen.coarse.dtype)[:, None, None]
-        return self._answer(seen, words, None, _repeated(seen.coarse, prompts) + warm, batch, prompts)
+        return self._answer(seen, words, None, seen.coarse[:, None] + warm.unflatten(0, (batch, prompts)))
 
-    def _answer(
-        self, seen: Seen, words: Tensor, behind: Tensor | None, coarse: Tensor, batch: int, prompts: int
-    ) -> Answer:
-        height, width = coarse.shape[-2:]
-        cells = coarse.flatten(2).transpose(1, 2)
+    def _answer(self, seen: Seen, words: Tensor, behind: Tensor | None, coarse: Tensor) -> Answer:
+        """Answers from the prompts' words (B·P, L, D), which of them lie behind the end, and cells (B, P, D, h, w)."""
+        batch, prompts, _, height, width = coarse.shape
+        cells = coarse.flatten(3).flatten(0, 1).transpose(1, 2)
         cells = torch.cat([self.asked.to(cells.dtype).expand(len(cells), -1, -1), cells], dim=1)
         for layer in self.layers:
             cells = layer(cells, words, behind)
@@ -222,8 +221,8 @@ class _Self(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.norm, self.attention = nn.LayerNorm(width), _Attention(width, heads)
-        self.second_norm, self.inner, self.outer = nn.LayerNorm(width), nn.Linear(width, 3 * width), None
-        self.outer = nn.Linear(3 * width, width)
+        self.second_norm = nn.LayerNorm(width)
+        self.inner, self.outer = nn.Linear(width, 3 * width), nn.Linear(3 * width, width)
 
     def forward(self, cells: Tensor) -> Tensor:
         normed = self.norm(cells)
@@ -268,10 +267,6 @@ def _coordinates(pictures: Tensor) -> Tensor:
     down, across = (torch.linspace(-1, 1, size, device=pictures.device) for size in (height, width))
     grid = torch.stack([across[None].expand(height, -1), down[:, None].expand(-1, width)])
     return grid.to(pictures.dtype).expand(batch, -1, -1, -1)
-
-
-def _repeated(features: Tensor, prompts: int) -> Tensor:
-    return features[:, None].expand(-1, prompts, -1, -1, -1).flatten(0, 1)
 
 
 def _sampled(features: Tensor, points: Tensor) -> Tensor:

@@ -83,7 +83,7 @@ class ParserRecipe:
         return model_card(
             CardFacts(
                 title="Retouch parser",
-                summary="Names what an instruction edits, what comes, how it looks and where, and where its steps join.",
+                summary="Names what an instruction edits, what comes, how it looks and where; and where steps join.",
                 data=[f"{texts} marked instructions", *self.notes],
                 training={"updates": steps, "texts an update": self.settings.batch_size, **vars(self.task)},
                 figures=figures,
