@@ -3,8 +3,10 @@
 It has a loop of its own, spaCy's, of minutes; one that was interrupted starts over.
 """
 
+import math
 import random
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -69,12 +71,13 @@ class ParserRecipe:
             raise DataError(f"No marked text lies in {', '.join(map(str, self.data))}; write some first.")
         with _seeded(settings.seed):
             pipeline, optimiser = _fresh(texts, self.task, settings)
-            done = _loop(pipeline, optimiser, texts, settings, self.task, on_progress, cancelled)
+            updates = _updates(pipeline, optimiser, texts, settings, drop=self.task.drop)
+            done = _followed(updates, settings, on_progress, cancelled)
         if done < settings.steps:
             return TrainReport(steps=done, figures={}, folder=out, interrupted=True, resumes=False)
         with pipeline.use_params(optimiser.averages):
             scores = {name: score(pipeline, some) for name, some in held_out.items()}
-            figures = dict(chain.from_iterable(_figures(name, one) for name, one in scores.items()))
+            figures = dict(chain.from_iterable(_figures(name, one).items() for name, one in scores.items()))
             Journal(out / "log").scalars(figures, done)
             save_parser(pipeline, out / "model", card=self._card(len(texts), done, figures))
         return TrainReport(steps=done, figures=figures, folder=out, interrupted=False)
@@ -174,36 +177,36 @@ def _told(text: MarkedText) -> dict[str, object]:
     return {"entities": sorted([*text.parts, *joints])}
 
 
-def _loop(
-    pipeline: Any,
-    optimiser: Any,
-    texts: Sequence[MarkedText],
-    settings: TrainSettings,
-    task: ParserTask,
-    on_progress: OnProgress | None,
-    cancelled: Callable[[], bool],
-) -> int:
-    """Update the pipeline `settings.steps` times; return how often, less where the caller's wish stopped it."""
-    import time
-
+def _updates(
+    pipeline: Any, optimiser: Any, texts: Sequence[MarkedText], settings: TrainSettings, *, drop: float
+) -> Iterator[float]:
+    """Update the pipeline `settings.steps` times; the loss a text of each."""
     from spacy.training import Example
 
-    began, smooth = time.monotonic(), 0.0
     batches = _batches(len(texts), settings)
     for step in range(settings.steps):
-        if cancelled():
-            return step
         optimiser.learn_rate = settings.learning_rate * rate_factor(settings, step)
         chosen = [texts[place] for place in next(batches)]
         examples = [Example.from_dict(pipeline.make_doc(text.text), _told(text)) for text in chosen]
-        losses: dict[str, float] = {}
-        pipeline.update(examples, sgd=optimiser, drop=task.drop, losses=losses)
-        loss = losses["ner"] / len(chosen)
-        smooth = 0.98 * smooth + 0.02 * loss if step else loss
+        losses = pipeline.update(examples, sgd=optimiser, drop=drop)
+        yield losses["ner"] / len(chosen)
+
+
+def _followed(
+    updates: Iterator[float],
+    settings: TrainSettings,
+    on_progress: OnProgress | None,
+    cancelled: Callable[[], bool],
+) -> int:
+    """Run the updates; return how many there were, less than all where the caller's wish stopped them."""
+    began, smooth, done = time.monotonic(), math.nan, 0
+    while not cancelled() and (loss := next(updates, None)) is not None:
+        smooth = loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss
+        done += 1
         if on_progress:
-            rate = (step + 1) * settings.batch_size / max(1e-9, time.monotonic() - began)
-            on_progress(Progress(step=step + 1, steps=settings.steps, loss=smooth, samples_per_second=rate))
-    return settings.steps
+            rate = done * settings.batch_size / max(1e-9, time.monotonic() - began)
+            on_progress(Progress(step=done, steps=settings.steps, loss=smooth, samples_per_second=rate))
+    return done
 
 
 def _batches(count: int, settings: TrainSettings) -> Iterator[list[int]]:
