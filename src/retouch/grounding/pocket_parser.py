@@ -5,13 +5,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from retouch.core.errors import MissingExtraError, ModelError
 from retouch.grounding.phrases import ParsedStep, Role, Scope, Span
-from retouch.models.pocket import PARSER_MEMBER, POCKET, find_pocket
+from retouch.models.parser import JOIN, load_pipeline
+from retouch.models.pocket import PARSER_MEMBER, POCKET
 from retouch.records.marked import MarkedText
-
-JOIN = "JOIN"
-"""The label of the words between two steps."""
 
 _WHOLE = re.compile(
     r"(?:the|this|that|my)?\s*(?:whole |entire |same )?"
@@ -57,26 +54,7 @@ def load_parser(source: str | Path = f"{POCKET}/{PARSER_MEMBER}") -> PocketParse
 
     Raises MissingExtraError without spaCy, ModelError where the folder holds no such pipeline.
     """
-    spacy = import_spacy()
-    named = str(source) in (POCKET, f"{POCKET}/{PARSER_MEMBER}")
-    folder = find_pocket(PARSER_MEMBER) if named else Path(source).expanduser()
-    try:
-        pipeline = spacy.load(folder)
-    except (OSError, ValueError, KeyError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"The parser '{source}' cannot be loaded ({reason}); restore it or name another.") from error
-    if "ner" not in pipeline.pipe_names or JOIN not in pipeline.get_pipe("ner").labels:
-        raise ModelError(f"'{source}' is a spaCy pipeline that names no steps; name one that Retouch trained.")
-    return PocketParser(pipeline, name=str(source))
-
-
-def import_spacy() -> Any:
-    """spaCy, imported when it is first wanted. Raises MissingExtraError where it is not installed."""
-    try:
-        import spacy
-    except ImportError as error:
-        raise MissingExtraError("Reading instructions needs spaCy; run `pip install 'retouch[grounding]'`.") from error
-    return spacy
+    return PocketParser(load_pipeline(source), name=str(source))
 
 
 def marked(pipeline: Any, text: str) -> MarkedText:

@@ -19,8 +19,9 @@ import numpy as np
 
 from retouch.core.errors import DataError, OutputError, SettingsError
 from retouch.core.seeds import derive_seed
-from retouch.grounding.pocket_parser import JOIN, import_spacy, marked
+from retouch.grounding.pocket_parser import marked
 from retouch.metrics.spans import SpanScores, span_scores
+from retouch.models.parser import FACTS, JOIN, import_spacy
 from retouch.records.marked import PART_ROLES, MarkedText, load_marked
 from retouch.training.card import CardFacts, model_card
 from retouch.training.journal import Journal
@@ -104,7 +105,7 @@ def score(pipeline: Any, texts: Sequence[MarkedText]) -> SpanScores:
 
 def save_parser(pipeline: Any, folder: Path, *, card: str) -> None:
     """Write a pipeline as spaCy reads it, replacing one that is there. Raises OutputError where it cannot be."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "meta.json").is_file():
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / FACTS).is_file():
         raise OutputError(f"'{folder}' is a folder with other things in it; name a new folder for the parser.")
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
