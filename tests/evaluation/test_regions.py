@@ -25,7 +25,7 @@ class Knowing:
     threshold: float = 0.5
 
     def segment(self, image: Image.Image, phrase: str) -> Segment:
-        mask = np.asarray(image.convert("L")).astype(np.float32) / 255
+        mask = (np.asarray(image.convert("L")) > 127).astype(np.float32)
         return Segment(mask=mask, score=self.sure if phrase == "the half" else 1 - self.sure)
 
     def segment_at(self, image: Image.Image, point: tuple[float, float]) -> Segment:

@@ -402,7 +402,9 @@ def _read_config(folder: Path, source: str) -> tuple[SegmenterShape, float]:
                 f"'{source}' is a model of type '{content['model_type']}', expected '{MODEL_TYPE}'; name the folder "
                 "of a segmenter that Retouch trained."
             )
-        told = {name: tuple(value) if isinstance(value, list) else value for name, value in content["shape"].items()}
+        told: Any = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in content["shape"].items()
+        }
         return SegmenterShape(**told), float(content["threshold"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"'{source}' has no readable config.json ({error}); name a segmenter's folder.") from error
