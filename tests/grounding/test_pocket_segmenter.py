@@ -6,7 +6,8 @@ from PIL import Image
 
 from retouch.core.errors import SettingsError
 from retouch.grounding.pocket_segmenter import PocketSegmenter
-from retouch.models.segmenter import TINY_SEGMENTER, random_segmenter
+from retouch.models.segmenter import random_segmenter
+from retouch.models.segmenter_network import TINY_SEGMENTER
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,8 @@ import torch
 from torch.nn import functional
 
 from retouch.core.errors import ModelError, OutputError
-from retouch.models.segmenter import (
-    TINY_SEGMENTER,
-    SegmenterModel,
-    _spread,
-    load_segmenter,
-    random_segmenter,
-    save_segmenter,
-)
+from retouch.models.segmenter import SegmenterModel, load_segmenter, random_segmenter, save_segmenter
+from retouch.models.segmenter_network import TINY_SEGMENTER, _spread
 from retouch.models.single import load_single, single_kind
 from retouch.models.verify import verify
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from retouch.core.errors import DataError
-from retouch.models.segmenter import TINY_SEGMENTER, load_segmenter
+from retouch.models.segmenter import load_segmenter
+from retouch.models.segmenter_network import TINY_SEGMENTER
 from retouch.records.phrases import Phrase, Phrased, save_phrases
 from retouch.records.shards import read_records
 from retouch.training.kinds.segmenter import SegmenterKind, SegmenterRecipe, SegmenterTask

@@ -12,17 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from retouch.models.clip import load_clip
-from retouch.models.segmenter import (
-    COARSE,
-    FINE,
-    POCKET_SEGMENTER,
-    Answer,
-    SegmenterModel,
-    SegmenterShape,
-    load_segmenter,
-    random_segmenter,
-    save_segmenter,
-)
+from retouch.models.segmenter import SegmenterModel, load_segmenter, random_segmenter, save_segmenter
+from retouch.models.segmenter_network import COARSE, FINE, POCKET_SEGMENTER, Answer, SegmenterShape
 from retouch.models.tokenizer import train_tokenizer
 from retouch.training.card import CardFacts, model_card
 from retouch.training.kind import Kind, Loss, Validation
