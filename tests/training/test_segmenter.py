@@ -6,15 +6,17 @@ import pytest
 import torch
 
 from retouch.core.errors import DataError
-from retouch.models.segmenter import load_segmenter
+from retouch.models.segmenter import load_segmenter, random_segmenter, save_segmenter
 from retouch.models.segmenter_network import TINY_SEGMENTER
-from retouch.records.phrases import Phrase, Phrased, save_phrases
+from retouch.records.phrases import Phrase, Phrased, phrases_place, save_phrases
 from retouch.records.shards import read_records
+from retouch.training.choices import Choices, Material
 from retouch.training.kinds.segmenter import SegmenterKind, SegmenterRecipe, SegmenterTask
 from retouch.training.phrased import lesson, meant, phrased_pictures, shown
 from retouch.training.pictures import Sizes
 from retouch.training.run import run_recipe
 from retouch.training.settings import TrainSettings
+from retouch.training.usual import usual_recipe
 
 SIZES = Sizes(native=64, multiple=32)
 
@@ -84,3 +86,14 @@ def test_folders_without_phrases_are_refused(train_pairs: Path, tmp_path: Path) 
     save_phrases(tmp_path / "none.jsonl", [])
     with pytest.raises(DataError, match="has phrases"):
         phrased_pictures({train_pairs: tmp_path / "none.jsonl"}, split="train", sizes=SIZES)
+
+
+def test_the_kind_by_name_goes_on_from_a_segmenter(
+    recipe: SegmenterRecipe, train_pairs: Path, tiny_tokenizer, tmp_path: Path
+) -> None:
+    base = save_segmenter(random_segmenter(TINY_SEGMENTER, tiny_tokenizer), tmp_path / "base")
+    phrases_of(train_pairs, "train", phrases_place(train_pairs))
+    choices = Choices(steps=2, batch_size=4, precision="float32")
+    usual = usual_recipe("segmenter", Material(data=[train_pairs], base=str(base), out=tmp_path), choices)
+    assert run_recipe(usual, tmp_path / "run", device="cpu").steps == 2
+    assert load_segmenter(tmp_path / "run" / "model").network.shape == TINY_SEGMENTER

@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -24,6 +24,7 @@ from retouch.metrics.spans import SpanScores, span_scores
 from retouch.models.parser import FACTS, JOIN, import_spacy
 from retouch.records.marked import PART_ROLES, MarkedText, load_marked
 from retouch.training.card import CardFacts, model_card
+from retouch.training.choices import Choices, Material
 from retouch.training.journal import Journal
 from retouch.training.settings import TrainSettings, rate_factor
 from retouch.training.trainer import OnProgress, Progress, TrainReport
@@ -43,13 +44,12 @@ class ParserTask:
 class ParserRecipe:
     """Train a parser on JSON lines of marked instructions (see `records.marked`).
 
-    `held_out` are files to measure on, by the name that their figures get; without them every `validation_every`-th
-    text is.
+    `held_out` are files to measure on, by the name that their figures get.
     """
 
     data: Sequence[Path]
     settings: TrainSettings
-    held_out: Mapping[str, Path]
+    held_out: Mapping[str, Path] = field(default_factory=dict)
     notes: Sequence[str] = ()
     task: ParserTask = ParserTask()
 
@@ -234,3 +234,12 @@ def _seeded(seed: int) -> Iterator[None]:
     finally:
         random.setstate(kept)
         np.random.set_state(numbers)
+
+
+def usual(material: Material, choices: Choices) -> ParserRecipe:
+    """Train a parser from nothing on files of marked instructions: 900 updates of 64 texts, whatever the base."""
+    material.refuse("parser", "lora", "size", "cache")
+    settings = TrainSettings(
+        steps=900, batch_size=64, learning_rate=2e-3, warmup=100, schedule="cosine", weight_decay=1e-6
+    )
+    return ParserRecipe(data=material.data, settings=choices.applied(settings))
