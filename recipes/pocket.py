@@ -246,7 +246,7 @@ def parser(data: Path, out: Path) -> ParserRecipe:
         held_out={"rooms": _marked(data / "marked-validation.jsonl", 1_000, "validation")},
         notes=("instructions of rooms and of anything else, made without pictures (train split, seed 0)",),
         settings=TrainSettings(
-            steps=4_000, batch_size=64, learning_rate=2e-3, warmup=100, schedule="cosine", weight_decay=1e-6
+            steps=900, batch_size=64, learning_rate=2e-3, warmup=100, schedule="cosine", weight_decay=1e-6
         ),
     )
 

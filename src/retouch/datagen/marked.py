@@ -7,7 +7,7 @@ from retouch.core.seeds import derive_seed
 from retouch.datagen.open_language import open_instruction
 from retouch.datagen.rooms import KIND_WEIGHTS
 from retouch.datagen.triples import coarse_shares
-from retouch.records.marked import MarkedText
+from retouch.records.marked import MarkedText, PartRole
 from retouch.records.pair import Split
 from retouch.scenes.edits import Compound, Edit, EditKind, Nothing, apply, invert
 from retouch.scenes.language.instructions import marked_instruction
@@ -60,5 +60,5 @@ def _back(edit: Edit, room: Room, generator: Random) -> Marked | None:
 
 
 def _record(marked: Marked) -> MarkedText:
-    parts = tuple((part.start, part.end, part.role) for part in marked.parts)
-    return MarkedText(text=marked.text, parts=parts, steps=marked.steps)
+    parts: list[tuple[int, int, PartRole]] = [(part.start, part.end, part.role) for part in marked.parts]
+    return MarkedText(text=marked.text, parts=tuple(parts), steps=marked.steps)

@@ -21,25 +21,44 @@ from retouch.scenes.language.marks import Marked, Role, mark, mark_step, read_ma
 from retouch.scenes.language.templates import ADD, JOINED, MATERIAL, POLITE, RECOLOUR, REMOVE, REPLACE, Templates
 from retouch.scenes.palette import TRAINED_COLOURS
 
-_THINGS = """dog cat horse cow bird duck lion elephant monkey rabbit fish snake butterfly spider person man woman boy
-girl baby child couple crowd player dancer soldier policeman farmer chef waiter car truck taxi train plane helicopter
-boat ship scooter tractor ambulance wheel tree bush flower rose tulip lawn field forest mountain hill rock beach wave
-lake pond island desert path bridge tower church castle temple house barn cottage skyscraper shop window door roof
-wall gate chimney balcony stairs sign clock bench fountain statue tent flagpole streetlight bin bag suitcase backpack
-hat cap helmet scarf coat jacket dress skirt shirt jeans boots sandals gloves glasses ring necklace watch belt beard
-hair face hand eye nose mouth tail wing feather cup mug glass plate bowl spoon fork knife kettle pan oven fridge
-bread cheese egg salad soup burger sandwich banana pear grape cherry tomato carrot potato cookie pie candle lamp
-chair table sofa bed shelf desk rug curtain pillow blanket vase picture mirror piano drum trumpet violin book
-newspaper letter pen phone camera screen keyboard ball racket net kite balloon toy doll robot dinosaur dragon ghost
-moon star planet cloud sunset lightning smoke fire shadow puddle logo text label sticker stain crack wire pole fence
-ceiling floor street pavement sand water sea ground""".split()
-_PLURALS = """dogs cats birds people children cars trees flowers leaves mountains clouds houses windows lights chairs
-books apples plates shoes trousers shorts glasses earrings buttons waves stars balloons boats cyclists shadows""".split()
-_LOOKS = """old new big small tall tiny huge round square shiny wet dirty clean broken modern antique wooden metal
-golden silver plastic glass paper striped spotted checked furry fluffy sleepy happy angry sad fat thin young elegant
-rusty transparent glowing frozen burning empty full open closed ripe fresh dark bright colourful pale""".split()
-_MATERIALS = """wood stone steel gold silver copper bronze glass ice crystal paper cardboard leather velvet silk wool
-denim lace clay marble concrete brick chocolate candy rubber plastic straw bamboo fur moss""".split()
+_THINGS = (
+    "dog", "cat", "horse", "cow", "bird", "duck", "lion", "elephant", "monkey", "rabbit", "fish", "snake",
+    "butterfly", "spider", "person", "man", "woman", "boy", "girl", "baby", "child", "couple", "crowd", "player",
+    "dancer", "soldier", "policeman", "farmer", "chef", "waiter", "car", "truck", "taxi", "train", "plane",
+    "helicopter", "boat", "ship", "scooter", "tractor", "ambulance", "wheel", "tree", "bush", "flower", "rose",
+    "tulip", "lawn", "field", "forest", "mountain", "hill", "rock", "beach", "wave", "lake", "pond", "island",
+    "desert", "path", "bridge", "tower", "church", "castle", "temple", "house", "barn", "cottage", "skyscraper",
+    "shop", "window", "door", "roof", "wall", "gate", "chimney", "balcony", "stairs", "sign", "clock", "bench",
+    "fountain", "statue", "tent", "flagpole", "streetlight", "bin", "bag", "suitcase", "backpack", "hat", "cap",
+    "helmet", "scarf", "coat", "jacket", "dress", "skirt", "shirt", "jeans", "boots", "sandals", "gloves",
+    "glasses", "ring", "necklace", "watch", "belt", "beard", "hair", "face", "hand", "eye", "nose", "mouth", "tail",
+    "wing", "feather", "cup", "mug", "glass", "plate", "bowl", "spoon", "fork", "knife", "kettle", "pan", "oven",
+    "fridge", "bread", "cheese", "egg", "salad", "soup", "burger", "sandwich", "banana", "pear", "grape", "cherry",
+    "tomato", "carrot", "potato", "cookie", "pie", "candle", "lamp", "chair", "table", "sofa", "bed", "shelf",
+    "desk", "rug", "curtain", "pillow", "blanket", "vase", "picture", "mirror", "piano", "drum", "trumpet",
+    "violin", "book", "newspaper", "letter", "pen", "phone", "camera", "screen", "keyboard", "ball", "racket",
+    "net", "kite", "balloon", "toy", "doll", "robot", "dinosaur", "dragon", "ghost", "moon", "star", "planet",
+    "cloud", "sunset", "lightning", "smoke", "fire", "shadow", "puddle", "logo", "text", "label", "sticker",
+    "stain", "crack", "wire", "pole", "fence", "ceiling", "floor", "street", "pavement", "sand", "water", "sea",
+    "ground",
+)  # fmt: skip
+_PLURALS = (
+    "dogs", "cats", "birds", "people", "children", "cars", "trees", "flowers", "leaves", "mountains", "clouds",
+    "houses", "windows", "lights", "chairs", "books", "apples", "plates", "shoes", "trousers", "shorts", "glasses",
+    "earrings", "buttons", "waves", "stars", "balloons", "boats", "cyclists", "shadows",
+)  # fmt: skip
+_LOOKS = (
+    "old", "new", "big", "small", "tall", "tiny", "huge", "round", "square", "shiny", "wet", "dirty", "clean",
+    "broken", "modern", "antique", "wooden", "metal", "golden", "silver", "plastic", "glass", "paper", "striped",
+    "spotted", "checked", "furry", "fluffy", "sleepy", "happy", "angry", "sad", "fat", "thin", "young", "elegant",
+    "rusty", "transparent", "glowing", "frozen", "burning", "empty", "full", "open", "closed", "ripe", "fresh",
+    "dark", "bright", "colourful", "pale",
+)  # fmt: skip
+_MATERIALS = (
+    "wood", "stone", "steel", "gold", "silver", "copper", "bronze", "glass", "ice", "crystal", "paper", "cardboard",
+    "leather", "velvet", "silk", "wool", "denim", "lace", "clay", "marble", "concrete", "brick", "chocolate",
+    "candy", "rubber", "plastic", "straw", "bamboo", "fur", "moss",
+)  # fmt: skip
 _STATES = (
     "bigger", "smaller", "taller", "wider", "longer", "shorter", "older", "younger", "brighter", "darker", "thinner",
     "cleaner", "softer", "larger", "more colourful", "more modern", "less shiny", "covered in snow", "covered in ivy",
@@ -56,7 +75,8 @@ _PLACES = (
 _WHOLE = ("it", "this", "the photo", "the picture", "this image", "the scene", "the whole image", "everything")
 _STYLES = (
     "a watercolour", "an oil painting", "a pencil drawing", "a cartoon", "a pop art print", "a mosaic", "a postcard",
-    "a film still", "a pixel art game", "a charcoal sketch", "an old photograph", "a painting by Monet", "a stained glass",
+    "a film still", "a pixel art game", "a charcoal sketch", "an old photograph", "a stained glass",
+    "a painting by Monet",
 )  # fmt: skip
 _WEATHER = (
     "winter", "summer", "spring", "autumn", "night", "sunset", "sunrise", "rainy", "sunny", "cloudy", "stormy", "misty",
@@ -84,7 +104,8 @@ _EVERYWHERE = Templates(
     clauses=(
         "make {whole} {weather}", "make {whole} look like {style}", "turn {whole} into {style}", "make it {weather}",
         "change the weather to {weather}", "change the season to {weather}", "change the time of day to {weather}",
-        "render {whole} as {style}", "give {whole} a {weather} mood", "set the scene in {weather}", "let it be {weather}",
+        "render {whole} as {style}", "give {whole} a {weather} mood", "set the scene in {weather}",
+        "let it be {weather}",
         "show {whole} in {weather}", "draw {whole} as {style}", "have {whole} look like {style}",
     ),
     sentences=(

@@ -56,7 +56,7 @@ class RegionSummary:
     def markdown(self) -> str:
         """Return the figures as a table."""
         rows = [
-            f"| {self.pictures} pictures, {self.segmenter} | prompts | mean IoU | goal | if none were refused | refused |",
+            f"| {self.segmenter}, {self.pictures} pictures | prompts | mean IoU | goal | if none refused | refused |",
             "|---|---|---|---|---|---|",
         ]
         for line in self.lines:
@@ -94,7 +94,8 @@ def evaluate_regions(
 ) -> RegionSummary:
     """Ask a segmenter every phrase of record folders, each with its file of phrases, and points of what they show.
 
-    At most `limit` pictures a folder. With `out` report.md and report.json are written. Raises DataError where no record has phrases, Cancelled when interrupted.
+    At most `limit` pictures a folder. With `out` report.md and report.json are written. Raises DataError where no
+    record has phrases, Cancelled when interrupted.
     """
     found: list[_Found] = []
     pictures = 0

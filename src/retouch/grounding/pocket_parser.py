@@ -1,17 +1,14 @@
-"""The instruction parser: a spaCy pipeline that names the parts of an instruction, and rules that make steps of them."""
+"""The instruction parser: a spaCy pipeline that names an instruction's parts, and rules that make steps of them."""
 
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from retouch.core.errors import MissingExtraError, ModelError
 from retouch.grounding.phrases import ParsedStep, Role, Scope, Span
-from retouch.models.pocket import PARSER_MEMBER, POCKET, find_pocket
+from retouch.models.parser import JOIN, load_pipeline
+from retouch.models.pocket import PARSER_MEMBER, POCKET
 from retouch.records.marked import MarkedText
-
-JOIN = "JOIN"
-"""The label of the words between two steps."""
 
 _WHOLE = re.compile(
     r"(?:the|this|that|my)?\s*(?:whole |entire |same )?"
@@ -57,26 +54,7 @@ def load_parser(source: str | Path = f"{POCKET}/{PARSER_MEMBER}") -> PocketParse
 
     Raises MissingExtraError without spaCy, ModelError where the folder holds no such pipeline.
     """
-    spacy = import_spacy()
-    named = str(source) in (POCKET, f"{POCKET}/{PARSER_MEMBER}")
-    folder = find_pocket(PARSER_MEMBER) if named else Path(source).expanduser()
-    try:
-        pipeline = spacy.load(folder)
-    except (OSError, ValueError, KeyError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(f"The parser '{source}' cannot be loaded ({reason}); restore it or name another.") from error
-    if "ner" not in pipeline.pipe_names or JOIN not in pipeline.get_pipe("ner").labels:
-        raise ModelError(f"'{source}' is a spaCy pipeline that names no steps; name one that Retouch trained.")
-    return PocketParser(pipeline, name=str(source))
-
-
-def import_spacy() -> Any:
-    """spaCy, imported when it is first wanted. Raises MissingExtraError where it is not installed."""
-    try:
-        import spacy
-    except ImportError as error:
-        raise MissingExtraError("Reading instructions needs spaCy; run `pip install 'retouch[grounding]'`.") from error
-    return spacy
+    return PocketParser(load_pipeline(source), name=str(source))
 
 
 def marked(pipeline: Any, text: str) -> MarkedText:
@@ -97,9 +75,8 @@ def _between(text: str, joints: Sequence[tuple[int, int]]) -> Iterator[tuple[int
 
 
 def _steps(found: MarkedText) -> Iterator[ParsedStep]:
-    for start, end in found.steps:
-        if len(found.steps) > 1:
-            start, end = _alone(found.text, start, end)
+    for step in found.steps:
+        start, end = step if len(found.steps) == 1 else _alone(found.text, *step)
         spans = tuple(
             Span(start=first - start, end=last - start, role=Role(role))
             for first, last, role in found.parts

@@ -13,7 +13,8 @@ from retouch.core.errors import SettingsError
 from retouch.core.fit import Fit
 from retouch.grounding.segmenter import Segment
 from retouch.models.pocket import POCKET, SEGMENTER_MEMBER
-from retouch.models.segmenter import COARSE, Answer, Seen, SegmenterModel, load_segmenter
+from retouch.models.segmenter import SegmenterModel, load_segmenter
+from retouch.models.segmenter_network import COARSE, Answer, Seen
 
 
 class PocketSegmenter:

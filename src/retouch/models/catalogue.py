@@ -82,8 +82,6 @@ def _cached() -> tuple[CatalogueEntry, ...]:
 
 def _kind_of_folder(folder: Path) -> str:
     """The kind by the pipeline's name, or the network's where it stands alone, without opening any weights."""
-    if (folder / "meta.json").is_file():
-        return "parser"
     if not (folder / "model_index.json").is_file():
         return single_kind(folder) or "unreadable"
     try:

@@ -46,7 +46,7 @@ def _looks_pickled(path: Path) -> bool:
     """Whether a file begins as a pickle (protocol 2 and later) or as torch's archive of them does."""
     with path.open("rb") as file:
         start = file.read(4)
-    return (start[:1] == b"\x80" and start[1:2] in b"\x02\x03\x04\x05") or start == b"PK\x03\x04"
+    return start[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") or start == b"PK\x03\x04"
 
 
 def _check_kind(folder: Path) -> None:

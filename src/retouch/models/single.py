@@ -8,11 +8,12 @@ from torch import nn
 
 from retouch.models.clip import load_clip
 from retouch.models.control import load_control
+from retouch.models.parser import FACTS, ParserWeights, load_pipeline
 from retouch.models.pocket import POCKET, find_pocket
 from retouch.models.segmenter import MODEL_TYPE, load_segmenter
 from retouch.models.writer import load_writer
 
-SingleKind = Literal["clip", "controlnet", "segmenter", "writer"]
+SingleKind = Literal["clip", "controlnet", "parser", "segmenter", "writer"]
 
 
 def single_folder(source: str | Path) -> Path | None:
@@ -23,12 +24,17 @@ def single_folder(source: str | Path) -> Path | None:
     name = str(source)
     member = name.removeprefix(f"{POCKET}/")
     folder = Path(name).expanduser() if member == name else find_pocket(member)
-    alone = (folder / "config.json").is_file() and not (folder / "model_index.json").is_file()
+    alone = (
+        any((folder / file).is_file() for file in ("config.json", FACTS))
+        and not (folder / "model_index.json").is_file()
+    )
     return folder if alone else None
 
 
 def single_kind(folder: Path) -> SingleKind | None:
-    """What a folder's config.json says the network is; None where it is none that Retouch uses alone."""
+    """What the network in a folder is, as its config.json or spaCy's file says; None where Retouch uses none such."""
+    if (folder / FACTS).is_file():
+        return "parser"
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         named = (str(config.get("_class_name", "")), str(config.get("model_type", "")))
@@ -52,6 +58,8 @@ def load_single(kind: SingleKind, folder: Path) -> nn.Module:
             network = load_clip(str(folder)).model
         case "controlnet":
             network = load_control(folder)
+        case "parser":
+            network = ParserWeights(load_pipeline(folder))
         case "segmenter":
             network = load_segmenter(folder).network
         case "writer":

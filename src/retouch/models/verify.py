@@ -49,7 +49,7 @@ def verify(
 ) -> Report:
     """Load the model that `source` names and report on it; what is wrong comes back, nothing is raised.
 
-    It is a whole model, or a folder of one network alone: an encoder, a ControlNet or a writer.
+    It is a whole model, or a folder of one network alone: an encoder, a ControlNet, a segmenter, a parser or a writer.
     """
     try:
         kind, spec, modules = _loaded(source, revision=revision, variant=variant, tokenizer=tokenizer)

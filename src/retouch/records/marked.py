@@ -53,7 +53,7 @@ def load_marked(path: Path) -> Iterator[MarkedText]:
         if not isinstance(text, str) or not isinstance(parts, list) or not isinstance(steps, list):
             raise DataError(f"{where} lacks a text, its parts or its steps; give {_FORM}.")
         try:
-            read = [(int(start), int(end), _role(role)) for start, end, role in parts]
+            read: list[tuple[int, int, PartRole]] = [(int(start), int(end), _role(role)) for start, end, role in parts]
             yield MarkedText(text=text, parts=tuple(read), steps=tuple((int(start), int(end)) for start, end in steps))
         except (TypeError, ValueError) as error:
             raise DataError(f"{where} holds a part or a step of another form; give {_FORM}.") from error

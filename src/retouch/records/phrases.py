@@ -58,6 +58,11 @@ class Phrased:
     phrases: tuple[Phrase, ...] = field(default_factory=tuple)
 
 
+def phrases_place(folder: Path) -> Path:
+    """Where the phrases of a folder of records lie: FOLDER-phrases.jsonl, beside it."""
+    return folder.with_name(f"{folder.name}-phrases.jsonl")
+
+
 def save_phrases(path: Path, phrased: Iterable[Phrased]) -> int:
     """Write one JSON line a picture, whole or not at all; return how many."""
     lines = [json.dumps(_content(one), ensure_ascii=False) for one in phrased]

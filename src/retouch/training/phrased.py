@@ -20,6 +20,8 @@ LEAST_SHARE = 0.003
 """Of the picture: a smaller thing is not pointed at."""
 LEAST_KEPT = 0.6
 """Of a phrase's area: what must still be there in a part of the picture for the phrase to fit it."""
+LEAST_KEPT_SURFACE = 0.25
+"""The same of walls, floors and backgrounds, which nobody expects to see whole."""
 WEIGHTS: Mapping[str, float] = {
     "plain": 1.5, "attribute": 1.2, "relational": 2.5, "plural": 1.2, "shell": 0.6,
     "garment": 1.5, "background": 0.7, "absent": 1.1,
@@ -169,9 +171,8 @@ def _still_fits(phrase: Phrase, numbers: Tensor, inside: Tensor) -> bool:
     if phrase.kind == "absent":
         return True
     area = meant(phrase, numbers)
-    return int((area & inside).sum()) >= (0.25 if phrase.kind in ("shell", "background") else LEAST_KEPT) * int(
-        area.sum()
-    )
+    least = LEAST_KEPT_SURFACE if phrase.kind in ("shell", "background") else LEAST_KEPT
+    return int((area & inside).sum()) >= least * int(area.sum())
 
 
 def _lit(pixels: Tensor, generator: torch.Generator) -> Tensor:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from retouch.core.errors import SettingsError
 from retouch.training.choices import Choices, Material
-from retouch.training.kinds import clip, controlnet, generate, instruct, reader, vae, writer
-from retouch.training.recipe import Recipe
+from retouch.training.kinds import clip, controlnet, generate, instruct, parser, reader, segmenter, vae, writer
+from retouch.training.recipe import OwnLoop, Recipe
 
-_KINDS: dict[str, Callable[[Material, Choices], Recipe]] = {
+_KINDS: dict[str, Callable[[Material, Choices], Recipe | OwnLoop]] = {
     "instruct": instruct.usual,
     "generate": generate.usual,
     "controlnet": controlnet.usual,
@@ -15,13 +15,15 @@ _KINDS: dict[str, Callable[[Material, Choices], Recipe]] = {
     "clip": clip.usual,
     "reader": reader.usual,
     "writer": writer.usual,
+    "segmenter": segmenter.usual,
+    "parser": parser.usual,
 }
 
 KIND_NAMES: tuple[str, ...] = tuple(_KINDS)
 """Every name `usual_recipe` knows."""
 
 
-def usual_recipe(kind: str, material: Material, choices: Choices) -> Recipe:
+def usual_recipe(kind: str, material: Material, choices: Choices) -> Recipe | OwnLoop:
     """Return the run configuration of `kind`. Raises SettingsError for an unknown kind or a LoRA it cannot have."""
     if kind not in _KINDS:
         raise SettingsError(f"The kind '{kind}' is unknown; choose {', '.join(_KINDS)}, or give a --recipe.")

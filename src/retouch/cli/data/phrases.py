@@ -24,7 +24,8 @@ def write_folder_phrases(
 
     retouch data phrases runs/data/rooms
     """
-    from retouch.datagen.phrases.write import phrases_place, write_phrases
+    from retouch.datagen.phrases.write import write_phrases
+    from retouch.records.phrases import phrases_place
 
     place = out or phrases_place(folder)
     with progress("writing phrases") as update:

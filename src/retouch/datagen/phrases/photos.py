@@ -4,8 +4,8 @@ import re
 from random import Random
 
 from retouch.core.seeds import derive_seed
-from retouch.datagen.phrases.absent import absent_nouns
 from retouch.datagen.photos.language import NOUNS, UNKNOWN
+from retouch.datagen.phrases.absent import absent_nouns
 from retouch.records.pair import PairRecord
 from retouch.records.phrases import Phrase
 from retouch.scenes.palette import TRAINED_COLOURS

@@ -1,4 +1,4 @@
-"""Phrases for a room's picture: each thing by its kind, look and place, all of a kind, the shell, and what is absent."""
+"""Phrases for a room's picture: things by kind, look and place, all of a kind, the shell, and what is absent."""
 
 from collections.abc import Iterator
 from random import Random

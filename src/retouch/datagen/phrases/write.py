@@ -10,7 +10,7 @@ from retouch.datagen.phrases.photos import photo_phrases
 from retouch.datagen.phrases.rooms import room_phrases
 from retouch.datagen.phrases.seen_room import seen_room
 from retouch.records.pair import PairRecord, Split
-from retouch.records.phrases import Phrase, Phrased, save_phrases
+from retouch.records.phrases import Phrase, Phrased, phrases_place, save_phrases
 from retouch.records.shards import read_records
 
 _COLUMNS = ("id", "source_image", "source_caption", "segments", "object_mask", "params", "seed", "engine", "split")
@@ -24,11 +24,6 @@ class PhraseSummary:
     pictures: int
     phrased: int
     phrases: int
-
-
-def phrases_place(folder: Path) -> Path:
-    """Where the phrases of a folder of records lie: FOLDER-phrases.jsonl, beside it."""
-    return folder.with_name(f"{folder.name}-phrases.jsonl")
 
 
 def phrases_file(folder: Path, *, seed: int = 0) -> Path:

@@ -3,11 +3,13 @@
 It has a loop of its own, spaCy's, of minutes; one that was interrupted starts over.
 """
 
+import math
 import random
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -17,10 +19,12 @@ import numpy as np
 
 from retouch.core.errors import DataError, OutputError, SettingsError
 from retouch.core.seeds import derive_seed
-from retouch.grounding.pocket_parser import JOIN, import_spacy, marked
+from retouch.grounding.pocket_parser import marked
 from retouch.metrics.spans import SpanScores, span_scores
+from retouch.models.parser import FACTS, JOIN, import_spacy
 from retouch.records.marked import PART_ROLES, MarkedText, load_marked
 from retouch.training.card import CardFacts, model_card
+from retouch.training.choices import Choices, Material
 from retouch.training.journal import Journal
 from retouch.training.settings import TrainSettings, rate_factor
 from retouch.training.trainer import OnProgress, Progress, TrainReport
@@ -40,13 +44,12 @@ class ParserTask:
 class ParserRecipe:
     """Train a parser on JSON lines of marked instructions (see `records.marked`).
 
-    `held_out` are files to measure on, by the name that their figures get; without them every `validation_every`-th
-    text is.
+    `held_out` are files to measure on, by the name that their figures get.
     """
 
     data: Sequence[Path]
     settings: TrainSettings
-    held_out: Mapping[str, Path]
+    held_out: Mapping[str, Path] = field(default_factory=dict)
     notes: Sequence[str] = ()
     task: ParserTask = ParserTask()
 
@@ -69,12 +72,13 @@ class ParserRecipe:
             raise DataError(f"No marked text lies in {', '.join(map(str, self.data))}; write some first.")
         with _seeded(settings.seed):
             pipeline, optimiser = _fresh(texts, self.task, settings)
-            done = _loop(pipeline, optimiser, texts, settings, self.task, on_progress, cancelled)
+            updates = _updates(pipeline, optimiser, texts, settings, drop=self.task.drop)
+            done = _followed(updates, settings, on_progress, cancelled)
         if done < settings.steps:
             return TrainReport(steps=done, figures={}, folder=out, interrupted=True, resumes=False)
         with pipeline.use_params(optimiser.averages):
             scores = {name: score(pipeline, some) for name, some in held_out.items()}
-            figures = dict(chain.from_iterable(_figures(name, one) for name, one in scores.items()))
+            figures = dict(chain.from_iterable(_figures(name, one).items() for name, one in scores.items()))
             Journal(out / "log").scalars(figures, done)
             save_parser(pipeline, out / "model", card=self._card(len(texts), done, figures))
         return TrainReport(steps=done, figures=figures, folder=out, interrupted=False)
@@ -83,7 +87,7 @@ class ParserRecipe:
         return model_card(
             CardFacts(
                 title="Retouch parser",
-                summary="Names what an instruction edits, what comes, how it looks and where, and where its steps join.",
+                summary="Names what an instruction edits, what comes, how it looks and where; and where steps join.",
                 data=[f"{texts} marked instructions", *self.notes],
                 training={"updates": steps, "texts an update": self.settings.batch_size, **vars(self.task)},
                 figures=figures,
@@ -101,7 +105,7 @@ def score(pipeline: Any, texts: Sequence[MarkedText]) -> SpanScores:
 
 def save_parser(pipeline: Any, folder: Path, *, card: str) -> None:
     """Write a pipeline as spaCy reads it, replacing one that is there. Raises OutputError where it cannot be."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "meta.json").is_file():
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / FACTS).is_file():
         raise OutputError(f"'{folder}' is a folder with other things in it; name a new folder for the parser.")
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -174,36 +178,36 @@ def _told(text: MarkedText) -> dict[str, object]:
     return {"entities": sorted([*text.parts, *joints])}
 
 
-def _loop(
-    pipeline: Any,
-    optimiser: Any,
-    texts: Sequence[MarkedText],
-    settings: TrainSettings,
-    task: ParserTask,
-    on_progress: OnProgress | None,
-    cancelled: Callable[[], bool],
-) -> int:
-    """Update the pipeline `settings.steps` times; return how often, less where the caller's wish stopped it."""
-    import time
-
+def _updates(
+    pipeline: Any, optimiser: Any, texts: Sequence[MarkedText], settings: TrainSettings, *, drop: float
+) -> Iterator[float]:
+    """Update the pipeline `settings.steps` times; the loss a text of each."""
     from spacy.training import Example
 
-    began, smooth = time.monotonic(), 0.0
     batches = _batches(len(texts), settings)
     for step in range(settings.steps):
-        if cancelled():
-            return step
         optimiser.learn_rate = settings.learning_rate * rate_factor(settings, step)
         chosen = [texts[place] for place in next(batches)]
         examples = [Example.from_dict(pipeline.make_doc(text.text), _told(text)) for text in chosen]
-        losses: dict[str, float] = {}
-        pipeline.update(examples, sgd=optimiser, drop=task.drop, losses=losses)
-        loss = losses["ner"] / len(chosen)
-        smooth = 0.98 * smooth + 0.02 * loss if step else loss
+        losses = pipeline.update(examples, sgd=optimiser, drop=drop)
+        yield losses["ner"] / len(chosen)
+
+
+def _followed(
+    updates: Iterator[float],
+    settings: TrainSettings,
+    on_progress: OnProgress | None,
+    cancelled: Callable[[], bool],
+) -> int:
+    """Run the updates; return how many there were, less than all where the caller's wish stopped them."""
+    began, smooth, done = time.monotonic(), math.nan, 0
+    while not cancelled() and (loss := next(updates, None)) is not None:
+        smooth = loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss
+        done += 1
         if on_progress:
-            rate = (step + 1) * settings.batch_size / max(1e-9, time.monotonic() - began)
-            on_progress(Progress(step=step + 1, steps=settings.steps, loss=smooth, samples_per_second=rate))
-    return settings.steps
+            rate = done * settings.batch_size / max(1e-9, time.monotonic() - began)
+            on_progress(Progress(step=done, steps=settings.steps, loss=smooth, samples_per_second=rate))
+    return done
 
 
 def _batches(count: int, settings: TrainSettings) -> Iterator[list[int]]:
@@ -230,3 +234,12 @@ def _seeded(seed: int) -> Iterator[None]:
     finally:
         random.setstate(kept)
         np.random.set_state(numbers)
+
+
+def usual(material: Material, choices: Choices) -> ParserRecipe:
+    """Train a parser from nothing on files of marked instructions: 900 updates of 64 texts, whatever the base."""
+    material.refuse("parser", "lora", "size", "cache")
+    settings = TrainSettings(
+        steps=900, batch_size=64, learning_rate=2e-3, warmup=100, schedule="cosine", weight_decay=1e-6
+    )
+    return ParserRecipe(data=material.data, settings=choices.applied(settings))

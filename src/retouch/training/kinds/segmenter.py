@@ -11,20 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from retouch.core.errors import DataError
 from retouch.models.clip import load_clip
-from retouch.models.segmenter import (
-    COARSE,
-    FINE,
-    POCKET_SEGMENTER,
-    Answer,
-    SegmenterModel,
-    SegmenterShape,
-    load_segmenter,
-    random_segmenter,
-    save_segmenter,
-)
+from retouch.models.pocket import POCKET, SEGMENTER_MEMBER
+from retouch.models.segmenter import SegmenterModel, load_segmenter, random_segmenter, save_segmenter
+from retouch.models.segmenter_network import COARSE, FINE, POCKET_SEGMENTER, Answer, SegmenterShape
 from retouch.models.tokenizer import train_tokenizer
+from retouch.records.phrases import phrases_place
 from retouch.training.card import CardFacts, model_card
+from retouch.training.choices import Choices, Material
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.phrased import (
     Lesson,
@@ -227,19 +222,21 @@ class SegmenterRecipe:
     """Train a segmenter on record folders, each with its file of phrases (see `records.phrases`).
 
     `held_out` are folders of the validation split with their phrases, of which `held_out_limit` pictures each are
-    measured on. `base` is a segmenter to train on; without one it is begun anew, its words those of `words`, a CLIP
-    model with a text encoder of the same size, or else a tokenizer learned from `texts`. `size` is the longest side
-    that pictures are trained at, None the shape's own: smaller ones first teach what things are at half the time.
+    measured on; without them every `validation_every`-th picture is. `base` is a segmenter to train on; without one
+    it is begun anew, its words those of `words`, a CLIP model with a text encoder of the same size, or else a
+    tokenizer learned from `texts`. `size` is the longest side that pictures are trained at, None the shape's own:
+    smaller ones first teach what things are at a fraction of the time.
     """
 
     data: Mapping[Path, Path]
-    held_out: Mapping[Path, Path]
     settings: TrainSettings
+    held_out: Mapping[Path, Path] = field(default_factory=dict)
     base: str | Path | None = None
     words: str | Path | None = None
     texts: Callable[[], Iterable[str]] = list
     vocabulary: int = 1500
     held_out_limit: int = 40
+    validation_every: int = 20
     size: int | None = None
     notes: Sequence[str] = ()
     task: SegmenterTask = field(default_factory=SegmenterTask)
@@ -258,6 +255,11 @@ class SegmenterRecipe:
             folder.name: phrased_pictures({folder: phrases}, split="validation", sizes=sizes, limit=self.held_out_limit)
             for folder, phrases in self.held_out.items()
         }
+        if not held_out:
+            held_out["pictures"] = pictures[self.validation_every - 1 :: self.validation_every]
+            del pictures[self.validation_every - 1 :: self.validation_every]
+        if not all(held_out.values()):
+            raise DataError(f"{len(pictures)} pictures are too few to hold some out; give more of them.")
         model.network.to(device)
         return SegmenterKind(model, pictures, held_out, self.task, data=self.notes, seed=self.settings.seed)
 
@@ -270,3 +272,12 @@ class SegmenterRecipe:
         known: Any = tower.text_model.state_dict()
         model.network.text.load_state_dict(known)
         return model
+
+
+def usual(material: Material, choices: Choices) -> SegmenterRecipe:
+    """Fine-tune the segmenter that `material` names on folders with their phrases: 3,000 steps of 4 pictures."""
+    material.refuse("segmenter", "lora", "cache")
+    settings = TrainSettings(steps=3_000, batch_size=4, learning_rate=3e-4, warmup=100, schedule="cosine")
+    base = f"{POCKET}/{SEGMENTER_MEMBER}" if material.base == POCKET else material.base
+    data = {folder: phrases_place(folder) for folder in material.data}
+    return SegmenterRecipe(data=data, base=base, size=material.size, settings=choices.applied(settings))
