@@ -8,11 +8,8 @@ import pytest
 from PIL import Image
 from tests.cli.conftest import Command
 
-from retouch.cli.regions import overlay, region_sources
-from retouch.core.images import LoadedImage, load_image
 from retouch.core.provenance import read_provenance
-from retouch.core.region import Region
-from retouch.core.region_request import RegionKind, RegionRequest, parse_region, region_from_box
+from retouch.core.region_request import region_from_box
 
 GREEN = "make the sofa green"
 BOX = "box:20,10,60,40"
@@ -82,7 +79,9 @@ def test_each_instruction_has_its_region(command: Command, tmp_path: Path, room:
         (("--region", "box:1,2,3"), (2, "box:x0,y0,x1,y1")),
         (("--region", "box:95,0,99,10"), (2, "holds no pixel")),
         (("--region", "no-such.png"), (3, "no file")),
-        (("--region", "the lamp"), (2, "must be looked for")),
+        (("--region", "the lamp", "--segmenter", "no/such-model"), (4, "no/such-model")),
+        (("--region", "the lamp", "--when-missing", "perhaps"), (2, "refuse or whole")),
+        (("--region", "auto", "--reader", "tea-leaves"), (2, "There is no reader")),
         (("--region", BOX, "--region", BOX), (2, "2 regions for 1 instructions")),
         (("--region", BOX, "--blend", "1:100"), (2, "start >= end")),
         (("--region", BOX, "--blend", "often"), (2, "START:END")),
@@ -98,28 +97,3 @@ def test_bad_regions_are_one_sentence_before_any_model(
     ran = command("edit", room, GREEN, "-o", tmp_path / "never.png", "-m", "no-such-model", *options)
     assert ran.code == code and said in ran.err and ran.err.count("\n") == 1
     assert not (tmp_path / "never.png").exists()
-
-
-def test_phrases_are_looked_for_in_the_picture_at_hand(room: Path) -> None:
-    source = load_image(room)
-    asked: list[tuple[LoadedImage, RegionRequest, str]] = []
-
-    def locate(picture: LoadedImage, request: RegionRequest, instruction: str) -> Region:
-        asked.append((picture, request, instruction))
-        return region_from_box((0, 0, 9, 9), picture.pixels.size)
-
-    requests = [parse_region(text) for text in ("the lamp", "point:3,4", "auto")]
-    sources = region_sources(requests, source, locate)
-    assert sources is not None
-    picture = Image.new("RGB", (90, 60))
-    for find in sources:
-        assert callable(find)
-        assert isinstance(find(picture, GREEN), Region)
-    assert [request.kind for _, request, _ in asked] == [RegionKind.PHRASE, RegionKind.POINT, RegionKind.AUTO]
-    assert all(shown.pixels is picture and text == GREEN for shown, _, text in asked)
-
-
-def test_an_overlay_marks_the_region_alone() -> None:
-    picture = Image.new("RGB", (40, 30), "white")
-    marked = np.asarray(overlay(picture, [region_from_box((0, 0, 10, 30), (40, 30))]))
-    assert (marked[:, 10:] == 255).all() and (marked[:, :10, 1] < 255).all()

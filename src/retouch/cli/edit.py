@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from retouch.cli import options
 from retouch.cli.output import progress, say, say_json, warn
-from retouch.cli.regions import read_regions, records, region_sources, warn_of_other_masks, write_overlay
+from retouch.cli.regions import Words, places, read_regions, records, warn_of_other_masks, write_overlay
 from retouch.core.errors import SettingsError
 from retouch.core.files import check_writable
 from retouch.core.lora import Lora, parse_lora
@@ -45,6 +45,9 @@ def edit(
     invert: options.Invert = None,
     zoom: options.ZoomIn = None,
     show_region: options.ShowRegion = False,
+    segmenter: options.SegmenterSource = None,
+    reader: options.Reader = None,
+    when_missing: options.WhenMissing = "refuse",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     like: options.Like = None,
@@ -59,9 +62,7 @@ def edit(
 
     retouch edit photo.jpg "make it a night shot" -o night.png --count 4 --seed 7
 
-    retouch edit room.png "make it green" -o green.png --region box:40,120,200,220
-
-    retouch edit other.png --like green.png -o other-green.png
+    retouch edit room.png "make the left chair red and remove the rug" -o red.png --region auto
     """
     how = options.region_settings(
         blend=blend, grow=grow, shrink=shrink, feather=feather, attend_inside=attend_inside, invert=invert, zoom=zoom
@@ -76,7 +77,8 @@ def edit(
     plan = _checked(_repeating(plan, like) if like else plan)
     paths = output_paths(output, count)
     source = _load(image, like, allow_private)
-    setup = _Setup(tokenizer=tokenizer, device=device, precision=precision)
+    words = Words(segmenter=segmenter, reader=reader, when_missing=when_missing, device=device)
+    setup = _Setup(tokenizer=tokenizer, device=device, precision=precision, words=words)
     _report(_make(plan, source, paths, setup, show_region=show_region), json=json)
 
 
@@ -99,6 +101,7 @@ class _Setup:
     tokenizer: str | None
     device: str
     precision: str
+    words: Words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +161,7 @@ def _make(
     from retouch.editing.editor import Editor
 
     asked = read_regions(plan.regions, len(plan.instructions), plan.settings.region)
-    sources = region_sources(asked, source)
+    where = places(plan.instructions, asked, source, setup.words)
     editor = Editor.load(
         plan.model or options.DEFAULT_MODEL,
         tokenizer=setup.tokenizer,
@@ -169,9 +172,9 @@ def _make(
     with progress("editing") as update:
         result = editor.edit(
             source,
-            plan.instructions,
+            where.instructions,
             settings=plan.settings,
-            region=sources,
+            region=where.sources or None,
             count=len(paths),
             on_progress=lambda event: update(event.done, event.total),
         )
@@ -187,7 +190,7 @@ def _make(
             source_sha256=source.sha256,
             source_name=source.name,
             loras=tuple(lora.label for lora in plan.loras),
-            regions=records(asked, regions),
+            regions=records(where.asked, regions),
         )
         write_png(path, image, provenance)
         overlay = write_overlay(path, source, regions) if show_region and regions else None

@@ -1,4 +1,4 @@
-"""`retouch eval regions`, `parser` and `grounded`: what finds things, what reads instructions, and edits kept to both."""
+"""`retouch eval regions`, `parser` and `grounded`: what finds things, what reads, and the edits kept to regions."""
 
 from dataclasses import asdict
 from json import dumps
@@ -131,6 +131,7 @@ def measure_grounded(
 
 def _by_words(segmenter: str, reader: str, device: str) -> "RegionFinder":
     """What finds the region of an instruction's first step; of several, all of them together."""
+    from retouch.core.region import joined
     from retouch.grounding.locate import Finder, locate
     from retouch.grounding.readers import find_reader
     from retouch.grounding.segmenters.load import load_segmenter
@@ -138,6 +139,6 @@ def _by_words(segmenter: str, reader: str, device: str) -> "RegionFinder":
     finder, words = Finder(segmenter=load_segmenter(segmenter, device=device)), find_reader(reader, device=device)
 
     def find(picture: "Image.Image", instruction: str) -> "Region":
-        return union([each.region for each in locate(picture, instruction, reader=words, finder=finder)])
+        return joined([each.region for each in locate(picture, instruction, reader=words, finder=finder)])
 
     return find

@@ -121,6 +121,22 @@ ZoomIn = Annotated[
 ShowRegion = Annotated[
     bool, typer.Option("--show-region", help="Write the picture with its region marked beside each result.")
 ]
+SegmenterSource = Annotated[
+    str | None,
+    typer.Option(
+        "--segmenter",
+        help="pocket, clipseg, florence-2, grounded-sam, grounded-sam-2, sam3, a folder, a hub id, DETECTOR+SAM, or "
+        "command:TEMPLATE. (default: pocket)",
+    ),
+]
+Reader = Annotated[
+    str | None,
+    typer.Option(
+        help="What reads an instruction: pocket, noun-chunks[:PIPELINE], agent:MODEL@ADDRESS, or agent:MODEL. "
+        "(default: pocket)"
+    ),
+]
+WhenMissing = Annotated[str, typer.Option(help="Where nothing is found: refuse, or take the whole picture.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]

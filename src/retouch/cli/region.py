@@ -8,6 +8,7 @@ import typer
 
 from retouch.cli import options
 from retouch.cli.output import say, say_json, warn
+from retouch.cli.regions import Words
 from retouch.core.errors import NotFoundError, SettingsError
 from retouch.core.files import atomic_write, check_writable
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from retouch.core.region import Region
-    from retouch.grounding.locate import Finder, Located
+    from retouch.grounding.locate import Located
 
 Phrase = Annotated[
     str | None, typer.Argument(metavar="PHRASE", help='What to find: "the lamp on the left".', show_default=False)
@@ -31,21 +32,6 @@ Auto = Annotated[
     str | None,
     typer.Option(metavar="INSTRUCTION", help="Find where each step of an instruction acts; masks get -1, -2, ..."),
 ]
-SegmenterSource = Annotated[
-    str | None,
-    typer.Option(
-        "--segmenter",
-        help="pocket, clipseg, florence-2, grounded-sam, grounded-sam-2, sam3, a folder, a hub id, DETECTOR+SAM, or "
-        "command:TEMPLATE. (default: pocket)",
-    ),
-]
-Reader = Annotated[
-    str | None,
-    typer.Option(
-        help="What reads an instruction: pocket, noun-chunks[:PIPELINE], agent:MODEL@ADDRESS, or agent:MODEL. "
-        "(default: pocket)"
-    ),
-]
 Scorer = Annotated[
     str | None,
     typer.Option(
@@ -53,7 +39,6 @@ Scorer = Annotated[
         "openai/clip-vit-large-patch14. (default: none; the first that is found is taken)"
     ),
 ]
-WhenMissing = Annotated[str, typer.Option(help="Where nothing is found: refuse, or take the whole picture.")]
 Exact = Annotated[bool, typer.Option("--exact", help="Leave out the margin of 11 pixels in 512 that edits are given.")]
 Grow = Annotated[int, typer.Option(help="Pixels to add to the region.")]
 Shrink = Annotated[int, typer.Option(help="Pixels to take away from it.")]
@@ -68,10 +53,10 @@ def region(
     overlay: Overlay = None,
     point: Point = None,
     auto: Auto = None,
-    segmenter: SegmenterSource = None,
-    reader: Reader = None,
+    segmenter: options.SegmenterSource = None,
+    reader: options.Reader = None,
     scorer: Scorer = None,
-    when_missing: WhenMissing = "refuse",
+    when_missing: options.WhenMissing = "refuse",
     exact: Exact = False,
     grow: Grow = 0,
     shrink: Shrink = 0,
@@ -93,7 +78,6 @@ def region(
     retouch region photo.jpg "the red coat" -o coat.png --segmenter grounded-sam --feather 8
     """
     from retouch.core.images import load_image
-    from retouch.editing.device import choose_device
 
     _check_asked(phrase, point, auto)
     _check_shape(grow=grow, shrink=shrink, feather=feather)
@@ -102,10 +86,11 @@ def region(
             check_writable(path, suffixes=(".png",))
     if reader is not None and auto is None:
         raise SettingsError("--reader reads an instruction; give one with --auto, or leave the reader out.")
-    where = str(choose_device(device))
     picture = load_image(image, allow_private=allow_private).pixels
-    finder = _finder(segmenter, scorer=scorer, when_missing=when_missing, margin=not exact, device=where)
-    located = _located(picture, finder, phrase=phrase, point=point, auto=auto, reader=reader, device=where)
+    words = Words(
+        segmenter=segmenter, reader=reader, scorer=scorer, when_missing=when_missing, margin=not exact, device=device
+    )
+    located = _located(picture, words, phrase=phrase, point=point, auto=auto)
     _refuse_missing(located, when_missing)
     regions = [_reshaped(each.region, grow, shrink, feather) for each in located]
     for number, each in enumerate(regions, 1):
@@ -128,43 +113,16 @@ def _check_shape(**pixels: int) -> None:
             raise SettingsError(f"--{name} is {value}; expected a whole number of pixels from 0 to {MAXIMUM_PIXELS}.")
 
 
-def _finder(source: str | None, *, scorer: str | None, when_missing: str, margin: bool, device: str) -> "Finder":
-    from retouch.grounding.locate import Finder
-    from retouch.grounding.segmenters.load import DEFAULT_SEGMENTER, load_segmenter
-    from retouch.metrics.clip import Encoder
-    from retouch.models.clip import load_clip
-    from retouch.models.pocket import POCKET
-    from retouch.scenes.catalogue import TRAINED_KINDS
-
-    if when_missing not in ("refuse", "whole"):
-        raise SettingsError(f'--when-missing is "{when_missing}"; expected refuse or whole.')
-    return Finder(
-        segmenter=load_segmenter(source or DEFAULT_SEGMENTER, device=device),
-        encoder=Encoder(load_clip(scorer, device=device)) if scorer else None,
-        names=TRAINED_KINDS if source in (None, POCKET, DEFAULT_SEGMENTER) else (),
-        when_missing=when_missing,
-        margin=margin,
-    )
-
-
 def _located(
-    picture: "Image.Image",
-    finder: "Finder",
-    *,
-    phrase: str | None,
-    point: str | None,
-    auto: str | None,
-    reader: str | None,
-    device: str,
+    picture: "Image.Image", words: Words, *, phrase: str | None, point: str | None, auto: str | None
 ) -> Sequence["Located"]:
     from retouch.grounding.locate import locate
-    from retouch.grounding.readers import DEFAULT_READER, find_reader
 
+    finder = words.finder()
     if point is not None:
         return (finder.point(picture, _point(point)),)
     if auto is not None:
-        found = find_reader(reader or DEFAULT_READER, device=device)
-        return locate(picture, auto, reader=found, finder=finder)
+        return locate(picture, auto, reader=words.words_reader(), finder=finder)
     return (finder.phrase(picture, phrase or ""),)
 
 

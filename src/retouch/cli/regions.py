@@ -1,6 +1,7 @@
 """Regions on the command line: texts to what an editor takes, to the record of a result, to a picture."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,19 +10,61 @@ from retouch.core.errors import SettingsError
 from retouch.core.region_settings import RegionSettings
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from retouch.core.images import LoadedImage
     from retouch.core.provenance import RegionRecord
     from retouch.core.region import Region
     from retouch.core.region_request import RegionRequest
     from retouch.editing.protocol import RegionSource
+    from retouch.grounding.locate import Finder
+    from retouch.grounding.phrases import PhraseFinder
 
-Locate = Callable[["LoadedImage", "RegionRequest", str], "Region"]
-"""Looks in a picture for what was asked for: a phrase, what lies at a point, or what the instruction itself says."""
 
-OVERLAY = (255, 0, 80)
-"""The colour that marks a region."""
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What finds regions by words, as the options name it; None is the default."""
+
+    segmenter: str | None = None
+    reader: str | None = None
+    scorer: str | None = None
+    when_missing: str = "refuse"
+    margin: bool = True
+    device: str = "auto"
+
+    def finder(self) -> "Finder":
+        """The finder; raises SettingsError, ModelError and MissingExtraError."""
+        from retouch.editing.device import choose_device
+        from retouch.grounding.locate import Finder
+        from retouch.grounding.segmenters.load import DEFAULT_SEGMENTER, load_segmenter
+        from retouch.metrics.clip import load_encoder
+        from retouch.models.pocket import POCKET
+        from retouch.scenes.catalogue import TRAINED_KINDS
+
+        if self.when_missing not in ("refuse", "whole"):
+            raise SettingsError(f'--when-missing is "{self.when_missing}"; expected refuse or whole.')
+        where = str(choose_device(self.device))
+        return Finder(
+            segmenter=load_segmenter(self.segmenter or DEFAULT_SEGMENTER, device=where),
+            encoder=load_encoder(self.scorer, device=where) if self.scorer else None,
+            names=TRAINED_KINDS if self.segmenter in (None, POCKET, DEFAULT_SEGMENTER) else (),
+            when_missing=self.when_missing,
+            margin=self.margin,
+        )
+
+    def words_reader(self) -> "PhraseFinder":
+        """What reads instructions; raises as `finder` does."""
+        from retouch.editing.device import choose_device
+        from retouch.grounding.readers import DEFAULT_READER, find_reader
+
+        return find_reader(self.reader or DEFAULT_READER, device=str(choose_device(self.device)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Instructions, and for each where it acts, as it was asked for and as an editor takes it; none without regions."""
+
+    instructions: tuple[str, ...]
+    asked: "tuple[RegionRequest, ...]" = ()
+    sources: "tuple[RegionSource, ...]" = ()
 
 
 def read_regions(
@@ -42,17 +85,31 @@ def read_regions(
     return requests * instructions if len(requests) == 1 else requests
 
 
-def region_sources(
-    requests: "Sequence[RegionRequest]", source: "LoadedImage", locate: Locate | None = None
-) -> "list[RegionSource] | None":
-    """What an editor takes for each request.
+def places(
+    instructions: Sequence[str], requests: "Sequence[RegionRequest]", source: "LoadedImage", words: Words
+) -> Places:
+    """What an editor takes for each instruction; those whose region is `auto` are divided into their steps.
 
-    Raises SettingsError where a region must be looked for and there is nothing that does, and where a box holds no
-    pixel; ImageError for what is no mask of the picture's size.
+    Raises SettingsError where a box holds no pixel; ImageError for what is no mask of the picture's size; what
+    `Words.finder` and the reader raise.
     """
     if not requests:
-        return None
-    return [_source(request, source, locate) for request in requests]
+        return Places(instructions=tuple(instructions))
+    from retouch.core.region_request import RegionKind
+    from retouch.editing.grounded import instruction_steps, region_of_step
+
+    kinds = {request.kind for request in requests}
+    finder = words.finder() if kinds & {RegionKind.AUTO, RegionKind.PHRASE, RegionKind.POINT} else None
+    reader = words.words_reader() if RegionKind.AUTO in kinds else None
+    found: list[tuple[str, RegionRequest, RegionSource]] = []
+    for instruction, request in zip(instructions, requests, strict=True):
+        if reader is not None and finder is not None and request.kind is RegionKind.AUTO:
+            steps = instruction_steps([instruction], reader)
+            found += [(step.text, request, region_of_step(step, finder, tell=warn)) for step in steps]
+        else:
+            found.append((instruction, request, _source(request, source, finder)))
+    texts, asked, sources = zip(*found, strict=True)
+    return Places(instructions=texts, asked=asked, sources=sources)
 
 
 def records(requests: "Sequence[RegionRequest]", regions: "Sequence[Region | None]") -> "tuple[RegionRecord, ...]":
@@ -76,47 +133,33 @@ def warn_of_other_masks(written: "Sequence[RegionRecord]", masks: Sequence[str])
             warn(f'The region "{record.asked}" is not the one of the result that is repeated; this one will differ.')
 
 
-def write_overlay(path: Path, source: "LoadedImage", regions: "Sequence[Region | None]") -> Path:
-    """Write the source with the regions marked, as `NAME-region.png` beside a result; raises OutputError."""
+def write_overlay(path: Path, source: "LoadedImage", regions: "Sequence[Region | None]") -> Path | None:
+    """Write the source with the regions marked, as `NAME-region.png` beside a result; None where there are none.
+
+    Raises OutputError.
+    """
     from retouch.core.files import atomic_write
     from retouch.core.images import png_bytes
+    from retouch.core.region import joined
+    from retouch.core.region_overlay import overlaid
 
-    place = path.with_stem(f"{path.stem}-region")
-    shown = overlay(source.pixels, [region for region in regions if region is not None])
-    return atomic_write(place, png_bytes(shown))
-
-
-def overlay(picture: "Image.Image", regions: "Sequence[Region]") -> "Image.Image":
-    """The picture with regions tinted."""
-    from PIL import Image
-
-    tinted = Image.blend(picture, Image.new("RGB", picture.size, OVERLAY), 0.5)
-    for region in regions:
-        picture = Image.composite(tinted, picture, region.mask)
-    return picture
-
-
-def _source(request: "RegionRequest", source: "LoadedImage", locate: Locate | None) -> "RegionSource":
-    from retouch.core.region_request import RegionKind, region_from_box, region_from_file
-
-    if request.kind is RegionKind.WHOLE:
+    shown = [region for region in regions if region is not None]
+    if not shown:
         return None
+    place = path.with_stem(f"{path.stem}-region")
+    return atomic_write(place, png_bytes(overlaid(source.pixels, joined(shown))))
+
+
+def _source(request: "RegionRequest", source: "LoadedImage", finder: "Finder | None") -> "RegionSource":
+    from retouch.core.region_request import RegionKind, region_from_box, region_from_file
+    from retouch.editing.grounded import region_of_phrase, region_of_point
+
     if request.kind is RegionKind.BOX:
         return region_from_box(request.numbers, source.pixels.size)
     if request.kind is RegionKind.FILE:
         return region_from_file(request.text, source.pixels.size)
-    if locate is None:
-        raise SettingsError(
-            f'The region "{request.written}" must be looked for in the picture, which needs a segmenter; give a box '
-            "or a mask's file."
-        )
-    return _finder(request, source, locate)
-
-
-def _finder(request: "RegionRequest", source: "LoadedImage", locate: Locate) -> "RegionSource":
-    from dataclasses import replace
-
-    def find(picture: "Image.Image", instruction: str) -> "Region":
-        return locate(replace(source, pixels=picture), request, instruction)
-
-    return find
+    if finder is None:
+        return None
+    if request.kind is RegionKind.POINT:
+        return region_of_point((request.numbers[0], request.numbers[1]), finder)
+    return region_of_phrase(request.text, finder, tell=warn)

@@ -1,9 +1,10 @@
 """Where an edit may change a picture."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from retouch.core.errors import ImageError, SettingsError
 
@@ -47,3 +48,14 @@ class Region:
                 f"The region ({self.origin}) is {self.mask.width} x {self.mask.height} pixels, but the picture stands "
                 f"upright at {size[0]} x {size[1]}; give a mask of that size."
             )
+
+
+def joined(regions: Sequence[Region]) -> Region:
+    """Everything that any of some regions of one picture holds; raises SettingsError of none."""
+    if not regions:
+        raise SettingsError("There are no regions to join; give at least one.")
+    mask = regions[0].mask
+    for region in regions[1:]:
+        region.check_size(mask.size)
+        mask = ImageChops.lighter(mask, region.mask)
+    return Region(mask=mask, origin="; ".join(dict.fromkeys(region.origin for region in regions)))
