@@ -17,7 +17,8 @@ from retouch.core.errors import ModelError, SettingsError
 from retouch.grounding.pocket_segmenter import PocketSegmenter
 from retouch.grounding.segmenter import Segmenter
 from retouch.grounding.segmenters.load import load_segmenter
-from retouch.models.segmenter import TINY_SEGMENTER, random_segmenter
+from retouch.models.segmenter import random_segmenter
+from retouch.models.segmenter_network import TINY_SEGMENTER
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer

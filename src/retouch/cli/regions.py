@@ -99,8 +99,8 @@ def places(
     from retouch.editing.grounded import instruction_steps, region_of_step
 
     kinds = {request.kind for request in requests}
-    finder = words.finder() if kinds & {RegionKind.AUTO, RegionKind.PHRASE, RegionKind.POINT} else None
     reader = words.words_reader() if RegionKind.AUTO in kinds else None
+    finder = words.finder() if kinds & {RegionKind.AUTO, RegionKind.PHRASE, RegionKind.POINT} else None
     found: list[tuple[str, RegionRequest, RegionSource]] = []
     for instruction, request in zip(instructions, requests, strict=True):
         if reader is not None and finder is not None and request.kind is RegionKind.AUTO:
