@@ -226,9 +226,10 @@ def _batches(count: int, settings: TrainSettings) -> Iterator[list[int]]:
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
     """The global generators that spaCy draws from, seeded within and afterwards as they were before."""
+    from spacy.util import fix_random_seed
+
     kept, numbers = random.getstate(), np.random.get_state()
-    random.seed(seed)
-    np.random.seed(derive_seed(seed, "parser") % 2**32)
+    fix_random_seed(derive_seed(seed, "parser") % 2**32)
     try:
         yield
     finally:
