@@ -18,13 +18,13 @@ def specialise(data: Path, out: Path) -> InstructRecipe:
         notes=("rooms of the kind and the colours that pocket checkpoints never saw",),
         task=InstructTask(flip=0.5, noise_bias=1.5, balance=0.1, regions=0.5, segments=0.3, train_text_encoder=False),
         settings=TrainSettings(
-            steps=1_200,
+            steps=800,
             batch_size=16,
             learning_rate=2e-4,
             warmup=50,
-            cooldown=600,
+            cooldown=400,
             ema_decay=0.995,
             save_every=200,
-            validate_every=600,
+            validate_every=400,
         ),
     )

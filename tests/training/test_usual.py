@@ -33,6 +33,7 @@ def bases(make_tiny, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path
 
 def test_choices_take_the_usual_settings_places() -> None:
     recipe = usual_recipe("instruct", Material(data=[Path("d")], base="pocket", out=Path("o")), Choices(steps=7))
+    assert isinstance(recipe, InstructRecipe)
     assert recipe.settings.steps == 7
     assert recipe.settings.schedule == "cosine"
 
