@@ -72,14 +72,12 @@ def edit(
         guidance_interval=options.interval(guidance_interval), negative=negative, negative_image=negative_image,
         seed=seed, keep_detail=keep_detail, region=how,
     )  # fmt: skip
-    loras = tuple(parse_lora(text) for text in lora or ())
-    plan = _Plan(tuple(instructions or ()), model, loras, settings, tuple(region or ()))
+    plan = _Plan(tuple(instructions or ()), model, tuple(map(parse_lora, lora or ())), settings, tuple(region or ()))
     plan = _checked(_repeating(plan, like) if like else plan)
     paths = output_paths(output, count)
-    source = _load(image, like, allow_private)
     words = Words(segmenter=segmenter, reader=reader, when_missing=when_missing, device=device)
     setup = _Setup(tokenizer=tokenizer, device=device, precision=precision, words=words)
-    _report(_make(plan, source, paths, setup, show_region=show_region), json=json)
+    _report(_make(plan, _load(image, like, allow_private), paths, setup, show_region=show_region), json=json)
 
 
 @dataclass(frozen=True)

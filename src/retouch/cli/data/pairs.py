@@ -65,9 +65,7 @@ def make(
 
     retouch data pairs --engine attention-swap --triples runs/triples.jsonl --out runs/data/swapped
     """
-    place = cluster.place(on, workers=workers, gpus=gpus)
-    if not 32 <= size <= 2048:
-        raise SettingsError(f"The size is {size}; give 32 to 2048 pixels.")
+    place = _place(on, workers=workers, gpus=gpus, size=size)
     if triples is not None or engine in generative.ENGINES:
         choices = generative.Choices(
             engine=engine, split=split, seed=seed, triples=triples, model=model, controlnet=controlnet, preset=preset,
@@ -82,6 +80,13 @@ def make(
         engine, source=source, split=split, seed=seed, size=size, references=references, reserved=reserved
     )
     _make(factory, engine, out=out, count=count, workers=workers, place=place, json=json)
+
+
+def _place(on: str | None, *, workers: int | None, gpus: float, size: int) -> cluster.Place | None:
+    """Where pairs of a size are made; raises SettingsError for sizes that no engine makes."""
+    if not 32 <= size <= 2048:
+        raise SettingsError(f"The size is {size}; give 32 to 2048 pixels.")
+    return cluster.place(on, workers=workers, gpus=gpus)
 
 
 def _make(
