@@ -32,6 +32,11 @@ LEAST_SHARE = 0.003
 UNLIKE = 130.0
 """The least distance in RGB between an object's colour and one that it is wrongly said to have."""
 ABSENT = 5
+_NOWHERE = (
+    "left {noun}", "right {noun}", "{noun} on the left", "{noun} on the right", "leftmost {noun}", "middle {noun}",
+    "right-hand {noun}", "{noun} on the table", "{noun} next to the bed", "{noun} in front of the sofa",
+    "{noun} above the cabinet",
+)  # fmt: skip
 
 
 def room_phrases(seen: SeenRoom, *, seed: int, name: str, needed: bool = False) -> tuple[Phrase, ...]:
@@ -115,8 +120,12 @@ def _absent(seen: SeenRoom, generator: Random) -> Iterator[Phrase]:
         nouns = [noun for noun in NOUNS[kind] if not denoted_by(noun) & present and noun != "carpet"]
         if nouns:
             noun = usual_first(nouns, generator)
-            if generator.random() < 0.25:
+            # Of looks and places, too, or these words alone would say that a thing is there.
+            roll = generator.random()
+            if roll < 0.25:
                 noun = f"{generator.choice(TRAINED_COLOURS)} {noun}"
+            elif roll < 0.5:
+                noun = generator.choice(_NOWHERE).format(noun=noun)
             yield Phrase(text=_spoken(noun, generator), kind="absent")
     shown = _clear(seen)
     for placed in generator.sample(shown, min(2, len(shown))):
