@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from retouch.grounding.phrases import ParsedStep, Role, Scope, Span
+from retouch.grounding.segmenters.networks import called
 from retouch.models.parser import JOIN, load_pipeline
 from retouch.models.pocket import PARSER_MEMBER, POCKET
 from retouch.records.marked import MarkedText
@@ -54,7 +55,7 @@ def load_parser(source: str | Path = f"{POCKET}/{PARSER_MEMBER}") -> PocketParse
 
     Raises MissingExtraError without spaCy, ModelError where the folder holds no such pipeline.
     """
-    return PocketParser(load_pipeline(source), name=str(source))
+    return PocketParser(load_pipeline(source), name=called(str(source)))
 
 
 def marked(pipeline: Any, text: str) -> MarkedText:

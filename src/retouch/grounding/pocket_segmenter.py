@@ -12,6 +12,7 @@ from torch.nn import functional
 from retouch.core.errors import SettingsError
 from retouch.core.fit import Fit
 from retouch.grounding.segmenter import Segment
+from retouch.grounding.segmenters.networks import called
 from retouch.models.pocket import POCKET, SEGMENTER_MEMBER
 from retouch.models.segmenter import SegmenterModel, load_segmenter
 from retouch.models.segmenter_network import COARSE, Answer, Seen
@@ -30,7 +31,7 @@ class PocketSegmenter:
     @property
     def name(self) -> str:
         """See `Segmenter`."""
-        return self._model.source
+        return called(self._model.source)
 
     @property
     def threshold(self) -> float:
@@ -92,6 +93,10 @@ class PocketSegmenter:
         return Segment(mask=mask, score=float(answer.presence[0, 0].sigmoid()))
 
 
-def load_pocket_segmenter(source: str | Path = f"{POCKET}/{SEGMENTER_MEMBER}") -> PocketSegmenter:
+def load_pocket_segmenter(
+    source: str | Path = f"{POCKET}/{SEGMENTER_MEMBER}", *, device: str = "cpu"
+) -> PocketSegmenter:
     """Load `pocket/segmenter`, or a folder that `retouch train` wrote. Raises ModelError where it cannot be."""
-    return PocketSegmenter(load_segmenter(source))
+    model = load_segmenter(source)
+    model.network.to(device)
+    return PocketSegmenter(model)

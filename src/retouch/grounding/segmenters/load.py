@@ -36,16 +36,16 @@ def load_segmenter(source: str = DEFAULT_SEGMENTER, *, device: str = "cpu") -> S
     if source.startswith(COMMAND):
         return ExternalSegmenter(source.removeprefix(COMMAND))
     if source in (POCKET, DEFAULT_SEGMENTER):
-        return _load_pocket(DEFAULT_SEGMENTER)
+        return _load_pocket(DEFAULT_SEGMENTER, device)
     named = KNOWN.get(source, source)
     detector, joint, prompter = named.partition(JOINT)
     return _load_pair(detector, prompter, device) if joint else _load_folder(named, device)
 
 
-def _load_pocket(source: str) -> Segmenter:
+def _load_pocket(source: str, device: str) -> Segmenter:
     from retouch.grounding.pocket_segmenter import load_pocket_segmenter
 
-    return load_pocket_segmenter(source)
+    return load_pocket_segmenter(source, device=device)
 
 
 def _load_folder(source: str, device: str) -> Segmenter:
@@ -97,7 +97,7 @@ def _loaders() -> dict[str, Callable[[str, str], Segmenter]]:
     }
     return {
         **points,
-        MODEL_TYPE: lambda source, _device: _load_pocket(source),
+        MODEL_TYPE: _load_pocket,
         "clipseg": lambda source, device: load_clipseg(source, device=device),
         "florence2": lambda source, device: load_florence(source, device=device),
         "sam3": lambda source, device: load_sam3(source, device=device),
