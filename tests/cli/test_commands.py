@@ -69,7 +69,7 @@ def test_pairs_of_photographs_need_photographs(command: Command, tmp_path: Path)
     [
         (["--engine", "dreams"], "dreams"),
         (["--split", "all"], "split"),
-        (["--size", "7"], "size 7"),
+        (["--size", "7"], "size is 7"),
         (["--count", "0"], "count is 0"),
         (["--workers", "-1"], "workers is -1"),
     ],
