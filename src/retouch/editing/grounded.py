@@ -34,12 +34,14 @@ def region_of_step(step: ParsedStep, finder: Finder, *, tell: Tell = lambda _: N
 
     A step that removes what is not there leaves the picture as it is, and says so, instead of being refused.
     """
-    return lambda picture, _: _allowed(finder.step(picture, step), finder, tell)
+    return lambda picture, _: _allowed(finder.step(picture, step), finder, tell, removal=removes(step))
 
 
 def region_of_phrase(phrase: str, finder: Finder, *, tell: Tell = lambda _: None) -> RegionFinder:
     """What looks for a phrase; it raises NotFoundError where nothing fits and the finder refuses such edits."""
-    return lambda picture, instruction: _allowed(finder.phrase(picture, phrase), finder, tell, instruction)
+    return lambda picture, instruction: _allowed(
+        finder.phrase(picture, phrase), finder, tell, removal=_REMOVAL.match(instruction) is not None
+    )
 
 
 def region_of_point(point: tuple[float, float], finder: Finder) -> RegionFinder:
@@ -59,7 +61,7 @@ def removes(step: ParsedStep) -> bool:
     return _REMOVAL.match(step.text) is not None
 
 
-def _allowed(located: Located, finder: Finder, tell: Tell, instruction: str = "") -> Region:
+def _allowed(located: Located, finder: Finder, tell: Tell, *, removal: bool) -> Region:
     if located.missing is None:
         return located.region
     said = located.missing.sentence
@@ -67,8 +69,7 @@ def _allowed(located: Located, finder: Finder, tell: Tell, instruction: str = ""
     if finder.when_missing == "whole":
         tell(f"{said}. The region is the whole picture.")
         return located.region
-    asked = located.step.text if located.step is not None else instruction
-    if removes(located.step) if located.step is not None else _REMOVAL.match(asked) is not None:
+    if removal:
         tell(f"{said}. There is nothing to remove, so the picture stays as it is.")
         return located.region
     raise NotFoundError(f"{said}. Name something that is there, or take the whole picture by --when-missing whole.")
