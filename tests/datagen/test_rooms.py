@@ -2,15 +2,16 @@
 
 import importlib.util
 import io
+from dataclasses import replace
 from random import Random
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from retouch.core.errors import DataError
-from retouch.datagen.rooms import MAXIMUM_UNITS, RoomEngine
-from retouch.records.pair import PairRecord
+from retouch.core.errors import DataError, SettingsError
+from retouch.datagen.rooms import MAXIMUM_UNITS, RoomEngine, edit_kinds
+from retouch.records.pair import PairRecord, Split
 from retouch.scenes.edits import EDIT_KINDS, Compound, Edit
 from retouch.scenes.language import instruct
 from retouch.scenes.room import Room
@@ -120,6 +121,18 @@ def test_edits_whose_words_come_out_too_long_are_told_in_other_words(monkeypatch
     records = TRAIN.make(0)
     assert len(records) == TRAIN.pairs_per_unit
     assert all(record.edit_prompt and record.kind != "compound" for record in records)
+
+
+@pytest.mark.parametrize("split", ["train", "bench"])
+def test_edits_can_be_of_chosen_kinds_alone(split: Split) -> None:
+    engine = RoomEngine(seed=1, split=split, size=64, samples=1, only=edit_kinds("remove, add"))
+    assert {record.kind for record in engine.make(0)} <= {"add", "remove"}
+    assert engine.fingerprint() != replace(engine, only=()).fingerprint()
+
+
+def test_kinds_that_no_room_is_edited_by_alone_are_refused() -> None:
+    with pytest.raises(SettingsError, match="'compound' is no kind of edit of its own; choose from recolour"):
+        edit_kinds("add,compound")
 
 
 def test_units_out_of_range_are_refused() -> None:

@@ -7,7 +7,7 @@ from random import Random
 
 import numpy as np
 
-from retouch.core.errors import DataError
+from retouch.core.errors import DataError, SettingsError
 from retouch.core.seeds import derive_seed
 from retouch.datagen.room_facts import changed_region, references, shown_object
 from retouch.datagen.room_record import Shot, Transition, room_record, shoot
@@ -47,7 +47,8 @@ class RoomEngine:
     one variant to another, filled up with further phrasings. In the other splits a unit is one forward
     pair, the kinds of `EDIT_KINDS` by turns. `references` views of the object, `size` / 2 pixels wide, go
     with each pair of an object. With `reserved` the rooms and edits are of what pocket checkpoints never see:
-    colours change to the reserved ones, reserved kinds come in. The same engine and unit always give the same bytes.
+    colours change to the reserved ones, reserved kinds come in. With `only`, edits are of these kinds alone. The same
+    engine and unit always give the same bytes.
     """
 
     seed: int
@@ -57,6 +58,7 @@ class RoomEngine:
     scenes_variants: int = 4
     references: int = 0
     reserved: bool = False
+    only: tuple[EditKind, ...] = ()
 
     @property
     def name(self) -> str:
@@ -80,6 +82,7 @@ class RoomEngine:
             "scenes_variants": self.scenes_variants,
             "references": self.references,
             **({"reserved": True} if self.reserved else {}),
+            **({"only": list(self.only)} if self.only else {}),
         }
 
     def make(self, unit: int) -> tuple[PairRecord, ...]:
@@ -132,9 +135,10 @@ class RoomEngine:
 
     def _variants(self, base: Shot, generator: Random) -> list[Shot]:
         """Edits of the base room, all different, of kinds drawn by `KIND_WEIGHTS`."""
+        weights = {kind: weight for kind, weight in KIND_WEIGHTS.items() if kind in self.only or not self.only}
         variants: list[Shot] = []
         for _ in range(3 * self.scenes_variants):
-            shot = self._edited(base, pick(KIND_WEIGHTS, generator), generator)
+            shot = self._edited(base, pick(weights, generator), generator)
             if shot is not None and all(shot.room != other.room for other in variants):
                 variants.append(shot)
             if len(variants) == self.scenes_variants:
@@ -144,6 +148,8 @@ class RoomEngine:
     def _told(self, base: Shot, variants: list[Shot], generator: Random) -> list[Transition]:
         forward = [(base, shot, _edit(shot)) for shot in variants]
         backward = [(shot, base, invert(_edit(shot), base.room)) for shot in variants]
+        if self.only:
+            return list(islice(_said((forward + backward) * self.pairs_per_unit, generator), self.pairs_per_unit))
         still = self._edited(generator.choice([base, *variants]), "null", generator)
         null = [] if still is None else [(still, still, _edit(still))]
         again = (forward + backward) * self.pairs_per_unit
@@ -151,8 +157,9 @@ class RoomEngine:
         return list(islice(_said(steps, generator), self.pairs_per_unit))
 
     def _held_out(self, unit: int, generator: Random) -> list[Transition]:
-        turn = unit % len(EDIT_KINDS)
-        kinds = (*EDIT_KINDS[turn:], *EDIT_KINDS[:turn])
+        all_kinds: tuple[EditKind, ...] = self.only or EDIT_KINDS
+        turn = unit % len(all_kinds)
+        kinds = (*all_kinds[turn:], *all_kinds[:turn])
         # A piano takes the place of few things: where what is reserved fits no room, the next kind has its turn.
         for kind in kinds if self.reserved else kinds[:1]:
             for room in self._scenes(unit):
@@ -175,6 +182,15 @@ class RoomEngine:
             captions=told,
             references=() if shown is None else references(shown, before, self.references, self.size // 2, generator),
         )
+
+
+def edit_kinds(names: str) -> tuple[EditKind, ...]:
+    """The kinds of edit in a list with commas; raises SettingsError for those that no room is edited by alone."""
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in KIND_WEIGHTS]
+    if unknown:
+        raise SettingsError(f"'{unknown[0]}' is no kind of edit of its own; choose from {', '.join(KIND_WEIGHTS)}.")
+    return tuple(kind for kind in KIND_WEIGHTS if kind in wanted)
 
 
 def _edit(shot: Shot) -> Edit:

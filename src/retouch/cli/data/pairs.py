@@ -33,6 +33,10 @@ def make(
     size: Annotated[int, typer.Option(help="Pixels of a picture's side; with a model it is the model's own.")] = 256,
     references: Annotated[int, typer.Option(help="Views of the edited object with each pair; rooms only.")] = 0,
     reserved: Annotated[bool, typer.Option(help="Rooms of the kind and colours that no pocket model sees.")] = False,
+    only: Annotated[
+        str | None,
+        typer.Option(help="Kinds of edit to make alone, such as add,remove; rooms only.", show_default=False),
+    ] = None,
     triples: generative.Triples = None,
     model: generative.Model = generative.DEFAULT_MODEL,
     controlnet: generative.ControlNet = None,
@@ -77,8 +81,9 @@ def make(
         generative.sift(sifted, engine, out=out, count=count, workers=workers or 0, place=place, json=json)
         return
     factory = engine_factory(
-        engine, source=source, split=split, seed=seed, size=size, references=references, reserved=reserved
-    )
+        engine, source=source, split=split, seed=seed, size=size, references=references, reserved=reserved,
+        only=only or "",
+    )  # fmt: skip
     _make(factory, engine, out=out, count=count, workers=workers, place=place, json=json)
 
 
@@ -130,6 +135,7 @@ def engine_factory(
     size: int,
     references: int = 0,
     reserved: bool = False,
+    only: str = "",
 ) -> "EngineFactory":
     """What makes the engine called `name`, in this process and in workers; raises SettingsError."""
     if name not in ENGINES:
@@ -138,9 +144,12 @@ def engine_factory(
     if not 0 <= references <= 16:
         raise SettingsError(f"The number of references is {references}; give 0 to 16.")
     if name == "rooms":
-        from retouch.datagen.rooms import RoomEngine
+        from retouch.datagen.rooms import RoomEngine, edit_kinds
 
-        return partial(RoomEngine, seed=seed, split=named, size=size, references=references, reserved=reserved)
+        kinds = edit_kinds(only)
+        return partial(
+            RoomEngine, seed=seed, split=named, size=size, references=references, reserved=reserved, only=kinds
+        )
     if source is None:
         raise SettingsError("The engine photos needs pictures; name their folder with --source.")
     from retouch.datagen.photos.engine import photo_engine_factory
