@@ -135,7 +135,7 @@ class RoomEngine:
 
     def _variants(self, base: Shot, generator: Random) -> list[Shot]:
         """Edits of the base room, all different, of kinds drawn by `KIND_WEIGHTS`."""
-        weights = {kind: weight for kind, weight in KIND_WEIGHTS.items() if kind in self.only or not self.only}
+        weights: dict[EditKind, float] = {k: w for k, w in KIND_WEIGHTS.items() if k in self.only or not self.only}
         variants: list[Shot] = []
         for _ in range(3 * self.scenes_variants):
             shot = self._edited(base, pick(weights, generator), generator)
