@@ -19,6 +19,11 @@ SEGMENTER_MEMBER = "segmenter"
 PARSER_MEMBER = "parser"
 """The reader of instructions."""
 
+INSERT_MEMBER, EXEMPLAR_MEMBER, PLACEMENT_MEMBER = "insert", "exemplar", "placement"
+"""What puts an object in from its picture: without a region, in a region, and what proposes the region."""
+
+_MARKS = ("model_index.json", "config.json", "meta.json", "retouch-adapter.json")
+
 
 def members() -> tuple[str, ...]:
     """Names of the members present in this installation, sorted."""
@@ -45,7 +50,7 @@ def find_pocket(member: str = DEFAULT_MEMBER) -> Path:
 
 
 def _is_member(folder: Path) -> bool:
-    return any((folder / file).is_file() for file in ("model_index.json", "config.json", "meta.json"))
+    return any((folder / file).is_file() for file in _MARKS)
 
 
 def _weights_root() -> Path:
