@@ -37,7 +37,7 @@ def test_changes_of_another_network_are_refused() -> None:
     base = network(0)
     parts = delta_of(base.state_dict(), network(1).state_dict(), rank=2)
     with pytest.raises(ModelError, match="has not; load them over the base"):
-        apply_delta(nn.Sequential(nn.Linear(3, 3)), parts)
+        apply_delta(nn.Sequential(nn.Flatten(), nn.Linear(3, 3)), parts)
     with pytest.raises(ModelError, match="the base has"):
         apply_delta(nn.Sequential(nn.Conv2d(4, 16, 3)), {"0.weight.whole": torch.zeros(16, 8, 3, 3)})
 
