@@ -23,6 +23,7 @@ from retouch.records.triple import save_triples
 from retouch.scenes.language import vocabulary_corpus as rooms_language
 from retouch.training.kinds.clip import ClipRecipe, ClipTask
 from retouch.training.kinds.controlnet import ControlNetRecipe, ControlNetTask
+from retouch.training.kinds.exemplar import ExemplarRecipe, ExemplarTask
 from retouch.training.kinds.generate import GenerateRecipe, GenerateTask
 from retouch.training.kinds.instruct import InstructRecipe, InstructTask
 from retouch.training.kinds.parser import ParserRecipe
@@ -51,6 +52,15 @@ GENERATE_SPEC = ConditioningSpec(
     text_guidance=3.0,
     image_guidance=1.0,
     native_size=256,
+)
+
+POCKET_EDITOR = "pocket/instruct"
+EXEMPLAR_SPEC = replace(
+    SPEC,
+    kind="inpaint",
+    channel_order=("latents", "masked-image", "mask"),
+    mask_meaning="white-is-kept",
+    text_guidance=1.5,
 )
 
 SMALL = replace(
@@ -191,6 +201,31 @@ def controlnet(data: Path, out: Path) -> ControlNetRecipe:
         task=ControlNetTask(channels=(8, 16, 32, 64)),
         settings=TrainSettings(
             steps=6_000, batch_size=16, learning_rate=3e-4, warmup=200, cooldown=1_000, ema_decay=0.998
+        ),
+    )
+
+
+def exemplar(data: Path, out: Path) -> ExemplarRecipe:
+    """What fills a region with the object of a reference, over the editor in the package."""
+    return ExemplarRecipe(
+        data=(data / "rooms", data / "insertions"),
+        held_out=(data / "rooms-validation",),
+        base=POCKET_EDITOR,
+        spec=EXEMPLAR_SPEC,
+        cache=out / "latents",
+        notes=_NOTES,
+        task=ExemplarTask(
+            layers=1, detail_layers=1, detail_grid=3, inside_weight=2.0, noise_bias=3.0, balance=0.1, rank=16
+        ),
+        settings=TrainSettings(
+            steps=8_000,
+            batch_size=16,
+            learning_rate=3e-4,
+            warmup=200,
+            cooldown=1_500,
+            ema_decay=0.998,
+            save_every=100,
+            validate_every=500,
         ),
     )
 

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from retouch.core.errors import ModelError, OutputError
+from retouch.models.checkpoint import TextTower
 from retouch.models.load import load
 from retouch.models.save import save
 
@@ -182,7 +183,7 @@ def test_components_of_different_models_are_refused(tiny_checkpoint: "Checkpoint
     from transformers import CLIPTextConfig, CLIPTextModel
 
     config = CLIPTextConfig.from_dict({**tiny_checkpoint.text_encoder.config.to_dict(), "hidden_size": 32})
-    mixed = replace(tiny_checkpoint, text_encoder=CLIPTextModel(config))
+    mixed = replace(tiny_checkpoint, text=TextTower(encoder=CLIPTextModel(config), tokenizer=tiny_checkpoint.tokenizer))
     with pytest.raises(ModelError, match="writes 32 features, but its U-Net reads 16"):
         load(save(mixed, tmp_path / "mixed"))
 

@@ -15,7 +15,7 @@ from retouch.models.checkpoint import Checkpoint
 class UNetPredictor:
     """Predicts the branches it was given in one call; names that share one `Branch` are computed once.
 
-    With `change` the network answers with the change from the source, which is each branch's channels. With
+    With `change` the network answers with the change from what the first of each branch's channels hold. With
     `control` a ControlNet's residuals enter it.
     """
 
@@ -48,12 +48,12 @@ class UNetPredictor:
     def _noisy(self, latents: Tensor, timestep: Tensor, branch: Branch) -> Tensor:
         if self._change is None or branch.channels is None:
             return latents
-        return self._change.to_change(latents, timestep, branch.channels)
+        return self._change.to_change(latents, timestep, branch.channels[:, : latents.shape[1]])
 
     def _prediction(self, answer: Tensor, latents: Tensor, timestep: Tensor, branch: Branch) -> Tensor:
         if self._change is None or branch.channels is None:
             return answer
-        return self._change.to_prediction(answer, latents, timestep, branch.channels)
+        return self._change.to_prediction(answer, latents, timestep, branch.channels[:, : latents.shape[1]])
 
 
 def _join(latents: Tensor, branch: Branch) -> Tensor:

@@ -18,6 +18,10 @@ BOTH = "both"
 """The source image and the instruction."""
 TEXT = "text"
 """The text, where there is no source image."""
+REFERENCE = "reference"
+"""The picture with its hole, and the reference as a whole."""
+DETAIL = "detail"
+"""The same, and the details of the reference."""
 
 Weight = float | Tensor
 """One number for all samples, or one for each, (B, 1, 1, 1)."""
@@ -104,6 +108,32 @@ class SampleGuidance:
             return {TEXT: 1.0}
         scales = torch.tensor(self.text).view(-1, 1, 1, 1)
         return {NONE: 1.0 - scales, TEXT: scales}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExemplarGuidance:
+    """Guidance by a reference, a share of it by its details (Subject Inpainting's modified guidance).
+
+    ε = s·(m·ε_detail + (1 − m)·ε_reference) + (1 − s)·ε_none. Outside `interval` s is 1.
+
+    Raises:
+        SettingsError: s is not finite, m not in 0…1, or the interval is not 0 <= low <= high <= 1.
+    """
+
+    scale: float
+    detail: float = 0.0
+    interval: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        _check({"reference": self.scale}, self.interval)
+        if not 0.0 <= self.detail <= 1.0:
+            raise SettingsError(f"The share of details is {self.detail}; give a number from 0 to 1.")
+
+    def weights(self, progress: float) -> Mapping[str, float]:
+        """Weights of the branches `none`, `reference` and `detail` at `progress` in [0, 1)."""
+        low, high = self.interval
+        scale = self.scale if low <= progress < high else 1.0
+        return {NONE: 1.0 - scale, REFERENCE: scale * (1.0 - self.detail), DETAIL: scale * self.detail}
 
 
 def _check(scales: Mapping[str, float], interval: tuple[float, float]) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 from retouch.core.errors import ModelError, OutputError
 from retouch.models.pocket import POCKET, find_pocket
 from retouch.models.sources import download
+from retouch.models.spec import SPEC_FILE, ConditioningSpec, write_spec
 
 AdapterKind = Literal["insert", "ip-adapter", "exemplar", "subject", "placement"]
 
@@ -46,10 +47,11 @@ class AdapterFacts:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AdapterFolder:
-    """An adapter as it lies on disk: its facts, its weights by part and name (as stored), and what was asked for."""
+    """An adapter as it lies on disk: its facts, its weights by part and name as stored, its place and its source."""
 
     facts: AdapterFacts
     parts: Mapping[str, Mapping[str, Tensor]]
+    path: Path
     source: str
 
     def size(self, name: str) -> int:
@@ -85,7 +87,7 @@ def read_adapter(source: str | Path, *, kind: AdapterKind | None = None) -> Adap
         parts = {file.stem: load_file(file) for file in sorted(folder.glob("*.safetensors"))}
     except (SafetensorError, OSError) as error:
         raise ModelError(f"The weights of the adapter '{name}' are damaged ({error}); restore them.") from error
-    return AdapterFolder(facts=facts, parts=parts, source=name)
+    return AdapterFolder(facts=facts, parts=parts, path=folder, source=name)
 
 
 def write_adapter(
@@ -95,8 +97,11 @@ def write_adapter(
     *,
     storage: torch.dtype = torch.float16,
     card: str | None = None,
+    spec: ConditioningSpec | None = None,
 ) -> Path:
     """Write an adapter, whole or not at all, replacing one that is there; return its folder.
+
+    `spec` is written beside, where the model that it makes is conditioned otherwise than its base.
 
     Raises:
         OutputError: the folder cannot be written, or holds something else.
@@ -112,6 +117,8 @@ def write_adapter(
             save_file(stored, partial / f"{name}.safetensors")
         content = {"version": ADAPTER_VERSION, **asdict(facts)}
         (partial / ADAPTER_FILE).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        if spec is not None:
+            write_spec(spec, partial)
         if card is not None:
             (partial / "README.md").write_text(card, encoding="utf-8")
         shutil.rmtree(target, ignore_errors=True)
@@ -127,7 +134,7 @@ def _folder(name: str) -> Path:
     if name.startswith(f"{POCKET}/"):
         return find_pocket(name.removeprefix(f"{POCKET}/"))
     folder = Path(name).expanduser()
-    return folder if folder.is_dir() else download(name, None, [ADAPTER_FILE, "*.safetensors"])
+    return folder if folder.is_dir() else download(name, None, [ADAPTER_FILE, SPEC_FILE, "*.safetensors"])
 
 
 def _facts(folder: Path, name: str) -> AdapterFacts:

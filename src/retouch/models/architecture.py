@@ -11,7 +11,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from retouch.models.checkpoint import Checkpoint
+from retouch.models.checkpoint import Checkpoint, TextTower
 from retouch.models.spec import CHANNELS, PUBLISHED, ConditioningSpec, Kind
 
 
@@ -126,8 +126,7 @@ def random_checkpoint(
         checkpoint = Checkpoint(
             unet=_unet(architecture, CHANNELS[kind]),
             vae=random_vae(architecture),
-            text_encoder=_text_encoder(architecture, tokenizer),
-            tokenizer=tokenizer,
+            text=TextTower(encoder=_text_encoder(architecture, tokenizer), tokenizer=tokenizer),
             scheduler_config={"_class_name": "DDIMScheduler", **schedule},
             spec=spec or PUBLISHED[kind],
             source="random",

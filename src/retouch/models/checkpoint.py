@@ -13,16 +13,24 @@ from retouch.models.spec import CHANNELS, ConditioningSpec, Kind
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class TextTower:
+    """What reads the words: an encoder and its tokenizer."""
+
+    encoder: CLIPTextModel
+    tokenizer: CLIPTokenizer
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Checkpoint:
     """The components of a Stable-Diffusion-1 model, in evaluation mode, and where they came from.
 
-    `scheduler_config` is the saved configuration of a diffusers scheduler; `source` is what was asked for.
+    `text` is None where the model reads no words, but pictures; `scheduler_config` is the saved configuration of a
+    diffusers scheduler; `source` is what was asked for.
     """
 
     unet: UNet2DConditionModel
     vae: AutoencoderKL
-    text_encoder: CLIPTextModel
-    tokenizer: CLIPTokenizer
+    text: TextTower | None
     scheduler_config: Mapping[str, object]
     spec: ConditioningSpec
     source: str
@@ -31,6 +39,21 @@ class Checkpoint:
     def kind(self) -> Kind:
         """What the model was made for, read from the width of the U-Net's first convolution."""
         return kind_of(self.unet, self.source)
+
+    @property
+    def text_encoder(self) -> CLIPTextModel:
+        """What encodes the words; raises ModelError where the model reads none."""
+        return self._words().encoder
+
+    @property
+    def tokenizer(self) -> CLIPTokenizer:
+        """What cuts the words into tokens; raises ModelError where the model reads none."""
+        return self._words().tokenizer
+
+    def _words(self) -> TextTower:
+        if self.text is None:
+            raise ModelError(f"'{self.source}' reads no words; give it a picture of the object.")
+        return self.text
 
     @property
     def device(self) -> torch.device:
@@ -55,7 +78,8 @@ class Checkpoint:
     @property
     def modules(self) -> dict[str, torch.nn.Module]:
         """The networks by the name of their folder."""
-        return {"unet": self.unet, "vae": self.vae, "text_encoder": self.text_encoder}
+        words = {} if self.text is None else {"text_encoder": self.text.encoder}
+        return {"unet": self.unet, "vae": self.vae, **words}
 
 
 def kind_of(unet: UNet2DConditionModel, source: str) -> Kind:

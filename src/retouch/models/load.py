@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from transformers import CLIPTextModel
 
 from retouch.core.errors import ModelError
-from retouch.models.checkpoint import Checkpoint, kind_of
+from retouch.models.checkpoint import Checkpoint, TextTower, kind_of
 from retouch.models.original import read_original
 from retouch.models.quiet import quiet_libraries
 from retouch.models.sources import check_components, find_model, read_scheduler
@@ -87,8 +87,7 @@ def _load_folder(folder: Path, options: _Options, vae_dtype: torch.dtype) -> Che
     return Checkpoint(
         unet=unet,
         vae=vae,
-        text_encoder=text_encoder,
-        tokenizer=tokenizer,
+        text=TextTower(encoder=text_encoder, tokenizer=tokenizer),
         scheduler_config=read_scheduler(folder, name),
         spec=read_spec(folder, kind_of(unet, name)),
         source=name,

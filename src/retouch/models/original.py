@@ -14,7 +14,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from retouch.core.errors import ModelError
 from retouch.models.architecture import SCHEDULE
-from retouch.models.checkpoint import Checkpoint, kind_of
+from retouch.models.checkpoint import Checkpoint, TextTower, kind_of
 from retouch.models.original_shape import (
     TEXT_PREFIX,
     UNET_PREFIX,
@@ -76,8 +76,9 @@ def read_original(
     checkpoint = Checkpoint(
         unet=unet,
         vae=vae,
-        text_encoder=text_encoder,
-        tokenizer=read_tokenizer(find_tokenizer(name, tokenizer or folder), str(name)),
+        text=TextTower(
+            encoder=text_encoder, tokenizer=read_tokenizer(find_tokenizer(name, tokenizer or folder), str(name))
+        ),
         scheduler_config=read_scheduler(folder, str(like)) if folder else _SCHEDULERS[kind],
         spec=read_spec(folder, kind) if folder else PUBLISHED[kind],
         source=str(name),

@@ -34,7 +34,7 @@ class ConditioningSpec:
     null_text: whether "no text" is the encoded empty string or zeros.
     channel_order: the parts of the U-Net's input, first to last.
     denoises: whether the U-Net denoises the picture's latents, answering as the scheduler's prediction type says,
-        or their change from the source's, answering with the clean change.
+        or their change from the source's, or the masked picture's, answering with the clean change.
     mask_meaning: what white says in a mask channel.
     steps, scheduler, text_guidance, image_guidance: used where a request leaves them open.
     native_size: pixels of the side the model was trained at.
@@ -66,10 +66,11 @@ class ConditioningSpec:
                 f"The channel order {', '.join(self.channel_order)} does not fit kind '{self.kind}' with "
                 f"{CHANNELS[self.kind]} channels; mend '{SPEC_FILE}' in the model's folder."
             )
-        if self.denoises == "change" and not (self.kind == "instruct" and self.condition_scaled):
+        after = self.channel_order[1:2] in (("source",), ("masked-image",))
+        if self.denoises == "change" and not (after and self.condition_scaled):
             raise ModelError(
-                "Only a model of kind 'instruct' whose condition is scaled can denoise the change from the source; "
-                f"mend '{SPEC_FILE}' in the model's folder."
+                "Only a model whose source, or masked picture, stands scaled behind its latents can denoise the change "
+                f"from it; mend '{SPEC_FILE}' in the model's folder."
             )
         if min(self.steps, self.native_size, self.size_multiple) < 1:
             raise ModelError(

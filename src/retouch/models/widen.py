@@ -1,4 +1,4 @@
-"""A text-to-image model as the start of an editor: room for the source's latents beside its own."""
+"""A U-Net as the start of another: room for more beside its latents."""
 
 import copy
 from dataclasses import replace
@@ -30,11 +30,12 @@ def as_editor(checkpoint: Checkpoint, spec: ConditioningSpec) -> Checkpoint:
             f"'{checkpoint.source}' takes {CHANNELS[checkpoint.kind]} channels, which is a model of kind "
             f"'{checkpoint.kind}'; an editor starts from 4 channels ('generate') or 8 ('instruct')."
         )
-    return replace(checkpoint, unet=_widened(checkpoint.unet, CHANNELS["instruct"]), spec=spec)
+    return replace(checkpoint, unet=widened(checkpoint.unet, CHANNELS["instruct"]), spec=spec)
 
 
 @torch.no_grad()
-def _widened(unet: UNet2DConditionModel, channels: int) -> UNet2DConditionModel:
+def widened(unet: UNet2DConditionModel, channels: int) -> UNet2DConditionModel:
+    """A copy of a U-Net that takes `channels`, those it did not take before with weights of zero."""
     wide = copy.deepcopy(unet)
     old = wide.conv_in
     new = nn.Conv2d(channels, old.out_channels, old.kernel_size, padding=old.padding)  # pyright: ignore[reportArgumentType]

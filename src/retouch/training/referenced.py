@@ -38,6 +38,7 @@ SHOWN = (*INSERTIONS, "replace", "recolour", "material")
 class ReferencedTable:
     """Samples of one size: pictures by number among the posteriors, and what is known of the object in them.
 
+    pictures: the same, encoded.
     shown: (samples,) the picture that shows the object of the references.
     other: (samples,) that picture without the object, or with another in its place (`empty` says which).
     empty: (samples,) bool, whether `other` lacks the object.
@@ -49,6 +50,7 @@ class ReferencedTable:
     """
 
     posteriors: Posteriors
+    pictures: tuple[Fitted, ...]
     shown: Tensor
     other: Tensor
     empty: Tensor
@@ -115,6 +117,7 @@ def chosen_references(table: ReferencedTable, wanted: Tensor) -> ReferencedTable
     keep = wanted.nonzero()[:, 0].tolist()
     return ReferencedTable(
         posteriors=table.posteriors,
+        pictures=table.pictures,
         shown=table.shown[wanted],
         other=table.other[wanted],
         empty=table.empty[wanted],
@@ -151,6 +154,7 @@ class _Draft:
     def table(self, posteriors: Posteriors) -> ReferencedTable:
         return ReferencedTable(
             posteriors=posteriors,
+            pictures=tuple(self.pictures),
             shown=torch.tensor(self._shown),
             other=torch.tensor(self._other),
             empty=torch.tensor([record.kind in INSERTIONS for record in self._records]),

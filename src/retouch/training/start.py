@@ -11,7 +11,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from retouch.core.errors import DataError, ModelError
 from retouch.models.architecture import ZERO_TERMINAL_SCHEDULE, Architecture, random_checkpoint
-from retouch.models.checkpoint import Checkpoint
+from retouch.models.checkpoint import Checkpoint, TextTower
 from retouch.models.quiet import quiet_libraries
 from retouch.models.spec import ConditioningSpec
 from retouch.models.tokenizer import train_tokenizer
@@ -61,7 +61,8 @@ def fresh_checkpoint(
         architecture, tokenizer, kind=spec.kind, spec=spec, schedule=ZERO_TERMINAL_SCHEDULE, seed=seed
     )
     trained = AutoencoderKL.from_pretrained(vae, torch_dtype=fresh.unet.dtype).eval().requires_grad_(False)
-    return replace(fresh, vae=trained, text_encoder=encoder or fresh.text_encoder, source="recipe")
+    text = TextTower(encoder=encoder or fresh.text_encoder, tokenizer=tokenizer)
+    return replace(fresh, vae=trained, text=text, source="recipe")
 
 
 def _opened(part: type[Part], folder: Path, name: str) -> Part:
