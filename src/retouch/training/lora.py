@@ -4,8 +4,8 @@ import copy
 from pathlib import Path
 from typing import Any
 
+from diffusers.loaders.lora_pipeline import StableDiffusionLoraLoaderMixin
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from diffusers.utils.state_dict_utils import convert_state_dict_to_diffusers
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
@@ -36,4 +36,4 @@ def write_lora(unet: UNet2DConditionModel, folder: Path) -> None:
     """Write the updates alone, as `load_lora_weights` of diffusers reads them."""
     weights: Any = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
     folder.mkdir(parents=True, exist_ok=True)
-    StableDiffusionPipeline.save_lora_weights(folder, unet_lora_layers=weights, safe_serialization=True)
+    StableDiffusionLoraLoaderMixin.save_lora_weights(folder, unet_lora_layers=weights, safe_serialization=True)
