@@ -15,11 +15,13 @@ from retouch.core.region_settings import RegionSettings, parse_blend
 from retouch.core.region_window import window
 from retouch.core.settings import EditSettings
 from retouch.diffusion.schedules import SCHEDULER_NAMES
-from retouch.editing.chain import Pass, edit_once
+from retouch.editing.chain import edit_once
 from retouch.editing.composite import composite, without_shift
 from retouch.editing.editor import Editor
 from retouch.editing.follow import Follower
 from retouch.editing.inside import Inside
+from retouch.editing.instructing import Instructing
+from retouch.editing.technique import Pass
 
 if TYPE_CHECKING:
     from retouch.models.checkpoint import Checkpoint
@@ -45,7 +47,7 @@ def test_with_every_scheduler_an_empty_mask_leaves_the_sources_round_trip(
     settings = how(scheduler, source=source, blend=(1.0, 0.0)).resolve(tiny_checkpoint.spec.defaults)
     assert settings.region is not None
     decoded = edit_once(
-        tiny_checkpoint,
+        Instructing(tiny_checkpoint),
         pixels,
         Pass(instruction=GREEN, number=0, seeds=[3], alike=[0]),
         settings,

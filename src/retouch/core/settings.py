@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from PIL import Image
 
 from retouch.core.errors import SettingsError
+from retouch.core.reference_settings import ReferenceSettings
 from retouch.core.region_settings import RegionSettings
 from retouch.core.seeds import MAXIMUM_SEED
 
@@ -23,7 +24,8 @@ class EditSettings:
     which guidance acts; `negative` the text of the branch without the instruction, `negative_image`
     the text of the branch without the image; `seed` in 0…2**63 − 1; `keep_detail` whether the input's own
     detail comes along, None: where the input is larger than the model sees it; `region` how an edit that has a
-    region keeps to it. Raises SettingsError.
+    region keeps to it; `reference` how one that has references follows them. For a model that fills regions by example,
+    `text_guidance` is the guidance by the reference, s. Raises SettingsError.
     """
 
     steps: int | None = None
@@ -36,6 +38,7 @@ class EditSettings:
     seed: int | None = None
     keep_detail: bool | None = None
     region: RegionSettings | None = None
+    reference: ReferenceSettings | None = None
 
     def __post_init__(self) -> None:
         _check_integer("steps", self.steps, 1, MAXIMUM_STEPS)
@@ -47,6 +50,8 @@ class EditSettings:
             raise SettingsError(f"keep_detail is {self.keep_detail!r}; expected True, False or None.")
         if not isinstance(self.region, RegionSettings | None):
             raise SettingsError(f"region is {self.region!r}; expected RegionSettings, or None.")
+        if not isinstance(self.reference, ReferenceSettings | None):
+            raise SettingsError(f"reference is {self.reference!r}; expected ReferenceSettings, or None.")
         for name in ("scheduler", "negative", "negative_image"):
             _check_text(name, getattr(self, name))
 
@@ -62,9 +67,11 @@ class EditSettings:
 def _fill(settings: EditSettings, defaults: EditSettings) -> EditSettings:
     missing = (entry.name for entry in fields(settings) if getattr(settings, entry.name) is None)
     filled = replace(settings, **{name: getattr(defaults, name) for name in missing})
-    if settings.region is None or defaults.region is None:
-        return filled
-    return replace(filled, region=settings.region.over(defaults.region))
+    if settings.region is not None and defaults.region is not None:
+        filled = replace(filled, region=settings.region.over(defaults.region))
+    if settings.reference is not None and defaults.reference is not None:
+        filled = replace(filled, reference=settings.reference.over(defaults.reference))
+    return filled
 
 
 @dataclass(frozen=True, kw_only=True)

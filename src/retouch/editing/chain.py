@@ -7,20 +7,18 @@ from functools import partial
 from PIL import Image
 from torch import Generator, Tensor
 
-from retouch.conditioning.image import decode_latents, encode_source, reconstruct, to_images, to_pixels
-from retouch.conditioning.instruct import instruct_branches
-from retouch.conditioning.unet import unet_predictor
+from retouch.conditioning.image import decode_latents, reconstruct, to_images, to_pixels
 from retouch.core.fit import Fit
 from retouch.core.images import LoadedImage
 from retouch.core.seeds import derive_seed
 from retouch.core.settings import EditSettings
-from retouch.diffusion.guidance import InstructGuidance
 from retouch.diffusion.loop import Progress, denoise, unit_noise
 from retouch.diffusion.schedules import make_scheduler
 from retouch.editing.detail import carry_detail, keeps_detail
 from retouch.editing.follow import Follower
 from retouch.editing.inside import Inside, Run, held_inside
 from retouch.editing.request import Prepared, required, with_alpha
+from retouch.editing.technique import Pass, Technique
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.spec import ConditioningSpec
 
@@ -49,7 +47,7 @@ def make_batches(prepared: Prepared, spec: ConditioningSpec, batch_size: int) ->
 
 
 def run_chain(
-    checkpoint: Checkpoint, jobs: Sequence[Job], prepared: Prepared, follower: Follower
+    technique: Technique, jobs: Sequence[Job], prepared: Prepared, follower: Follower
 ) -> list[tuple[Image.Image, ...]]:
     """The pictures after each instruction, for each job, at the input's own size.
 
@@ -58,31 +56,22 @@ def run_chain(
     inputs = [prepared.images[job.image] for job in jobs]
     pixels = to_pixels([job.fit.apply(image.pixels) for job, image in zip(jobs, inputs, strict=True)])
     shown = [with_alpha(image.pixels, image.alpha) for image in inputs]
-    finish = _Finish(checkpoint, pixels, jobs, inputs, prepared.settings.keep_detail)
+    finish = _Finish(technique.checkpoint, pixels, jobs, inputs, prepared.settings.keep_detail)
     # Until the first edit, jobs with the same input have the same pixels.
     alike = [job.image for job in jobs]
     history: list[list[Image.Image]] = []
     applied = 0
     for number, instruction in enumerate(prepared.instructions):
-        if instruction:
+        if prepared.acts(instruction):
             seeds = [pass_seed(job.seed, applied) for job in jobs]
-            link = Pass(instruction=instruction, number=number, seeds=seeds, alike=alike)
-            pixels = edit_once(checkpoint, pixels, link, prepared.settings, follower)
+            link = Pass(
+                instruction=instruction, number=number, seeds=seeds, alike=alike, references=prepared.references
+            )
+            pixels = edit_once(technique, pixels, link, prepared.settings, follower)
             shown = finish(pixels)
             alike, applied = list(range(len(jobs))), applied + 1
         history.append(shown)
     return [tuple(pictures) for pictures in zip(*history, strict=True)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pass:
-    """One run of the loop: its instruction, the instruction's number, and for each picture its seed and
-    a number that pictures with the same pixels share."""
-
-    instruction: str
-    number: int
-    seeds: Sequence[int]
-    alike: Sequence[int]
 
 
 def pass_seed(seed: int, applied: int) -> int:
@@ -91,7 +80,7 @@ def pass_seed(seed: int, applied: int) -> int:
 
 
 def edit_once(
-    checkpoint: Checkpoint,
+    technique: Technique,
     pixels: Tensor,
     link: Pass,
     settings: EditSettings,
@@ -100,32 +89,23 @@ def edit_once(
     inside: Inside | None = None,
 ) -> Tensor:
     """Pixels (B, 3, H, W) from -1 to 1, after one instruction, which acts `inside` regions where there are any."""
+    checkpoint = technique.checkpoint
     scheduler = make_scheduler(required(settings.scheduler, "scheduler"), checkpoint.scheduler_config)
-    guidance = InstructGuidance(
-        text=required(settings.text_guidance, "text_guidance"),
-        image=required(settings.image_guidance, "image_guidance"),
-        interval=required(settings.guidance_interval, "guidance_interval"),
-    )
     with follower.part("encode"):
-        source = _encode(checkpoint, pixels, link)
-        branches = instruct_branches(
-            checkpoint,
-            source,
-            [link.instruction] * len(link.seeds),
-            negative=settings.negative or "",
-            negative_image=settings.negative_image or "",
-        )
+        made = technique.condition(pixels, link, settings, inside)
     generators = [Generator().manual_seed(seed) for seed in link.seeds]
-    noise = unit_noise(source.shape[1:], generators, source.device)
-    predictor, steps = unet_predictor(checkpoint, branches), required(settings.steps, "steps")
+    noise = unit_noise(made.shape, generators, checkpoint.device)
+    steps = required(settings.steps, "steps")
+    run = Run(made.predictor, scheduler, noise, steps)
     with (
         follower.part("denoise"),
-        held_inside(inside, checkpoint, pixels, link.instruction, Run(predictor, scheduler, noise, steps)) as hooks,
+        made.control,
+        held_inside(inside, checkpoint, pixels, link.instruction, run) as hooks,
     ):
         latents = denoise(
-            predictor,
+            made.predictor,
             scheduler,
-            guidance,
+            made.guidance,
             noise,
             steps=steps,
             generator=generators,
@@ -136,17 +116,6 @@ def edit_once(
         )
     with follower.part("decode"):
         return decode_latents(checkpoint.vae, latents).clamp(-1.0, 1.0)
-
-
-def _encode(checkpoint: Checkpoint, pixels: Tensor, link: Pass) -> Tensor:
-    """Source latents (B, 4, h, w); pictures with the same pixels are encoded once where that is exact."""
-    if checkpoint.spec.condition_posterior == "sample":
-        seeds = [derive_seed(seed, "condition") for seed in link.seeds]
-        return encode_source(checkpoint, pixels, [Generator().manual_seed(seed) for seed in seeds])
-    first = {key: link.alike.index(key) for key in link.alike}
-    latents = encode_source(checkpoint, pixels[list(first.values())])
-    order = list(first)
-    return latents[[order.index(key) for key in link.alike]]
 
 
 def _report(checkpoint: Checkpoint, follower: Follower, number: int, progress: Progress) -> None:

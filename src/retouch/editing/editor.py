@@ -6,7 +6,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from retouch.conditioning.instruct import check_instruct
 from retouch.conditioning.text import cut_text
 from retouch.core.lora import Lora
 from retouch.core.region import Region
@@ -14,13 +13,15 @@ from retouch.core.settings import EditSettings
 from retouch.editing.chain import make_batches, run_chain
 from retouch.editing.device import choose_device, choose_precision, image_precision
 from retouch.editing.follow import Follower
+from retouch.editing.instructing import Instructing
 from retouch.editing.memory import memory_errors
-from retouch.editing.protocol import ImageSource, RegionSource
+from retouch.editing.protocol import ImageSource, ReferenceSource, RegionSource
 from retouch.editing.regional import RegionalEdit
 from retouch.editing.request import Prepared, prepare, with_alpha
 from retouch.editing.result import EditProgress, EditResult
+from retouch.editing.technique import Technique
+from retouch.editing.techniques import Place, load_technique
 from retouch.models.checkpoint import Checkpoint
-from retouch.models.load import load
 from retouch.models.lora import fuse_loras
 
 BATCH_SIZE = 8
@@ -36,13 +37,17 @@ class _Made:
 
 
 class Editor:
-    """Edits images by instruction with a loaded checkpoint."""
+    """Edits images with a loaded model: by instruction, by pictures of an object, or by both."""
 
-    def __init__(self, checkpoint: Checkpoint, *, batch_size: int = BATCH_SIZE) -> None:
-        """Take a checkpoint of kind `instruct`; raises ModelError for any other."""
-        check_instruct(checkpoint)
-        self.checkpoint = checkpoint
+    def __init__(self, model: Checkpoint | Technique, *, batch_size: int = BATCH_SIZE) -> None:
+        """Take a checkpoint of kind `instruct`, or any model with its technique; raises ModelError for other kinds."""
+        self.technique: Technique = Instructing(model) if isinstance(model, Checkpoint) else model
         self._batch_size = batch_size
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The networks of the loop."""
+        return self.technique.checkpoint
 
     @classmethod
     def load(
@@ -59,7 +64,8 @@ class Editor:
         """Load the model that `source` names (`pocket`, a folder, a hub id, a file) and make an editor of it.
 
         Args:
-            source: see `retouch.models.load`.
+            source: see `retouch.models.load`; or a model that reads pictures of an object, such as `pocket/insert`,
+                `pocket/exemplar` or the folder of one.
             device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
             precision: `auto`, `float32`, `bfloat16` or `float16`.
             revision: branch, tag or commit, for hub ids.
@@ -74,17 +80,15 @@ class Editor:
         where = choose_device(device)
         dtype = choose_precision(precision, where)
         with memory_errors(f"loading '{source}'"):
-            checkpoint = load(
+            technique = load_technique(
                 source,
                 revision=revision,
                 variant=variant,
                 tokenizer=tokenizer,
-                dtype=dtype,
-                vae_dtype=image_precision(dtype),
-                device=where,
+                place=Place(dtype=dtype, vae_dtype=image_precision(dtype), device=where),
             )
-            fuse_loras(checkpoint, loras)
-        return cls(checkpoint)
+            fuse_loras(technique.checkpoint, loras)
+        return cls(technique)
 
     @property
     def name(self) -> str:
@@ -103,18 +107,28 @@ class Editor:
         *,
         settings: EditSettings | None = None,
         region: RegionSource | Sequence[RegionSource] = None,
+        references: Sequence[ReferenceSource] = (),
         count: int = 1,
         on_progress: Callable[[EditProgress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> EditResult:
-        """Edit images by instructions; see `InstructionEditor.edit`.
+        """Edit images by instructions and references; see `InstructionEditor.edit`.
 
         Pictures of one model size are denoised together. Between instructions the result stays at the
         model's size, unrounded, so that a chain of edits drifts as little as the model lets it; a chain with regions
         goes on from the picture at its own size, of which all that lies outside is the input's.
         """
         follower = Follower(on_progress=on_progress, cancelled=cancelled)
-        prepared = prepare(images, instructions, settings=settings, region=region, count=count, defaults=self.defaults)
+        prepared = prepare(
+            images,
+            instructions,
+            settings=settings,
+            region=region,
+            references=references,
+            count=count,
+            defaults=self.defaults,
+        )
+        self.technique.check(references=len(prepared.references), regional=bool(prepared.regions))
         made = (self._regional if prepared.regions else self._whole)(prepared, follower)
         rows = tuple(tuple(made[image, seed] for seed in prepared.seeds) for image in range(len(prepared.images)))
         pictures = tuple(tuple(chain.pictures for chain in row) for row in rows)
@@ -136,14 +150,14 @@ class Editor:
         for jobs in batches:
             size = " x ".join(str(side) for side in jobs[0].fit.model_size)
             with memory_errors(f"{len(jobs)} pictures of {size} pixels with '{self.name}'"):
-                chains = run_chain(self.checkpoint, jobs, prepared, follower)
+                chains = run_chain(self.technique, jobs, prepared, follower)
             made.update({(job.image, job.seed): _Made(chain) for job, chain in zip(jobs, chains, strict=True)})
         return made
 
     def _regional(self, prepared: Prepared, follower: Follower) -> dict[tuple[int, int], _Made]:
         count = len(prepared.images) * len(prepared.seeds)
         with memory_errors(f"{min(count, self._batch_size)} pictures with regions with '{self.name}'"):
-            edit = RegionalEdit(self.checkpoint, prepared, follower, batch_size=self._batch_size)
+            edit = RegionalEdit(self.technique, prepared, follower, batch_size=self._batch_size)
             traces = edit.run()
         alphas = [image.alpha for image in prepared.images]
         return {
@@ -154,6 +168,8 @@ class Editor:
         }
 
     def _warnings(self, prepared: Prepared) -> tuple[str, ...]:
+        if self.checkpoint.text is None:
+            return ()
         texts = (*prepared.active, prepared.settings.negative or "", prepared.settings.negative_image or "")
         cuts = [cut_text(self.checkpoint, text) for text in dict.fromkeys(texts)]
         return tuple(

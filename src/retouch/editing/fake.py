@@ -12,7 +12,7 @@ from retouch.core.region import Region
 from retouch.core.region_settings import RegionSettings
 from retouch.core.settings import EditSettings
 from retouch.editing.composite import composite
-from retouch.editing.protocol import ImageSource, RegionSource
+from retouch.editing.protocol import ImageSource, ReferenceSource, RegionSource
 from retouch.editing.request import Prepared, prepare, required, with_alpha
 from retouch.editing.result import EditProgress, EditResult, Timings
 from retouch.editing.where import located
@@ -22,7 +22,7 @@ TINT = 0.4
 
 
 class FakeEditor:
-    """Tints a picture with a colour drawn from the instruction and the seed; keeps every promise of the seam."""
+    """Tints a picture with a colour drawn from instruction, references and seed; keeps every promise of the seam."""
 
     name = "fake"
     defaults = EditSettings(steps=4, scheduler="ddim", text_guidance=7.5, image_guidance=1.5)
@@ -34,13 +34,22 @@ class FakeEditor:
         *,
         settings: EditSettings | None = None,
         region: RegionSource | Sequence[RegionSource] = None,
+        references: Sequence[ReferenceSource] = (),
         count: int = 1,
         on_progress: Callable[[EditProgress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> EditResult:
         """Tint images; see `InstructionEditor.edit`."""
         started = time.perf_counter()
-        prepared = prepare(images, instructions, settings=settings, region=region, count=count, defaults=self.defaults)
+        prepared = prepare(
+            images,
+            instructions,
+            settings=settings,
+            region=region,
+            references=references,
+            count=count,
+            defaults=self.defaults,
+        )
         chains = [[_chain(image.pixels, prepared, seed) for seed in prepared.seeds] for image in prepared.images]
         shown = tuple(image.pixels for image in prepared.images)
         idle = all(not step.tinted for row in chains for chain in row for step in chain)
@@ -93,10 +102,12 @@ def _chain(picture: Image.Image, prepared: Prepared, seed: int) -> list[_Step]:
     how = prepared.settings.region or RegionSettings().resolve()
     for number, instruction in enumerate(prepared.instructions):
         asked = prepared.regions[number] if prepared.regions else None
-        region = located(asked, picture, instruction, how) if instruction else None
-        tints = bool(instruction) and not (region is not None and region.is_empty)
+        acts = prepared.acts(instruction)
+        region = located(asked, picture, instruction, how) if acts else None
+        tints = acts and not (region is not None and region.is_empty)
         if tints:
-            tinted = _tinted(picture, instruction, seed)
+            words = " ".join([instruction, *(reference.sha256 for reference in prepared.references)])
+            tinted = _tinted(picture, words.strip(), seed)
             soft = how.feather or 0
             picture = tinted if region is None else composite(picture, tinted, region, softness=soft)
         history.append(_Step(picture=picture, region=region, tinted=tints))

@@ -12,14 +12,14 @@ from retouch.core.fit import Fit
 from retouch.core.region import Region
 from retouch.core.region_settings import RegionSettings
 from retouch.core.region_window import Box, window
-from retouch.editing.chain import Pass, edit_once, pass_seed
+from retouch.editing.chain import edit_once, pass_seed
 from retouch.editing.composite import composite, without_shift
 from retouch.editing.detail import carry_detail, keeps_detail
 from retouch.editing.follow import Follower
 from retouch.editing.inside import Inside
 from retouch.editing.request import Prepared
+from retouch.editing.technique import Pass, Technique
 from retouch.editing.where import located, softness
-from retouch.models.checkpoint import Checkpoint
 
 
 @dataclass(kw_only=True, eq=False)
@@ -58,8 +58,9 @@ class _Site:
 class RegionalEdit:
     """Takes pictures through instructions that have regions; between instructions they are at their own size."""
 
-    def __init__(self, checkpoint: Checkpoint, prepared: Prepared, follower: Follower, *, batch_size: int) -> None:
-        self._checkpoint, self._prepared, self._follower = checkpoint, prepared, follower
+    def __init__(self, technique: Technique, prepared: Prepared, follower: Follower, *, batch_size: int) -> None:
+        self._technique, self._prepared, self._follower = technique, prepared, follower
+        self._checkpoint = technique.checkpoint
         self._batch_size = batch_size
         self._how = prepared.settings.region or RegionSettings().resolve()
 
@@ -72,12 +73,13 @@ class RegionalEdit:
         }
         applied = 0
         for number, instruction in enumerate(self._prepared.instructions):
-            if instruction:
+            acts = self._prepared.acts(instruction)
+            if acts:
                 self._apply(number, applied, list(traces.values()))
                 applied += 1
             for trace in traces.values():
                 trace.pictures.append(trace.picture)
-                trace.regions.extend([None] * (not instruction))
+                trace.regions.extend([None] * (not acts))
         return traces
 
     def _apply(self, number: int, applied: int, traces: Sequence[Trace]) -> None:
@@ -93,7 +95,14 @@ class RegionalEdit:
         for batch in batches:
             seeds = [pass_seed(site.trace.seed, applied) for site in batch]
             alike = [id(site.trace.picture) for site in batch]
-            self._edit(batch, Pass(instruction=instruction, number=number, seeds=seeds, alike=alike))
+            link = Pass(
+                instruction=instruction,
+                number=number,
+                seeds=seeds,
+                alike=alike,
+                references=self._prepared.references,
+            )
+            self._edit(batch, link)
 
     def _batches(self, traces: Sequence[Trace]) -> list[list[_Site]]:
         """Sites of one model size together, those that are all of their picture apart; empty regions have none."""
@@ -124,7 +133,7 @@ class RegionalEdit:
         pixels = to_pixels([site.fit.apply(site.crop) for site in batch])
         masks = torch.stack([site.mask for site in batch])
         inside = None if batch[0].region is None else Inside(masks=masks, settings=self._how)
-        decoded = edit_once(self._checkpoint, pixels, link, self._prepared.settings, self._follower, inside=inside)
+        decoded = edit_once(self._technique, pixels, link, self._prepared.settings, self._follower, inside=inside)
         with self._follower.part("decode"):
             for place, site in enumerate(batch):
                 edited = self._finished(site, pixels[place], decoded[place].cpu(), masks[place])

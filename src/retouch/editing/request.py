@@ -8,10 +8,12 @@ from PIL import Image
 
 from retouch.core.errors import SettingsError
 from retouch.core.images import LoadedImage, load_image
+from retouch.core.reference import MAXIMUM_REFERENCES, Reference, load_reference
+from retouch.core.reference_settings import ReferenceSettings
 from retouch.core.region import Region
 from retouch.core.region_settings import RegionSettings
 from retouch.core.settings import EditRequest, EditSettings
-from retouch.editing.protocol import ImageSource, RegionSource
+from retouch.editing.protocol import ImageSource, ReferenceSource, RegionSource
 
 Value = TypeVar("Value")
 
@@ -20,7 +22,7 @@ Value = TypeVar("Value")
 class Prepared:
     """A request with its pictures read, its instructions stripped, its settings resolved, its seeds listed.
 
-    `regions` has one for each instruction, or none where no region was asked for.
+    `regions` has one for each instruction, or none where no region was asked for; `references` are for all of them.
     """
 
     images: tuple[LoadedImage, ...]
@@ -28,11 +30,16 @@ class Prepared:
     settings: EditSettings
     seeds: tuple[int, ...]
     regions: tuple[RegionSource, ...] = ()
+    references: tuple[Reference, ...] = ()
 
     @property
     def active(self) -> tuple[str, ...]:
-        """The instructions that ask for anything."""
-        return tuple(text for text in self.instructions if text)
+        """The instructions that ask for anything: those with words, and with references all."""
+        return tuple(text for text in self.instructions if self.acts(text))
+
+    def acts(self, instruction: str) -> bool:
+        """Whether an instruction asks for anything."""
+        return bool(instruction or self.references)
 
 
 def prepare(
@@ -43,6 +50,7 @@ def prepare(
     region: RegionSource | Sequence[RegionSource],
     count: int,
     defaults: EditSettings,
+    references: Sequence[ReferenceSource] = (),
 ) -> Prepared:
     """Read and check the arguments of `InstructionEditor.edit`; raises ImageError and SettingsError."""
     sources = [images] if isinstance(images, (str, bytes)) or not isinstance(images, Sequence) else images
@@ -56,8 +64,11 @@ def prepare(
     )
     resolved = request.settings.resolve(defaults)
     regions = _regions(region, len(texts), loaded)
+    shown = _references(references)
     if regions:
         resolved = replace(resolved, region=(resolved.region or RegionSettings()).resolve())
+    if shown:
+        resolved = replace(resolved, reference=(resolved.reference or ReferenceSettings()).resolve())
     first = required(resolved.seed, "seed")
     return Prepared(
         images=loaded,
@@ -65,7 +76,16 @@ def prepare(
         settings=resolved,
         seeds=tuple(range(first, first + request.count)),
         regions=regions,
+        references=shown,
     )
+
+
+def _references(given: Sequence[ReferenceSource]) -> tuple[Reference, ...]:
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence):
+        raise SettingsError("The references are no list of pictures; give them in one, even where it is one picture.")
+    if len(given) > MAXIMUM_REFERENCES:
+        raise SettingsError(f"There are {len(given)} references; at most {MAXIMUM_REFERENCES} are taken.")
+    return tuple(each if isinstance(each, Reference) else load_reference(each) for each in given)
 
 
 def _regions(

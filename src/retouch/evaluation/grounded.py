@@ -20,11 +20,12 @@ from retouch.core.region import Region
 from retouch.core.region_settings import RegionSettings
 from retouch.core.region_shape import grow
 from retouch.core.settings import EditSettings
-from retouch.editing.chain import Pass, edit_once
+from retouch.editing.chain import edit_once
 from retouch.editing.editor import Editor
 from retouch.editing.follow import Follower
 from retouch.editing.inside import Inside
 from retouch.editing.protocol import RegionFinder, RegionSource
+from retouch.editing.technique import Pass
 from retouch.evaluation.judges import Case, Judge, judges
 from retouch.evaluation.run import mask, picture
 from retouch.evaluation.twins import TwinCase, judge_twins, twin_cases
@@ -213,7 +214,7 @@ class _Bench:
             shape = np.array(fit.apply(true.mask, method=Image.Resampling.BOX), dtype=np.float32) / 255
             inside = Inside(masks=torch.from_numpy(shape)[None, None], settings=way.settings.resolve())
         follower = Follower(on_progress=None, cancelled=None)
-        own = edit_once(checkpoint, pixels, link, settings, follower, inside=inside)
+        own = edit_once(self.editor.technique, pixels, link, settings, follower, inside=inside)
         own, round_trip = (np.array(to_images(each)[0]) for each in (own, reconstruct(checkpoint, pixels)))
         away = np.array(fit.apply(grow(true, AWAY).mask)) == 0
         return min(CEILING, psnr(own, round_trip, away))

@@ -72,6 +72,17 @@ def is_adapter(folder: Path) -> bool:
     return (folder / ADAPTER_FILE).is_file()
 
 
+def adapter_kind(source: str | Path) -> AdapterKind | None:
+    """The kind of the adapter that `source` names, in the package or a folder of this machine; None of other models.
+
+    Raises:
+        ModelError: its file is damaged, or a pocket member is missing.
+    """
+    name = str(source)
+    folder = find_pocket(name.removeprefix(f"{POCKET}/")) if name.startswith(f"{POCKET}/") else Path(name).expanduser()
+    return _facts(folder, name).kind if is_adapter(folder) else None
+
+
 def read_adapter(source: str | Path, *, kind: AdapterKind | None = None) -> AdapterFolder:
     """Read the adapter that `source` names: `pocket/MEMBER`, a folder or a hub id.
 

@@ -1,0 +1,63 @@
+"""Regions filled by example (Paint-by-Example, arXiv 2211.13227; Subject Inpainting)."""
+
+from torch import Tensor
+
+from retouch.conditioning.exemplar import exemplar_branches, hole_channels
+from retouch.conditioning.unet import unet_predictor
+from retouch.core.errors import ModelError, SettingsError
+from retouch.core.settings import EditSettings
+from retouch.diffusion.guidance import ExemplarGuidance
+from retouch.editing.inside import Inside
+from retouch.editing.request import required
+from retouch.editing.technique import Conditioned, Pass
+from retouch.models.checkpoint import Checkpoint
+from retouch.models.exemplar import Exemplar
+
+
+class Filling:
+    """An exemplar model; see `Technique`. Its `text_guidance` is s, the guidance by the reference."""
+
+    def __init__(self, exemplar: Exemplar) -> None:
+        self.exemplar = exemplar
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The networks of the loop."""
+        return self.exemplar.checkpoint
+
+    def check(self, *, references: int, regional: bool) -> None:
+        """See `Technique`."""
+        if not references:
+            raise ModelError(
+                f"'{self.exemplar.source}' puts in the object of a picture; give one as a reference, or use a model "
+                "that edits by instruction, such as pocket."
+            )
+        if not regional:
+            raise ModelError(
+                f"'{self.exemplar.source}' fills a region; say which, have one proposed, or use a model that needs "
+                "none, such as pocket/insert."
+            )
+
+    def condition(self, pixels: Tensor, link: Pass, settings: EditSettings, inside: Inside | None) -> Conditioned:
+        """See `Technique`."""
+        if link.instruction:
+            raise ModelError(f"'{self.exemplar.source}' reads no words; leave '{link.instruction}' out.")
+        if inside is None or bool((inside.masks >= 0.5).flatten(1).all(dim=1).any()):
+            raise SettingsError("The region is the whole picture; leave some of it, for the object to stand in.")
+        if inside.settings.attend != "off":
+            raise ModelError(f"'{self.exemplar.source}' reads no words to attend to inside the region; leave that out.")
+        channels = hole_channels(self.checkpoint, pixels, inside.masks)
+        branches = exemplar_branches(self.exemplar, channels, link.references)
+        return Conditioned(
+            predictor=unet_predictor(self.checkpoint, branches),
+            guidance=self._guidance(settings),
+            shape=(self.checkpoint.latent_channels, *channels.shape[2:]),
+        )
+
+    def _guidance(self, settings: EditSettings) -> ExemplarGuidance:
+        wanted = required(settings.reference, "reference")
+        return ExemplarGuidance(
+            scale=required(settings.text_guidance, "text_guidance"),
+            detail=0.0 if self.exemplar.detail is None else required(wanted.detail, "detail"),
+            interval=required(settings.guidance_interval, "guidance_interval"),
+        )

@@ -1,0 +1,76 @@
+"""The seam between a kind of model and the one loop: how it is conditioned, and how its branches are weighed.
+
+One file a technique: `instructing`, `filling`, `inserting`, `adapting`.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Generator, Tensor
+
+from retouch.conditioning.image import encode_source
+from retouch.core.reference import Reference
+from retouch.core.seeds import derive_seed
+from retouch.core.settings import EditSettings
+from retouch.diffusion.guidance import Guidance
+from retouch.diffusion.predictor import Predictor
+from retouch.editing.inside import Inside
+from retouch.models.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """One run of the loop: its instruction, the instruction's number, and for each picture its seed and
+    a number that pictures with the same pixels share; the references are for all pictures."""
+
+    instruction: str
+    number: int
+    seeds: Sequence[int]
+    alike: Sequence[int]
+    references: Sequence[Reference] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Conditioned:
+    """What the loop runs with: what predicts, how predictions are weighed, the latents' shape (C, h, w), and what
+    holds the network while it runs."""
+
+    predictor: Predictor
+    guidance: Guidance
+    shape: tuple[int, ...]
+    control: AbstractContextManager[object] = field(default_factory=nullcontext)
+
+
+class Technique(Protocol):
+    """A loaded model, and how it is asked for an edit."""
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The networks of the loop."""
+        ...
+
+    def check(self, *, references: int, regional: bool) -> None:
+        """See that the model can do with so many references and with or without a region; raises ModelError."""
+        ...
+
+    def condition(self, pixels: Tensor, link: Pass, settings: EditSettings, inside: Inside | None) -> Conditioned:
+        """Make the branches for pixels (B, 3, H, W) from -1 to 1.
+
+        Raises:
+            ModelError: the model cannot do this.
+            SettingsError: a setting is out of range, or missing.
+        """
+        ...
+
+
+def source_latents(checkpoint: Checkpoint, pixels: Tensor, link: Pass) -> Tensor:
+    """Source latents (B, 4, h, w); pictures with the same pixels are encoded once where that is exact."""
+    if checkpoint.spec.condition_posterior == "sample":
+        seeds = [derive_seed(seed, "condition") for seed in link.seeds]
+        return encode_source(checkpoint, pixels, [Generator().manual_seed(seed) for seed in seeds])
+    first = {key: link.alike.index(key) for key in link.alike}
+    latents = encode_source(checkpoint, pixels[list(first.values())])
+    order = list(first)
+    return latents[[order.index(key) for key in link.alike]]
