@@ -10,7 +10,7 @@ from retouch.editing.filling import Filling
 from retouch.editing.instructing import Instructing
 from retouch.editing.technique import Technique
 from retouch.models.adapter import adapter_kind
-from retouch.models.exemplar import load_exemplar
+from retouch.models.exemplar import PUBLISHED_ID, is_published, load_exemplar
 from retouch.models.load import load
 
 
@@ -37,7 +37,7 @@ def load_technique(
         ModelError: it cannot be loaded, or does not edit.
     """
     kind = adapter_kind(source)
-    if kind == "exemplar":
+    if kind == "exemplar" or source == PUBLISHED_ID or is_published(source):
         return Filling(load_exemplar(source, dtype=place.dtype, vae_dtype=place.vae_dtype, device=place.device))
     if kind is not None:
         raise ModelError(f"'{source}' is an adapter of kind '{kind}', which does not edit by itself.")

@@ -15,11 +15,17 @@ from retouch.models.delta import apply_delta, delta_of
 from retouch.models.exemplar_networks import DetailMapper, ReferenceMapper, layers_in
 from retouch.models.image_encoder import ImageEncoder, load_image_encoder
 from retouch.models.load import load
+from retouch.models.paint_by_example import Parts, is_original, is_paint_by_example, read_file, read_folder
 from retouch.models.pocket import EXEMPLAR_MEMBER, POCKET
+from retouch.models.sources import download
 from retouch.models.spec import CHANNELS, ConditioningSpec, read_spec
 from retouch.models.widen import widened
 
 POCKET_EXEMPLAR = f"{POCKET}/{EXEMPLAR_MEMBER}"
+PUBLISHED_ID = "Fantasy-Studio/Paint-by-Example"
+"""The published model on the hub."""
+
+_PATTERNS = ("*.json", "*/*.json", "unet/*", "vae/*", "image_encoder/*")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,11 +117,21 @@ def load_exemplar(
     vae_dtype: torch.dtype | None = None,
     device: torch.device | str = "cpu",
 ) -> Exemplar:
-    """Load the exemplar model that `source` names: `pocket/exemplar`, or a folder that `save_exemplar` wrote.
+    """Load the exemplar model that `source` names.
+
+    `pocket/exemplar`, a folder that `save_exemplar` wrote, or a published Paint-by-Example model: its folder in
+    diffusers layout, its hub id, or a .safetensors file under the names of the original code.
 
     Raises:
         ModelError: it is missing, damaged, or of another kind, or the model it changes cannot be loaded.
     """
+    published = _published(str(source))
+    if published is not None:
+        checkpoint, encoder, mapper = published
+        networks: dict[nn.Module, torch.dtype] = dict.fromkeys((checkpoint.unet, encoder.tower, mapper), dtype)
+        for network, wanted in {**networks, checkpoint.vae: vae_dtype or dtype}.items():
+            network.to(device=device, dtype=wanted)
+        return Exemplar(checkpoint=checkpoint, encoder=encoder, mapper=mapper)
     folder = read_adapter(source, kind="exemplar")
     base = load(folder.facts.base, dtype=dtype, vae_dtype=vae_dtype, device=device)
     unet = widened(copy.deepcopy(base.unet), CHANNELS["inpaint"])
@@ -129,6 +145,23 @@ def load_exemplar(
         if network is not None:
             network.eval().requires_grad_(False).to(device=device, dtype=dtype)
     return Exemplar(checkpoint=checkpoint, encoder=encoder, mapper=mapper, detail=detail)
+
+
+def is_published(source: str | Path) -> bool:
+    """Whether `source` names a published Paint-by-Example model on this machine."""
+    path = Path(source).expanduser()
+    return is_original(path) if path.is_file() else path.is_dir() and is_paint_by_example(path, str(source))
+
+
+def _published(source: str) -> Parts | None:
+    path = Path(source).expanduser()
+    if path.is_file():
+        return read_file(path)
+    if path.is_dir():
+        return read_folder(path, source) if is_paint_by_example(path, source) else None
+    if source == PUBLISHED_ID:
+        return read_folder(download(source, None, list(_PATTERNS)), source)
+    return None
 
 
 def _mapper(folder: AdapterFolder, encoder: ImageEncoder) -> ReferenceMapper:

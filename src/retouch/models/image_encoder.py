@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn import functional
 
 from retouch.models.clip import Framing, load_clip
 from retouch.models.pocket import CLIP_MEMBER, POCKET
@@ -22,7 +21,7 @@ class Features:
     last: (B, 1 + N, D), the last layer's, the class token first, before the final norm.
     penultimate: (B, 1 + N, D), those of the layer before.
     pooled: (B, D), the class token after the final norm (`pooler_output`).
-    embedded: (B, P), in the space of texts, not of unit length (`image_embeds`).
+    embedded: (B, P), in the space of texts, not of unit length (`image_embeds`); `pooled` where there is no such space.
     """
 
     last: Tensor
@@ -36,7 +35,7 @@ class ImageEncoder:
     """A CLIP vision tower with its projection, in evaluation mode, how it wants pictures, and where it came from."""
 
     tower: nn.Module
-    projection: nn.Linear
+    projection: nn.Module
     framing: Framing
     source: str
 
@@ -58,7 +57,7 @@ class ImageEncoder:
 
     def __call__(self, framed: Tensor) -> Features:
         """Read pictures, (B, 3, side, side) uint8, on the encoder's device and in its type."""
-        weight = self.projection.weight
+        weight = next(self.tower.parameters())
         return self.read(self.framing.normalised(framed).to(weight.device, weight.dtype))
 
     def read(self, pixels: Tensor) -> Features:
@@ -69,7 +68,7 @@ class ImageEncoder:
             last=found.last_hidden_state,
             penultimate=found.hidden_states[-2],
             pooled=pooled,
-            embedded=functional.linear(pooled, self.projection.weight),
+            embedded=self.projection(pooled),
         )
 
 

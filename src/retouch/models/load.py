@@ -15,7 +15,7 @@ from retouch.core.errors import ModelError
 from retouch.models.checkpoint import Checkpoint, TextTower, kind_of
 from retouch.models.original import read_original
 from retouch.models.quiet import quiet_libraries
-from retouch.models.sources import check_components, find_model, read_scheduler
+from retouch.models.sources import check_components, check_weights, find_model, read_scheduler
 from retouch.models.spec import read_spec
 from retouch.models.vocabulary import read_tokenizer
 
@@ -72,8 +72,8 @@ def load(
 @dataclass(frozen=True, kw_only=True)
 class _Options:
     source: str
-    dtype: torch.dtype
-    variant: str | None
+    dtype: torch.dtype = torch.float32
+    variant: str | None = None
 
 
 def _load_folder(folder: Path, options: _Options, vae_dtype: torch.dtype) -> Checkpoint:
@@ -92,6 +92,20 @@ def _load_folder(folder: Path, options: _Options, vae_dtype: torch.dtype) -> Che
         spec=read_spec(folder, kind_of(unet, name)),
         source=name,
     )
+
+
+def load_unet(folder: Path, source: str) -> UNet2DConditionModel:
+    """The U-Net in a model's folder, float32 on the CPU; raises ModelError where it is missing, pickled or damaged."""
+    check_weights(folder / "unet", source)
+    return _load_network(
+        UNet2DConditionModel, folder / "unet", _Options(source=source, dtype=torch.float32, variant=None)
+    )
+
+
+def load_vae(folder: Path, source: str) -> AutoencoderKL:
+    """The VAE in a model's folder, float32 on the CPU; raises ModelError where it is missing, pickled or damaged."""
+    check_weights(folder / "vae", source)
+    return _load_network(AutoencoderKL, folder / "vae", _Options(source=source))
 
 
 def _load_network(network: type[Network], folder: Path, options: _Options) -> Network:

@@ -23,6 +23,8 @@ from retouch.models.original_shape import (
     Shapes,
     read_configs,
     text_name,
+    unet_config,
+    vae_config,
 )
 from retouch.models.quiet import quiet_libraries
 from retouch.models.sources import find_model, read_scheduler
@@ -33,7 +35,7 @@ _BUILD_ERRORS = (ValueError, KeyError, TypeError, IndexError, ArithmeticError, O
 
 _PARTS = {UNET_PREFIX: "U-Net", VAE_PREFIX: "VAE", TEXT_PREFIX: "text encoder"}
 
-_SCHEDULERS: dict[Kind, dict[str, object]] = {
+SCHEDULERS: dict[Kind, dict[str, object]] = {
     "generate": {"_class_name": "PNDMScheduler", **SCHEDULE, "skip_prk_steps": True},
     "instruct": {"_class_name": "EulerAncestralDiscreteScheduler", **SCHEDULE},
     "inpaint": {"_class_name": "PNDMScheduler", **SCHEDULE, "skip_prk_steps": True},
@@ -67,8 +69,8 @@ def read_original(
     try:
         with quiet_libraries():
             configs = _folder_configs(folder) if folder else read_configs(shapes)
-            unet = _build(UNet2DConditionModel, configs.unet, _unet_tensors(file, shapes), convert_ldm_unet_checkpoint)
-            vae = _build(AutoencoderKL, configs.vae, _tensors(file, shapes, VAE_PREFIX), convert_ldm_vae_checkpoint)
+            unet = _unet(file, shapes, configs.unet)
+            vae = _vae(file, shapes, configs.vae)
             text_encoder = _text_encoder(file, shapes, configs.text_encoder)
     except _BUILD_ERRORS as error:
         raise _misshapen(name, like, error) from error
@@ -79,13 +81,31 @@ def read_original(
         text=TextTower(
             encoder=text_encoder, tokenizer=read_tokenizer(find_tokenizer(name, tokenizer or folder), str(name))
         ),
-        scheduler_config=read_scheduler(folder, str(like)) if folder else _SCHEDULERS[kind],
+        scheduler_config=read_scheduler(folder, str(like)) if folder else SCHEDULERS[kind],
         spec=read_spec(folder, kind) if folder else PUBLISHED[kind],
         source=str(name),
     )
     if not like:
         _check_vocabulary(checkpoint)
     return checkpoint
+
+
+def build_unet(file: Path, shapes: Shapes) -> UNet2DConditionModel:
+    """The U-Net in a file, by the shapes of its weights; raises ValueError or KeyError where it is no whole one."""
+    return _unet(file, shapes, unet_config(shapes))
+
+
+def build_vae(file: Path, shapes: Shapes) -> AutoencoderKL:
+    """The VAE in a file, by the shapes of its weights; raises ValueError or KeyError where it is no whole one."""
+    return _vae(file, shapes, vae_config(shapes))
+
+
+def _unet(file: Path, shapes: Shapes, config: Mapping[str, object]) -> UNet2DConditionModel:
+    return _build(UNet2DConditionModel, config, _unet_tensors(file, shapes), convert_ldm_unet_checkpoint)
+
+
+def _vae(file: Path, shapes: Shapes, config: Mapping[str, object]) -> AutoencoderKL:
+    return _build(AutoencoderKL, config, _tensors(file, shapes, VAE_PREFIX), convert_ldm_vae_checkpoint)
 
 
 def _read_shapes(file: Path, name: Path) -> Shapes:

@@ -36,16 +36,28 @@ def read_configs(shapes: Shapes) -> NetworkConfigs:
     Group normalisation has 32 groups and the U-Net 8 heads, as in the original code. Raises KeyError where a weight
     that tells a size is missing.
     """
+    return NetworkConfigs(
+        unet=unet_config(shapes), vae=vae_config(shapes), text_encoder=_text_config(_below(shapes, TEXT_PREFIX))
+    )
+
+
+def unet_config(shapes: Shapes) -> Mapping[str, object]:
+    """The U-Net's configuration; see `read_configs`."""
+    return create_unet_diffusers_config_from_ldm(_original(shapes), {})
+
+
+def vae_config(shapes: Shapes) -> Mapping[str, object]:
+    """The VAE's configuration; see `read_configs`."""
+    return create_vae_diffusers_config_from_ldm(_original(shapes), {})
+
+
+def _original(shapes: Shapes) -> dict[str, object]:
+    """What the original code would be configured with."""
     parameters = {
         "unet_config": {"params": _unet_parameters(_below(shapes, UNET_PREFIX))},
         "first_stage_config": {"params": {"ddconfig": _vae_parameters(_below(shapes, VAE_PREFIX))}},
     }
-    original = {"model": {"params": parameters}}
-    return NetworkConfigs(
-        unet=create_unet_diffusers_config_from_ldm(original, {}),
-        vae=create_vae_diffusers_config_from_ldm(original, {}),
-        text_encoder=_text_config(_below(shapes, TEXT_PREFIX)),
-    )
+    return {"model": {"params": parameters}}
 
 
 def text_name(name: str) -> str:

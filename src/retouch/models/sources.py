@@ -127,8 +127,8 @@ def check_components(folder: Path, source: str, *, variant: str | None = None) -
                 f"'{source}' has no {component} ('{component}/{file}' is missing); restore it from the original model."
             )
     _check_vocabulary(folder / "tokenizer", source)
-    for component, stem in WEIGHT_STEMS.items():
-        _check_weights(folder / component, component, stem, source, variant)
+    for component in WEIGHT_STEMS:
+        check_weights(folder / component, source, variant=variant)
 
 
 def _check_class(index: Mapping[str, object], component: str, expected: str, source: str) -> None:
@@ -158,7 +158,11 @@ def _check_vocabulary(folder: Path, source: str) -> None:
         )
 
 
-def _check_weights(folder: Path, component: str, stem: str, source: str, variant: str | None) -> None:
+def check_weights(folder: Path, source: str, *, variant: str | None = None) -> None:
+    """See that a component's folder holds its weights as safetensors; raises ModelError saying what it holds."""
+    component, stem = folder.name, WEIGHT_STEMS[folder.name]
+    if not folder.is_dir():
+        raise ModelError(f"'{source}' has no {component}; restore it from the original model.")
     insert = f".{variant}" if variant else ""
     wanted = f"{stem}{insert}.safetensors"
     if (folder / wanted).is_file() or (folder / f"{stem}.safetensors.index{insert}.json").is_file():
