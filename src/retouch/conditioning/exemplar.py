@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import functional
 
-from retouch.conditioning.image import scaling_factor
+from retouch.conditioning.image import encode_source
 from retouch.core.errors import SettingsError
 from retouch.core.reference import Reference
 from retouch.diffusion.guidance import DETAIL, NONE, REFERENCE
@@ -17,7 +17,9 @@ from retouch.models.image_encoder import Features
 
 
 @torch.no_grad()
-def hole_channels(checkpoint: Checkpoint, pixels: Tensor, holes: Tensor) -> Tensor:
+def hole_channels(
+    checkpoint: Checkpoint, pixels: Tensor, holes: Tensor, generators: Sequence[Generator] | None = None
+) -> Tensor:
     """What stands beside the noisy latents, (B, 5, h, w): the masked picture's latents and the mask.
 
     Both in the order and meaning that the checkpoint's spec says. Of the picture, what lies in the hole is grey.
@@ -26,19 +28,20 @@ def hole_channels(checkpoint: Checkpoint, pixels: Tensor, holes: Tensor) -> Tens
         checkpoint: of kind `inpaint`.
         pixels: (B, 3, H, W) from −1 to 1.
         holes: (B, 1, H, W) from 0 to 1; what is at least half inside is the hole.
+        generators: one a picture, needed where the condition is a sample.
+
+    Raises:
+        ModelError: the checkpoint wants a sample and no generators were given.
     """
     keep = (holes < 0.5).to(pixels)
-    vae = checkpoint.vae
-    posterior = vae.encode((pixels * keep).to(vae.device, vae.dtype), return_dict=False)[0]
-    masked = posterior.mode().float()
+    masked = encode_source(checkpoint, pixels * keep, generators)
     return joined_channels(checkpoint, masked, keep.to(masked))
 
 
 def joined_channels(checkpoint: Checkpoint, masked: Tensor, keep: Tensor) -> Tensor:
-    """(B, 5, h, w) from unscaled latents of the masked picture, (B, 4, h, w), and (B, 1, H, W), 1 where it stays."""
+    """(B, 5, h, w) from latents of the masked picture, (B, 4, h, w) as `encode_source` has them, and (B, 1, H, W),
+    1 where it stays."""
     spec = checkpoint.spec
-    if spec.condition_scaled:
-        masked = masked * scaling_factor(checkpoint.vae)
     mask = keep if spec.mask_meaning == "white-is-kept" else 1 - keep
     cells = functional.interpolate(mask, size=masked.shape[-2:], mode="nearest")
     parts = {"masked-image": masked, "mask": cells}

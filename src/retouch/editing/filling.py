@@ -1,10 +1,11 @@
 """Regions filled by example (Paint-by-Example, arXiv 2211.13227; Subject Inpainting)."""
 
-from torch import Tensor
+from torch import Generator, Tensor
 
 from retouch.conditioning.exemplar import exemplar_branches, hole_channels
 from retouch.conditioning.unet import unet_predictor
 from retouch.core.errors import ModelError, SettingsError
+from retouch.core.seeds import derive_seed
 from retouch.core.settings import EditSettings
 from retouch.diffusion.guidance import ExemplarGuidance
 from retouch.editing.inside import Inside
@@ -46,7 +47,10 @@ class Filling:
             raise SettingsError("The region is the whole picture; leave some of it, for the object to stand in.")
         if inside.settings.attend != "off":
             raise ModelError(f"'{self.exemplar.source}' reads no words to attend to inside the region; leave that out.")
-        channels = hole_channels(self.checkpoint, pixels, inside.masks)
+        seeds = [derive_seed(seed, "condition") for seed in link.seeds]
+        sampled = self.checkpoint.spec.condition_posterior == "sample"
+        generators = [Generator().manual_seed(seed) for seed in seeds] if sampled else None
+        channels = hole_channels(self.checkpoint, pixels, inside.masks, generators)
         branches = exemplar_branches(self.exemplar, channels, link.references)
         return Conditioned(
             predictor=unet_predictor(self.checkpoint, branches),

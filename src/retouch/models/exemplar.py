@@ -141,6 +141,7 @@ def load_exemplar(
     encoder = load_image_encoder(folder.facts.image_encoder, dtype=dtype, device=device)
     mapper = _mapper(folder, encoder)
     detail = _detail(folder, encoder) if "detail" in folder.parts else None
+    _check_width(mapper, checkpoint)
     for network in (mapper, detail):
         if network is not None:
             network.eval().requires_grad_(False).to(device=device, dtype=dtype)
@@ -162,6 +163,15 @@ def _published(source: str) -> Parts | None:
     if source == PUBLISHED_ID:
         return read_folder(download(source, None, list(_PATTERNS)), source)
     return None
+
+
+def _check_width(mapper: ReferenceMapper, checkpoint: Checkpoint) -> None:
+    written, read = mapper.proj_out.out_features, int(checkpoint.unet.config["cross_attention_dim"])
+    if written != read:
+        raise ModelError(
+            f"The mapper of '{checkpoint.source}' writes {written} features and the U-Net of its base reads {read}; load "
+            "it over the base it was trained over."
+        )
 
 
 def _mapper(folder: AdapterFolder, encoder: ImageEncoder) -> ReferenceMapper:

@@ -47,7 +47,7 @@ def fuse_loras(checkpoint: Checkpoint, loras: Sequence[Lora]) -> None:
     Raises:
         ModelError: a file is missing, damaged or no LoRA, or does not fit the checkpoint's layers.
     """
-    layers = {network: _layers(checkpoint.modules[network]) for network in ("unet", "text_encoder")}
+    layers = {network: _layers(checkpoint.modules[network]) for network in _NETWORKS if network in checkpoint.modules}
     placed = [found for lora in loras for found in _place(checkpoint.source, layers, lora)]
     for one in placed:
         _add(one)

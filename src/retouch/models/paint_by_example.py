@@ -119,7 +119,7 @@ def read_file(file: Path) -> Parts:
             if key.startswith(_VISION) and not key.endswith("position_ids")
         }
         config = _vision_config(vision)
-        rest = _renamed({key: tensor for key, tensor in tensors.items() if not key.startswith(_VISION)})
+        rest = renamed({key: tensor for key, tensor in tensors.items() if not key.startswith(_VISION)})
     except _LOAD_ERRORS as error:
         raise _damaged(name, error) from error
     checkpoint = Checkpoint(
@@ -158,7 +158,7 @@ def _joined(
     return checkpoint, encoder, mapper
 
 
-def _renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The mapper's weights under the names of diffusers; the queries, keys and values, joined there, parted."""
     found: dict[str, Tensor] = {}
     for key, tensor in tensors.items():

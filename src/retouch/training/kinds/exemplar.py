@@ -183,7 +183,11 @@ class ExemplarKind:
         return error, weight.to(error.device)
 
     def _channels(self, table: HoleTable, holes: Tensor, side: Tensor) -> Tensor:
-        return joined_channels(self.exemplar.checkpoint, table.masked.of(holes, side)[0], table.kept(holes, side))
+        checkpoint = self.exemplar.checkpoint
+        masked = table.masked.of(holes, side)[0]
+        if checkpoint.spec.condition_scaled:
+            masked = masked * scaling_factor(checkpoint.vae)
+        return joined_channels(checkpoint, masked, table.kept(holes, side))
 
     def _filled(self, table: HoleTable, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Holes, what was filled in, and originals, (B, 3, H, W) in −1…1 each."""
