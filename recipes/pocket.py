@@ -25,6 +25,7 @@ from retouch.training.kinds.clip import ClipRecipe, ClipTask
 from retouch.training.kinds.controlnet import ControlNetRecipe, ControlNetTask
 from retouch.training.kinds.exemplar import ExemplarRecipe, ExemplarTask
 from retouch.training.kinds.generate import GenerateRecipe, GenerateTask
+from retouch.training.kinds.insert import InsertRecipe, InsertTask
 from retouch.training.kinds.instruct import InstructRecipe, InstructTask
 from retouch.training.kinds.parser import ParserRecipe
 from retouch.training.kinds.reader import ReaderRecipe
@@ -201,6 +202,28 @@ def controlnet(data: Path, out: Path) -> ControlNetRecipe:
         task=ControlNetTask(channels=(8, 16, 32, 64)),
         settings=TrainSettings(
             steps=6_000, batch_size=16, learning_rate=3e-4, warmup=200, cooldown=1_000, ema_decay=0.998
+        ),
+    )
+
+
+def insert(data: Path, out: Path) -> InsertRecipe:
+    """What puts the object of a reference where it belongs, over the editor in the package."""
+    return InsertRecipe(
+        data=(data / "insertions", data / "rooms"),
+        held_out=(data / "rooms-validation",),
+        base=POCKET_EDITOR,
+        cache=out / "latents",
+        notes=_NOTES,
+        task=InsertTask(words=0.2, pull=0.5, null="empty-text", changed_weight=2.0, noise_bias=3.0, balance=0.1),
+        settings=TrainSettings(
+            steps=6_000,
+            batch_size=16,
+            learning_rate=1e-3,
+            warmup=100,
+            cooldown=1_500,
+            ema_decay=0.998,
+            save_every=100,
+            validate_every=500,
         ),
     )
 

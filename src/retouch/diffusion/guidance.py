@@ -136,6 +136,37 @@ class ExemplarGuidance:
         return {NONE: 1.0 - scale, REFERENCE: scale * (1.0 - self.detail), DETAIL: scale * self.detail}
 
 
+@dataclass(frozen=True, kw_only=True)
+class InsertGuidance:
+    """Guidance by the source and by what is put in, a share w of which is told in words.
+
+    ε = ε_none + s_I·(ε_image − ε_none) + s_T·((1 − w)·ε_reference + w·ε_text − ε_image): InstructPix2Pix's equation 3
+    with a reference in the place of the instruction, or beside it. Outside `interval` only what is put in counts.
+
+    Raises:
+        SettingsError: a scale is not finite, w not in 0…1, or the interval is not 0 <= low <= high <= 1.
+    """
+
+    reference: float
+    image: float
+    words: float = 0.0
+    interval: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        _check({"reference": self.reference, "image": self.image}, self.interval)
+        if not 0.0 <= self.words <= 1.0:
+            raise SettingsError(f"The share of words is {self.words}; give a number from 0 to 1.")
+
+    def weights(self, progress: float) -> Mapping[str, float]:
+        """Weights of the branches `none`, `image`, `reference` and `text` at `progress` in [0, 1)."""
+        low, high = self.interval
+        shares = {REFERENCE: 1.0 - self.words, TEXT: self.words}
+        if not low <= progress < high:
+            return {name: share for name, share in shares.items() if share}
+        put_in = {name: self.reference * share for name, share in shares.items() if share}
+        return {NONE: 1.0 - self.image, IMAGE: self.image - self.reference, **put_in}
+
+
 def _check(scales: Mapping[str, float], interval: tuple[float, float]) -> None:
     for name, scale in scales.items():
         if not math.isfinite(scale):

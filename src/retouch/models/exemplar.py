@@ -169,8 +169,8 @@ def _check_width(mapper: ReferenceMapper, checkpoint: Checkpoint) -> None:
     written, read = mapper.proj_out.out_features, int(checkpoint.unet.config["cross_attention_dim"])
     if written != read:
         raise ModelError(
-            f"The mapper of '{checkpoint.source}' writes {written} features and the U-Net of its base reads {read}; load "
-            "it over the base it was trained over."
+            f"The mapper of '{checkpoint.source}' writes {written} features and the U-Net of its base reads {read}; "
+            "load it over the base it was trained over."
         )
 
 

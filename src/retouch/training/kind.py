@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -48,3 +48,13 @@ class Kind(Protocol):
     def export(self, folder: Path, *, steps: int, figures: Mapping[str, float]) -> None:
         """Write the networks as they are now as a checkpoint others can load; `figures` are the last validation's."""
         ...
+
+
+@runtime_checkable
+class Rated(Protocol):
+    """A kind whose modules learn at rates of their own.
+
+    `rates` are factors of the learning rate by the module's name; one that is not named has 1.
+    """
+
+    rates: Mapping[str, float]

@@ -1,6 +1,7 @@
 """The optimiser of a run, its precision, and what saves it memory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,8 +11,11 @@ from retouch.editing.device import computes_bfloat16
 from retouch.training.settings import Precision, TrainSettings
 
 
-def make_optimiser(parameters: Iterable[nn.Parameter], settings: TrainSettings) -> torch.optim.Optimizer:
-    """AdamW, or its 8-bit form. Raises TrainingError where bitsandbytes is wanted and missing."""
+def make_optimiser(groups: Sequence[dict[str, Any]], settings: TrainSettings) -> torch.optim.Optimizer:
+    """AdamW over groups of parameters ("params"), or its 8-bit form.
+
+    Raises TrainingError where bitsandbytes is wanted and missing.
+    """
     options = {
         "lr": settings.learning_rate,
         "betas": settings.betas,
@@ -21,14 +25,14 @@ def make_optimiser(parameters: Iterable[nn.Parameter], settings: TrainSettings) 
     if settings.optimiser == "adamw":
         # Fused, AdamW takes its scale from the gradient scaler in a shape that a sharded one does not have.
         fused = None if settings.precision == "float16" else True
-        return torch.optim.AdamW(parameters, fused=fused, **options)
+        return torch.optim.AdamW(groups, fused=fused, **options)
     try:
         from bitsandbytes.optim import AdamW8bit  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise TrainingError(
             "The optimiser adamw8bit needs bitsandbytes; run `pip install bitsandbytes`, or train with adamw."
         ) from error
-    return AdamW8bit(parameters, **options)
+    return AdamW8bit(groups, **options)
 
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:

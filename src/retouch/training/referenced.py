@@ -69,10 +69,10 @@ def referenced_tables(
 ) -> list[ReferencedTable]:
     """The records of a folder that have references and an object's mask, one table for each size of the model.
 
-    Of records told in several ways the first counts. Raises DataError where none is left.
+    Of records told in several ways the first counts that says what to put in. Raises DataError where none is left.
     """
     drafts: dict[tuple[int, int], _Draft] = {}
-    seen: set[tuple[bytes, bytes]] = set()
+    seen: dict[tuple[bytes, bytes], int] = {}
     for record in read_records(folder, columns=_COLUMNS, split=split):
         if record.kind not in kinds or not record.reference_images or record.object_mask is None:
             continue
@@ -81,10 +81,10 @@ def referenced_tables(
         draft = drafts.setdefault(preparation.sizes.of(size), _Draft())
         pictures = _sides(record, fit)
         key = (pictures[0].digest, pictures[1].digest)
-        if key in seen or (limit is not None and len(seen) == limit):
-            continue
-        seen.add(key)
-        draft.add(record, fit, *pictures)
+        if key in seen:
+            draft.tell(seen[key], record)
+        elif limit is None or len(seen) < limit:
+            seen[key] = draft.add(record, fit, *pictures)
     if not seen:
         raise DataError(
             f"{folder} holds no record of the split '{split}' that shows references of an object of the kinds "
@@ -141,7 +141,8 @@ class _Draft:
         self._changed: list[Tensor] = []
         self._records: list[PairRecord] = []
 
-    def add(self, record: PairRecord, fit: Fit, shown: Fitted, other: Fitted) -> None:
+    def add(self, record: PairRecord, fit: Fit, shown: Fitted, other: Fitted) -> int:
+        """Take a record; return its row."""
         assert record.object_mask is not None
         self._shown.append(self._number(shown))
         self._other.append(self._number(other))
@@ -150,6 +151,12 @@ class _Draft:
         self._masks.append(functional.avg_pool2d(mask, 2)[0].round().to(torch.uint8))
         self._changed.append(functional.avg_pool2d(changed, 8)[0].round().to(torch.uint8))
         self._records.append(record)
+        return len(self._records) - 1
+
+    def tell(self, row: int, record: PairRecord) -> None:
+        """Take the words of a record that shows what row `row` shows, where that has none."""
+        if not _told(self._records[row]) and _told(record):
+            self._records[row] = record
 
     def table(self, posteriors: Posteriors) -> ReferencedTable:
         return ReferencedTable(
@@ -161,7 +168,7 @@ class _Draft:
             masks=torch.stack(self._masks),
             changed=torch.stack(self._changed),
             references=tuple(tuple(record.reference_images) for record in self._records),
-            prompts=tuple("" if record.kind == "remove" else record.edit_prompt for record in self._records),
+            prompts=tuple(_told(record) for record in self._records),
             objects=tuple(record.object or "" for record in self._records),
         )
 
@@ -176,3 +183,8 @@ def _sides(record: PairRecord, fit: Fit) -> tuple[Fitted, Fitted]:
     """The picture that shows the object of the references, and the other."""
     source, target = (Fitted.of(data, fit) for data in (record.source_image, record.target_image))
     return (source, target) if record.kind == "remove" else (target, source)
+
+
+def _told(record: PairRecord) -> str:
+    """What was said to put the object in; of a removal nothing."""
+    return "" if record.kind == "remove" else record.edit_prompt

@@ -2,17 +2,19 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from retouch.core.errors import TrainingError
 from retouch.core.seeds import derive_seed
 from retouch.training.average import WeightAverage, named_parameters
 from retouch.training.journal import Journal
-from retouch.training.kind import Kind, Loss
+from retouch.training.kind import Kind, Loss, Rated
 from retouch.training.optimiser import autocast, make_optimiser, recompute_activations
 from retouch.training.order import batch_indices
 from retouch.training.parallel import Processes
@@ -93,7 +95,7 @@ class _Run:
         self.processes = Processes(self.device)
         self.weights = _held(kind, settings, self.processes)
         self.parameters = self.weights.parameters
-        self.optimiser = make_optimiser(self.parameters.values(), settings)
+        self.optimiser = make_optimiser(_rated(self.parameters, kind), settings)
         self.average = WeightAverage(self.parameters, decay=settings.ema_decay, on_cpu=settings.ema_on_cpu)
         self.scaler = self.weights.scaler(enabled=settings.precision == "float16")
         self.journal = Journal(out / "log") if self.processes.first else None
@@ -143,7 +145,7 @@ class _Run:
         """Take one optimiser step and return its loss and the loss's parts."""
         settings = self.settings
         for group in self.optimiser.param_groups:
-            group["lr"] = settings.learning_rate * rate_factor(settings, self.step)
+            group["lr"] = settings.learning_rate * rate_factor(settings, self.step) * group["rate"]
         batch = batch_indices(self.kind.groups, batch=settings.batch_size, step=self.step, seed=settings.seed)
         mine = self.processes.share(batch)
         losses = [self.backward(mine, part) for part in range(settings.accumulate)]
@@ -215,3 +217,12 @@ def _held(kind: Kind, settings: TrainSettings, processes: Processes) -> Weights:
             "train with adamw, or start the processes without FSDP."
         )
     return Parts(kind, processes)
+
+
+def _rated(parameters: Mapping[str, nn.Parameter], kind: Kind) -> list[dict[str, Any]]:
+    """Groups of the parameters, by "module.parameter", that learn at one rate."""
+    rates = kind.rates if isinstance(kind, Rated) else {}
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in parameters.items():
+        groups.setdefault(rates.get(name.partition(".")[0], 1.0), []).append(parameter)
+    return [{"params": members, "rate": rate} for rate, members in groups.items()]

@@ -23,6 +23,7 @@ _KINDS: dict[str, Callable[[Material, Choices], Recipe | OwnLoop]] = {
     "generate": generate.usual,
     "controlnet": controlnet.usual,
     "exemplar": exemplar.usual,
+    "insert": insert.usual,
     "vae": vae.usual,
     "clip": clip.usual,
     "reader": reader.usual,

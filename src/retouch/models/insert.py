@@ -1,0 +1,160 @@
+"""Models that put the object of a reference where it belongs, without a region: an editor and what reads references."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from retouch.core.errors import ModelError
+from retouch.models.adapter import AdapterFacts, is_adapter, read_adapter, write_adapter
+from retouch.models.checkpoint import Checkpoint
+from retouch.models.delta import apply_delta, delta_of
+from retouch.models.embedding_optimizer import EmbeddingOptimizer, optimizer_of
+from retouch.models.image_encoder import ImageEncoder, load_image_encoder
+from retouch.models.load import load
+from retouch.models.pocket import INSERT_MEMBER, POCKET
+
+POCKET_INSERT = f"{POCKET}/{INSERT_MEMBER}"
+PUBLISHED_FILE = "emb_opt.safetensors"
+"""The published optimizer in the folder of a whole editor, once converted from its pickle."""
+PUBLISHED_ENCODER = "openai/clip-vit-large-patch14"
+
+Null = Literal["empty-text", "encoded-zero-image", "zeros"]
+"""What "no reference" is: the editor's own empty text, what the optimizer makes of a black picture, or zeros."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Insert:
+    """An editor that reads references.
+
+    checkpoint: of kind `instruct`, its attention tuned.
+    encoder: reads references, frozen.
+    optimizer: its tokens as the U-Net reads them.
+    null: what no reference is, in training and in use.
+    """
+
+    checkpoint: Checkpoint
+    encoder: ImageEncoder
+    optimizer: EmbeddingOptimizer
+    null: Null
+
+    @property
+    def source(self) -> str:
+        """What was asked for."""
+        return self.checkpoint.source
+
+
+def tuned_attention(unet: UNet2DConditionModel) -> dict[str, torch.nn.Module]:
+    """The cross-attention (`attn2`) that learns with the optimizer, by its name in the U-Net.
+
+    That of the last down block that has one, of the middle, and of the first up block that has one.
+    """
+    blocks: Any = unet
+    down = [f"down_blocks.{n}" for n, block in enumerate(blocks.down_blocks) if hasattr(block, "attentions")]
+    up = [f"up_blocks.{n}" for n, block in enumerate(blocks.up_blocks) if hasattr(block, "attentions")]
+    places = (*down[-1:], "mid_block", *up[:1])
+    return {
+        name: module
+        for name, module in unet.named_modules()
+        if name.endswith(".attn2") and any(name.startswith(f"{place}.") for place in places)
+    }
+
+
+def fresh_insert(
+    base: Checkpoint, encoder: ImageEncoder, *, queries: int, null: Null = "empty-text", seed: int = 0
+) -> Insert:
+    """An editor with an optimizer that has learned nothing yet."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        context = int(base.unet.config["cross_attention_dim"])
+        optimizer = EmbeddingOptimizer(width=encoder.width, queries=queries, context=context)
+    return Insert(checkpoint=base, encoder=encoder, optimizer=optimizer, null=null)
+
+
+def save_insert(insert: Insert, folder: str | Path, *, base: str, card: str | None = None) -> Path:
+    """Write the optimizer, and the attention as changes of the editor's it began as.
+
+    Raises:
+        ModelError: `base` cannot be loaded, or more than the attention changed.
+        OutputError: the folder cannot be written.
+    """
+    names = tuple(f"{name}." for name in tuned_attention(insert.checkpoint.unet))
+    before, after = load(base).unet.state_dict(), insert.checkpoint.unet.state_dict()
+    changes = delta_of(before, after, rank=None, keep=lambda name: name.startswith(names))
+    parts: dict[str, Mapping[str, Tensor]] = {"unet": changes, "optimizer": insert.optimizer.state_dict()}
+    facts = AdapterFacts(
+        kind="insert", base=base, image_encoder=insert.encoder.source, conventions={"null": insert.null}
+    )
+    return write_adapter(folder, facts, parts, card=card)
+
+
+def load_insert(
+    source: str | Path = POCKET_INSERT,
+    *,
+    dtype: torch.dtype = torch.float32,
+    vae_dtype: torch.dtype | None = None,
+    device: torch.device | str = "cpu",
+) -> Insert:
+    """Load the model that `source` names: `pocket/insert`, a folder that `save_insert` wrote, or the published one.
+
+    The published one is the folder of a whole editor in diffusers layout with `emb_opt.safetensors` in it, converted
+    once from `emb_opt.pt` by `retouch models convert`; its "no reference" is zeros.
+
+    Raises:
+        ModelError: it is missing, damaged or of another kind, or the model it changes cannot be loaded.
+    """
+    place = Path(source).expanduser()
+    if is_published_insert(place):
+        return _published(place, dtype=dtype, vae_dtype=vae_dtype, device=device)
+    folder = read_adapter(source, kind="insert")
+    null = _null(folder.facts.conventions.get("null"), str(source))
+    base = load(folder.facts.base, dtype=dtype, vae_dtype=vae_dtype, device=device)
+    unet = copy.deepcopy(base.unet)
+    apply_delta(unet, folder.part("unet"))
+    checkpoint = replace(base, unet=unet.eval().requires_grad_(False), source=str(source))
+    encoder = load_image_encoder(folder.facts.image_encoder, dtype=dtype, device=device)
+    optimizer = optimizer_of(folder.part("optimizer"), str(source)).to(device=device, dtype=dtype)
+    return _checked(Insert(checkpoint=checkpoint, encoder=encoder, optimizer=optimizer, null=null))
+
+
+def _null(name: str | None, source: str) -> Null:
+    for known in get_args(Null):
+        if name == known:
+            return known
+    raise ModelError(f"'{source}' says {name!r} for no reference; expected one of {', '.join(get_args(Null))}.")
+
+
+def is_published_insert(place: Path) -> bool:
+    """Whether a folder holds the published form."""
+    return (place / PUBLISHED_FILE).is_file() and not is_adapter(place)
+
+
+def _published(place: Path, *, dtype: torch.dtype, vae_dtype: torch.dtype | None, device: torch.device | str) -> Insert:
+    try:
+        weights = load_file(place / PUBLISHED_FILE)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"'{place / PUBLISHED_FILE}' is damaged ({error}); convert it again.") from error
+    checkpoint = load(place, dtype=dtype, vae_dtype=vae_dtype, device=device)
+    nested = place / "image_encoder"
+    encoder = load_image_encoder(nested if nested.is_dir() else PUBLISHED_ENCODER, dtype=dtype, device=device)
+    optimizer = optimizer_of(weights, str(place)).to(device=device, dtype=dtype)
+    return _checked(Insert(checkpoint=checkpoint, encoder=encoder, optimizer=optimizer, null="zeros"))
+
+
+def _checked(insert: Insert) -> Insert:
+    """See that the parts are for each other."""
+    read, written = insert.checkpoint.unet.config["cross_attention_dim"], insert.optimizer.queries.shape[1]
+    wanted, seen = insert.optimizer.projection_layer.in_features, insert.encoder.width
+    if read != written or wanted != seen:
+        raise ModelError(
+            f"The optimizer of '{insert.source}' reads {wanted} features and writes {written}, its image encoder has "
+            f"{seen} and its U-Net reads {read}; load it with the parts it was trained with."
+        )
+    return insert
