@@ -9,6 +9,7 @@ from retouch.training.kinds import (
     controlnet,
     exemplar,
     generate,
+    insert,
     instruct,
     parser,
     reader,

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 ENGINES = ("rooms", "photos")
 """The engines whose pairs are exact by construction."""
 DEFAULT_COUNT = 100
+Only = Annotated[
+    str | None, typer.Option(help="Kinds of edit to make alone, such as add,remove; rooms only.", show_default=False)
+]
 
 
 def make(
@@ -33,10 +36,7 @@ def make(
     size: Annotated[int, typer.Option(help="Pixels of a picture's side; with a model it is the model's own.")] = 256,
     references: Annotated[int, typer.Option(help="Views of the edited object with each pair; rooms only.")] = 0,
     reserved: Annotated[bool, typer.Option(help="Rooms of the kind and colours that no pocket model sees.")] = False,
-    only: Annotated[
-        str | None,
-        typer.Option(help="Kinds of edit to make alone, such as add,remove; rooms only.", show_default=False),
-    ] = None,
+    only: Only = None,
     triples: generative.Triples = None,
     model: generative.Model = generative.DEFAULT_MODEL,
     controlnet: generative.ControlNet = None,
