@@ -4,7 +4,18 @@ from collections.abc import Callable
 
 from retouch.core.errors import SettingsError
 from retouch.training.choices import Choices, Material
-from retouch.training.kinds import clip, controlnet, generate, instruct, parser, reader, segmenter, vae, writer
+from retouch.training.kinds import (
+    clip,
+    controlnet,
+    generate,
+    instruct,
+    parser,
+    placement,
+    reader,
+    segmenter,
+    vae,
+    writer,
+)
 from retouch.training.recipe import OwnLoop, Recipe
 
 _KINDS: dict[str, Callable[[Material, Choices], Recipe | OwnLoop]] = {
@@ -17,6 +28,7 @@ _KINDS: dict[str, Callable[[Material, Choices], Recipe | OwnLoop]] = {
     "writer": writer.usual,
     "segmenter": segmenter.usual,
     "parser": parser.usual,
+    "placement": placement.usual,
 }
 
 KIND_NAMES: tuple[str, ...] = tuple(_KINDS)
