@@ -45,6 +45,10 @@ class Places:
     boxes: Tensor
     outlines: Tensor
 
+    def on_cpu(self) -> "Places":
+        """The same in the CPU's memory."""
+        return Places(likely=self.likely.cpu(), boxes=self.boxes.cpu(), outlines=self.outlines.cpu())
+
 
 class PlacementNetwork(nn.Module):
     """Cells and tokens to places; see the module's sentence."""
@@ -61,7 +65,7 @@ class PlacementNetwork(nn.Module):
         self.outlines = nn.Sequential(
             nn.Linear(shape.width, 2 * shape.width), nn.GELU(), nn.Linear(2 * shape.width, shape.outline**2)
         )
-        # Of chosen references, the threshold that `PlacementModel` tells of; calibrated, not trained.
+        # What `PlacementModel.least` tells: calibrated, not trained.
         self.register_buffer("least", torch.zeros(()))
 
     def forward(self, cells: Tensor, tokens: Tensor) -> Places:

@@ -10,7 +10,7 @@ from retouch.models.placement_network import Places, chosen, drawn
 
 MAXIMUM_PROPOSALS = 32
 _ALIKE = 0.3
-"""The share of two places, of what they cover together, from which they count as the same."""
+"""The share of the smaller of two places, covered by both, from which they count as the same."""
 _SHARPER = 1.5
 """The power of the likelihoods by which further places are drawn: the unlikely ones stay away."""
 
@@ -33,26 +33,34 @@ def proposals(
 
     `inner`, (h, w) bool, are the cells where an object's middle may be. There are fewer where no more differ.
     """
-    together = likelihoods(places, inner)[0].flatten()
-    left, found = together.clone(), list[Proposal]()
+    shares, together = _shares(places, inner)[0], likelihoods(places, inner)[0]
+    left, found = shares.clone(), list[Proposal]()
     while len(found) < count and bool((left > 0).any()):
-        cell = int(torch.multinomial(left**_SHARPER, 1, generator=generator)) if found else int(left.argmax())
+        weights = left.flatten() ** _SHARPER
+        cell = int(torch.multinomial(weights, 1, generator=generator)) if found else int(shares.argmax())
+        row, column = divmod(cell, shares.shape[1])
         box, outline = chosen(places, torch.tensor([cell], device=left.device))
         mask = drawn(box, outline, size)[0]
-        left[cell] = 0
-        if bool((mask >= 0.5).any()) and all(_shared(mask, other.mask) < _ALIKE for other in found):
-            found.append(Proposal(mask=mask, likelihood=float(together[cell])))
+        left[row, column] = 0
+        if bool((mask >= 0.5).any()) and all(_common(mask, other.mask) < _ALIKE for other in found):
+            left[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2] = 0
+            found.append(Proposal(mask=mask, likelihood=float(together[row, column])))
     return found
 
 
 def likelihoods(places: Places, inner: Tensor | None = None) -> Tensor:
     """(B, h, w), how likely an object's middle is in a cell or one of the eight about it; 0 outside `inner`."""
-    likely = places.likely if inner is None else places.likely.masked_fill(~inner, float("-inf"))
-    shares = likely.flatten(1).softmax(dim=1).view_as(likely)
+    shares = _shares(places, inner)
     summed = functional.avg_pool2d(shares[:, None], 3, stride=1, padding=1)[:, 0] * 9
     return summed if inner is None else summed * inner
 
 
-def _shared(one: Tensor, other: Tensor) -> float:
+def _shares(places: Places, inner: Tensor | None) -> Tensor:
+    """(B, h, w), how likely an object's middle is in each cell."""
+    likely = places.likely if inner is None else places.likely.masked_fill(~inner, float("-inf"))
+    return likely.flatten(1).softmax(dim=1).view_as(likely)
+
+
+def _common(one: Tensor, other: Tensor) -> float:
     one, other = one >= 0.5, other >= 0.5
-    return int((one & other).sum()) / max(1, int((one | other).sum()))
+    return int((one & other).sum()) / max(1, min(int(one.sum()), int(other.sum())))

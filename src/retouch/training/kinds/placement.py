@@ -133,7 +133,7 @@ class PlacementKind:
     def _places(self, one: PlacedObject) -> Places:
         framed = torch.stack([framed_reference(self._model.encoder, data) for data in one.references])
         tokens = self._model.tokens(framed).flatten(0, 1)[None]
-        return self.network(self._seen([one.picture], [False]), tokens)
+        return self.network(self._seen([one.picture], [False]), tokens).on_cpu()
 
     def export(self, folder: Path, *, steps: int, figures: Mapping[str, float]) -> None:
         """Write the network as an adapter over its segmenter and its encoder."""
@@ -195,7 +195,7 @@ def _measured(one: PlacedObject, places: Places, found: Sequence[Proposal], want
     """The figures of one held-out object."""
     height, width = places.likely.shape[-2:]
     cell = int(one.box[1] * height) * width + int(one.box[0] * width)
-    box, outline = chosen(places, torch.tensor([cell], device=places.likely.device))
+    box, outline = chosen(places, torch.tensor([cell]))
     shares = places.likely.flatten().softmax(0)
     ious = [_iou(proposal.mask, wanted) for proposal in found]
     return {
@@ -208,16 +208,16 @@ def _measured(one: PlacedObject, places: Places, found: Sequence[Proposal], want
 
 
 def _iou(found: Tensor, wanted: Tensor) -> float:
-    shape = found.cpu() >= 0.5
+    shape = found >= 0.5
     return int((shape & wanted).sum()) / max(1, int((shape | wanted).sum()))
 
 
 def _preview(pixels: Tensor, places: Places, found: Sequence[Proposal], wanted: Tensor) -> Tensor:
     """A picture, what is likely in it, the first two proposals and the true place, (3, H, 5W) uint8."""
-    warm = functional.interpolate(likelihoods(places)[None], size=pixels.shape[-2:], mode="bilinear")[0].cpu()
+    warm = functional.interpolate(likelihoods(places)[None], size=pixels.shape[-2:], mode="bilinear")[0]
     heat = pixels // 3
     heat[0] = (heat[0] + 170 * warm[0] / warm.max()).clamp_max(255).to(torch.uint8)
-    masks = [proposal.mask.cpu() >= 0.5 for proposal in found[:2]]
+    masks = [proposal.mask >= 0.5 for proposal in found[:2]]
     masks += [torch.zeros_like(wanted)] * (2 - len(masks))
     return torch.cat([pixels, heat, *(torch.where(mask, pixels, pixels // 4) for mask in (*masks, wanted))], dim=-1)
 
