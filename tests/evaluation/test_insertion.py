@@ -135,6 +135,7 @@ def test_the_table_tells_the_truth_from_nothing(folder: Path, judge: ExampleJudg
     lines = {line.contestant: line for line in summary.lines}
     assert [lines[name].present for name in ("source", "words", "collage", "ground truth")] == [0, 0, 1, 1]
     assert [lines[name].right_colour for name in ("source", "words", "collage", "ground truth")] == [0, 0, 1, 1]
+    assert summary.ceiling == 1.0
     assert lines["source"].colour is None
     assert (lines["words"].colour or 0) > 30
     assert [lines[name].exact for name in ("source", "words", "collage")] == [1, 0, 1]

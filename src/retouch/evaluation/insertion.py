@@ -21,6 +21,7 @@ from retouch.evaluation.examples import (
     ExampleJudge,
     ExampleOutcome,
     Picture,
+    reference_difference,
 )
 
 SHEET_ROWS = 12
@@ -48,9 +49,13 @@ class ExampleLine:
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleSummary:
-    """The lines of all contestants, and what their figures depend on."""
+    """The lines of all contestants, and what their figures depend on.
+
+    ceiling: the share of cases whose true object, by its own mask, is of the references' colour.
+    """
 
     lines: tuple[ExampleLine, ...]
+    ceiling: float
     protocol: str
 
     def markdown(self) -> str:
@@ -67,7 +72,8 @@ class ExampleSummary:
                 f"| {line.contestant} | {line.count} | {line.present:.0%} | {line.right_colour:.0%} | {colour} "
                 f"| {likeness} | {line.elsewhere:.1f} | {line.exact:.0%} |"
             )
-        return "\n".join([*rows, "", f"Protocol: `{self.protocol}`."]) + "\n"
+        note = f"The true objects by their own masks: {self.ceiling:.0%} within ΔE {SAME_COLOUR:g}."
+        return "\n".join([*rows, "", f"{note} Protocol: `{self.protocol}`."]) + "\n"
 
 
 def evaluate_insertion(
@@ -103,7 +109,9 @@ def evaluate_insertion(
             done += 1
             on_progress(done, total)
     lines = tuple(_line(name, found) for name, found in outcomes.items())
-    summary = ExampleSummary(lines=lines, protocol=f"{EXAMPLES_PROTOCOL}/{judge.encoder.protocol}")
+    true = [reference_difference(case.target, case.object_mask, case.references) <= SAME_COLOUR for case in cases]
+    protocol = f"{EXAMPLES_PROTOCOL}/{judge.encoder.protocol}"
+    summary = ExampleSummary(lines=lines, ceiling=mean(true), protocol=protocol)
     facts = {**asdict(summary), "outcomes": {name: list(map(asdict, found)) for name, found in outcomes.items()}}
     atomic_write(out / "report.json", json.dumps(facts, indent=2).encode())
     atomic_write(out / "report.md", summary.markdown().encode())

@@ -27,6 +27,8 @@ _SIDE = 512
 """The longer side at which backgrounds are looked at."""
 _POINTS = ((0.5, 0.5), (0.5, 0.65), (0.5, 0.35), (0.35, 0.5), (0.65, 0.5))
 """Where an object is looked for, as parts of the picture: in the middle, then about it, for it may have holes."""
+_SHRUNK = 0.4
+"""A reference is shown to a segmenter as this part of a wider picture: things do not fill the pictures it knows."""
 
 
 def without_background(
@@ -65,9 +67,12 @@ def without_background(
 
 
 def _in_the_middle(picture: Image.Image, segmenter: Segmenter) -> Shape | None:
+    left, top = (round(side * (1 / _SHRUNK - 1) / 2) for side in picture.size)
+    wider = Image.fromarray(np.pad(np.asarray(picture.convert("RGB")), ((top, top), (left, left), (0, 0)), mode="edge"))
     for across, down in _POINTS:
-        segment = segmenter.segment_at(picture, (int(across * picture.width), int(down * picture.height)))
-        shape = cut_out(segment.mask)
+        point = (left + int(across * picture.width), top + int(down * picture.height))
+        mask = segmenter.segment_at(wider, point).mask[top : top + picture.height, left : left + picture.width]
+        shape = cut_out(mask)
         if _is_object(shape):
             return shape
     return None
