@@ -28,6 +28,7 @@ from retouch.training.kinds.generate import GenerateRecipe, GenerateTask
 from retouch.training.kinds.insert import InsertRecipe, InsertTask
 from retouch.training.kinds.instruct import InstructRecipe, InstructTask
 from retouch.training.kinds.parser import ParserRecipe
+from retouch.training.kinds.placement import PlacementRecipe
 from retouch.training.kinds.reader import ReaderRecipe
 from retouch.training.kinds.segmenter import SegmenterRecipe
 from retouch.training.kinds.vae import VaeRecipe, VaeTask
@@ -292,6 +293,31 @@ def segmenter(data: Path, out: Path) -> SegmenterRecipe:
             ema_decay=0.998,
             save_every=250,
             validate_every=1_000,
+        ),
+    )
+
+
+def placement(data: Path, out: Path) -> PlacementRecipe:
+    """What proposes where an object goes: 0.6M parameters over what the segmenter sees and the CLIP model reads.
+
+    Those two are the members in the package, by whose names an installation finds them.
+    """
+    del out
+    return PlacementRecipe(
+        data=(data / "insertions", data / "rooms"),
+        held_out=(data / "rooms-validation",),
+        notes=("rooms rendered by Retouch itself",),
+        settings=TrainSettings(
+            steps=4_000,
+            batch_size=16,
+            learning_rate=1e-3,
+            warmup=100,
+            cooldown=1_500,
+            weight_decay=0.05,
+            ema_decay=0.998,
+            precision="float32",
+            save_every=250,
+            validate_every=500,
         ),
     )
 

@@ -41,7 +41,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Of everything random. (default: 0)")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Train a network: instruct, generate, controlnet, vae, clip, reader, writer, segmenter or parser.
+    """Train a network: instruct, generate, controlnet, vae, clip, reader, writer, segmenter, parser or placement.
 
     Run the same command again to resume.
 

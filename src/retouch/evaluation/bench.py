@@ -41,7 +41,7 @@ def evaluate_editor(
 
     `settings` override the model's own, but for the seed. The pocket CLIP judges additions and replacements.
     """
-    round_trip = _round_trip(editor.checkpoint)
+    round_trip = round_trip_of(editor.checkpoint)
     untrained = Editor(_untrained(editor.checkpoint))
     chosen = settings or EditSettings()
     contestants: list[Contestant] = [
@@ -71,7 +71,9 @@ def _edit(editor: Editor, settings: EditSettings) -> Callable[[Image.Image, str,
     return edit
 
 
-def _round_trip(checkpoint: Checkpoint) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
+def round_trip_of(checkpoint: Checkpoint) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
+    """What takes a picture, (H, W, 3) uint8, through a model's autoencoder and back."""
+
     def round_trip(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.array(to_images(reconstruct(checkpoint, to_pixels([Image.fromarray(picture)])))[0])
 

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from retouch.models.cells import PromptedLayer, SelfLayer
+
 FINE, COARSE = 4, 16
 """Pixels a side of a cell of the fine and of the coarse grid; pictures are multiples of the latter."""
 
@@ -95,7 +97,7 @@ class PhraseSegmenter(nn.Module):
         self.at_fine = nn.Linear(shape.mask_width, shape.width)
         self.heat = nn.Parameter(torch.randn(shape.width) * 0.5)
         self.asked = nn.Parameter(torch.randn(1, 1, shape.width) * 0.02)
-        self.layers = nn.ModuleList(_Layer(shape.width, shape.heads) for _ in range(shape.layers))
+        self.layers = nn.ModuleList(PromptedLayer(shape.width, shape.heads) for _ in range(shape.layers))
         self.norm = nn.LayerNorm(shape.width)
         self.kernels = nn.Linear(shape.width, shape.mask_width)
         self.presence = nn.Sequential(nn.Linear(shape.width, shape.width), nn.GELU(), nn.Linear(shape.width, 1))
@@ -193,57 +195,11 @@ class _Around(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.first, self.second = _Self(width, heads), _Self(width, heads)
+        self.first, self.second = SelfLayer(width, heads), SelfLayer(width, heads)
 
     def forward(self, features: Tensor) -> Tensor:
         cells = self.second(self.first(features.flatten(2).transpose(1, 2)))
         return cells.transpose(1, 2).unflatten(2, features.shape[-2:]).contiguous()
-
-
-class _Self(nn.Module):
-    """One layer of a transformer over cells (B, N, D)."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.norm, self.attention = nn.LayerNorm(width), _Attention(width, heads)
-        self.second_norm = nn.LayerNorm(width)
-        self.inner, self.outer = nn.Linear(width, 3 * width), nn.Linear(3 * width, width)
-
-    def forward(self, cells: Tensor) -> Tensor:
-        normed = self.norm(cells)
-        cells = cells + self.attention(normed, normed, None)
-        return cells + self.outer(functional.gelu(self.inner(self.second_norm(cells))))
-
-
-class _Layer(nn.Module):
-    """The cells read the prompt, then look at each other."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.norm, self.prompt = nn.LayerNorm(width), _Attention(width, heads)
-        self.around = _Self(width, heads)
-
-    def forward(self, cells: Tensor, words: Tensor, behind: Tensor | None) -> Tensor:
-        return self.around(cells + self.prompt(self.norm(cells), words, behind))
-
-
-class _Attention(nn.Module):
-    """Attention of (B, N, D) to (B, M, D); `behind` (B, M) are those not to look at."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.ask, self.offer = nn.Linear(width, width), nn.Linear(width, 2 * width)
-        self.out = nn.Linear(width, width)
-
-    def forward(self, cells: Tensor, words: Tensor, behind: Tensor | None) -> Tensor:
-        asked = self.ask(cells).unflatten(2, (self.heads, -1)).transpose(1, 2)
-        key, value = self.offer(words).unflatten(2, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        # Written out: torch's fused attention takes ten times as long on a CPU, going backward.
-        scores = asked @ key.transpose(-1, -2) * (1 / math.sqrt(key.shape[-1]))
-        if behind is not None:
-            scores = scores.masked_fill(behind[:, None, None, :], -1e4)
-        return self.out((scores.softmax(dim=-1) @ value).transpose(1, 2).flatten(2))
 
 
 def _coordinates(pictures: Tensor) -> Tensor:

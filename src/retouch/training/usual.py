@@ -12,6 +12,7 @@ from retouch.training.kinds import (
     insert,
     instruct,
     parser,
+    placement,
     reader,
     segmenter,
     vae,
@@ -31,6 +32,7 @@ _KINDS: dict[str, Callable[[Material, Choices], Recipe | OwnLoop]] = {
     "writer": writer.usual,
     "segmenter": segmenter.usual,
     "parser": parser.usual,
+    "placement": placement.usual,
 }
 
 KIND_NAMES: tuple[str, ...] = tuple(_KINDS)
