@@ -11,8 +11,8 @@ from torch.nn import functional
 from retouch.attention.image_tokens import ImageTokens
 from retouch.attention.layers import cross_layers
 from retouch.attention.prompt_to_prompt import Edits, PromptToPrompt
-from retouch.attention.regularise import AttendInside
 from retouch.attention.refine import refinement
+from retouch.attention.regularise import AttendInside
 from retouch.attention.words import Reader, time_gate
 from retouch.conditioning.ip_adapter import embedded_prompt
 from retouch.core.errors import ModelError, SettingsError
@@ -58,7 +58,7 @@ def answer(checkpoint: Checkpoint, *prompts: ImagePrompt, rows: int = 2, tokens:
 def test_the_answer_of_a_layer_is_the_sum_of_two_attentions(checkpoint: Checkpoint, adapter: IPAdapter) -> None:
     """Told once more, plainly, for a layer alone."""
     layers: dict[str, Any] = cross_layers(checkpoint.unet)
-    name, layer = list(layers.items())[1]
+    layer = list(layers.values())[1]
     prompt = prompt_of(adapter, scale=0.6)
     seen: list[tuple[Tensor, Tensor, Tensor]] = []
     hook = layer.register_forward_hook(
@@ -68,7 +68,7 @@ def test_the_answer_of_a_layer_is_the_sum_of_two_attentions(checkpoint: Checkpoi
     answer(checkpoint, prompt)
     hook.remove()
     ((hidden, text, found),) = seen
-    own: Any = adapter.layers[1]
+    own: Any = adapter.attention.layers[1]
 
     def attended(key: Tensor, value: Tensor) -> Tensor:
         heads = [part.unflatten(-1, (2, -1)).transpose(1, 2) for part in (layer.to_q(hidden), key, value)]
@@ -104,7 +104,7 @@ def test_leaving_restores_the_unet_whatever_happens(checkpoint: Checkpoint, adap
 
 def test_adapters_add_up(checkpoint: Checkpoint, adapter: IPAdapter, other: IPAdapter) -> None:
     """In a layer, that is: what each adds to its answer."""
-    layer: Any = list(cross_layers(checkpoint.unet).values())[0]
+    layer: Any = next(iter(cross_layers(checkpoint.unet).values()))
     seen: list[Tensor] = []
     hook = layer.register_forward_hook(lambda _layer, _given, found: seen.append(found))
     one, two = prompt_of(adapter, scale=0.5), prompt_of(other, references=2, scale=1.5)
@@ -137,7 +137,7 @@ def test_weights_go_with_their_references(checkpoint: Checkpoint, adapter: IPAda
 
 def test_regions_hold_each_reference_to_its_place(checkpoint: Checkpoint, adapter: IPAdapter) -> None:
     """At the finest layer, a place reads its own reference as if it were the only one, and outside none."""
-    layer: Any = list(cross_layers(checkpoint.unet).values())[0]
+    layer: Any = next(iter(cross_layers(checkpoint.unet).values()))
     places = torch.zeros(1, 2, HEIGHT, WIDTH)
     places[0, 0, :5], places[0, 1, 7:] = 1, 1
     found = embeddings_of("base", references=2)
@@ -188,7 +188,7 @@ def test_regularised_attention_is_of_the_text_alone(first: str, checkpoint: Chec
     bias[4:] = -2.0
     inside, prompt, unet = AttendInside(mask, bias, coarsest=0.0), prompt_of(adapter), checkpoint.unet
     inside.before(Step(index=0, total=2, timestep=torch.tensor(300)), torch.zeros(2, 4, HEIGHT, WIDTH))
-    layer: Any = list(cross_layers(unet).values())[0]
+    layer: Any = next(iter(cross_layers(unet).values()))
     seen: list[Tensor] = []
     hook = layer.register_forward_hook(lambda _layer, _given, found: seen.append(found))
     answer(checkpoint)
@@ -213,8 +213,8 @@ def test_regularised_attention_is_of_the_text_alone(first: str, checkpoint: Chec
 def test_a_control_that_attends_for_itself_comes_first(checkpoint: Checkpoint, adapter: IPAdapter) -> None:
     reader = Reader(tokenizer=checkpoint.tokenizer, length=16)
     source, target = "make the sofa green", "make the lamp blue"
-    edits = Edits(changes=[refinement(reader, source, target)], gates=[time_gate(reader, target, 0.8)])
-    control, unet = PromptToPrompt(edits, self_share=0.4), checkpoint.unet
+    edits = Edits(cross=refinement(reader, source, target), gate=time_gate(reader.length, 0.8))
+    control, unet = PromptToPrompt(edits), checkpoint.unet
     tokens = ImageTokens([prompt_of(adapter)])
     with control.over(unet), tokens.over(unet):
         pass

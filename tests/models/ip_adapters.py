@@ -25,7 +25,7 @@ def tiny_adapter(
     """An adapter whose keys and values are not the text's."""
     adapter = fresh_ip_adapter(unet, encoder, variant=variant, seed=seed)
     generator = torch.Generator().manual_seed(seed)
-    for parameter in adapter.layers.parameters():
+    for parameter in adapter.attention.parameters():
         parameter.data.copy_(torch.randn(parameter.shape, generator=generator) / 2)
     for module in adapter.modules.values():
         module.eval().requires_grad_(False)

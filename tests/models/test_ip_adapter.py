@@ -47,7 +47,7 @@ def ours(unet: Any, adapter: IPAdapter, variant: Variant, references: int, scale
 
 
 @torch.no_grad()
-def theirs(checkpoint: Any, folder: Path, file: str, variant: Variant, references: int, scale: float) -> torch.Tensor:
+def theirs(checkpoint: Any, file: Path, variant: Variant, references: int, scale: float) -> torch.Tensor:
     """What diffusers' own pipeline makes of the file."""
     pipeline = StableDiffusionInstructPix2PixPipeline(
         vae=checkpoint.vae,
@@ -59,7 +59,7 @@ def theirs(checkpoint: Any, folder: Path, file: str, variant: Variant, reference
         feature_extractor=None,  # pyright: ignore[reportArgumentType]
         requires_safety_checker=False,
     )
-    pipeline.load_ip_adapter(str(folder), subfolder="", weight_name=file, image_encoder_folder=None)
+    pipeline.load_ip_adapter(str(file.parent), subfolder="", weight_name=file.name, image_encoder_folder=None)
     pipeline.set_ip_adapter_scale(scale)
     extra = {"image_embeds": [embeddings_of(variant, references=references)]}
     unet: Any = pipeline.unet
@@ -76,15 +76,13 @@ def test_diffusers_reads_what_is_exported(
     save_ip_adapter(adapter, tmp_path / "adapter", base="tiny", storage=torch.float32)
     found = ours(checkpoint.unet, adapter, variant, references, 0.7)
     plain = checkpoint.unet(*inputs(8), return_dict=False)[0]
-    wanted = theirs(checkpoint, tmp_path / "adapter", "ip-adapter.safetensors", variant, references, 0.7)
+    wanted = theirs(checkpoint, tmp_path / "adapter" / "ip-adapter.safetensors", variant, references, 0.7)
     assert (wanted - plain).abs().max() > 1e-2
     torch.testing.assert_close(found, wanted, atol=2e-6, rtol=1e-5)
 
 
 @BOTH_VARIANTS
-def test_published_files_are_read_as_diffusers_reads_them(
-    variant: Variant, make_tiny, encoder, tmp_path: Path
-) -> None:
+def test_published_files_are_read_as_diffusers_reads_them(variant: Variant, make_tiny, encoder, tmp_path: Path) -> None:
     checkpoint = make_tiny(seed=4)
     layers = text_layers(checkpoint.unet)
     (channels,) = {layer.to_k.out_features for layer in layers if layer.to_k.out_features == 16} or {16}
@@ -103,7 +101,7 @@ def test_published_files_are_read_as_diffusers_reads_them(
     pickled = load_ip_adapter(tmp_path / "published.bin", checkpoint.unet)
     assert plain.variant == variant
     found = [ours(checkpoint.unet, adapter, variant, 1, 1.0) for adapter in (plain, pickled)]
-    wanted = theirs(checkpoint, tmp_path, "published.safetensors", variant, 1, 1.0)
+    wanted = theirs(checkpoint, tmp_path / "published.safetensors", variant, 1, 1.0)
     assert torch.equal(*found)
     torch.testing.assert_close(found[0], wanted, atol=2e-6, rtol=1e-5)
 
@@ -122,7 +120,7 @@ def test_a_file_keeps_every_name_and_value(variant: Variant, make_tiny, encoder,
 def test_a_fresh_adapter_starts_as_the_text_is_read(variant: Variant, make_tiny, encoder) -> None:
     unet = make_tiny().unet
     adapter = fresh_ip_adapter(unet, encoder, variant=variant)
-    for own, layer in zip(adapter.layers, text_layers(unet), strict=True):
+    for own, layer in zip(adapter.attention.layers, text_layers(unet), strict=True):
         state = own.state_dict()
         assert torch.equal(state["to_k_ip.weight"], layer.to_k.weight)
         assert torch.equal(state["to_v_ip.weight"], layer.to_v.weight)
@@ -163,9 +161,14 @@ def test_published_places_are_found_with_the_encoder_beside_them(make_tiny, tmp_
     models = tmp_path / "repository" / "models"
     _tower().save_pretrained(models / "image_encoder")
     shutil.copy(_published(tmp_path, unet), models / "ip-adapter_sd15.safetensors")
-    for source in (models / "ip-adapter_sd15.safetensors", models, f"{models.parent}:models/ip-adapter_sd15.safetensors"):
+    for source in (
+        models / "ip-adapter_sd15.safetensors",
+        models,
+        f"{models.parent}:models/ip-adapter_sd15.safetensors",
+    ):
         adapter = load_ip_adapter(source, unet)
         assert adapter.reader().framing.side == 32
+    adapter = load_ip_adapter(models, unet)
     framed = torch.randint(0, 256, (1, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     pixels = adapter.reader().framing.normalised(framed)
     assert pixels.max() > 1.5  # OpenAI's own normalisation, where the folder does not say.
@@ -224,7 +227,12 @@ def _published(folder: Path, unet: Any) -> Path:
 
 
 def _tower() -> CLIPVisionModelWithProjection:
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes: dict[str, Any] = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+    }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return CLIPVisionModelWithProjection(CLIPVisionConfig(**sizes, image_size=32, patch_size=8, projection_dim=16))

@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from retouch.attention.control import adding
 from retouch.attention.layers import cross_layers, grid, output, probabilities, queries
-from retouch.core.errors import ModelError, SettingsError
+from retouch.core.errors import SettingsError
 from retouch.diffusion.loop import Step
-from retouch.models.ip_adapter import IMAGE_TOKENS, DecoupledLayer, ImagePrompt
+from retouch.models.ip_adapter import IMAGE_TOKENS, ImagePrompt
 
 _NOTHING = -1e4
 """Added to the logits of a reference that does not count in a place."""
@@ -119,13 +119,9 @@ class ImageTokens:
     ) -> tuple[tuple[Tensor, Tensor], Tensor | None, Tensor]:
         """Keys and values, (K·B, heads, L, d), the bias of the logits and what the answer counts."""
         prompt = self._prompts[place]
-        decoupled = prompt.adapter.layers[number]
-        if not isinstance(decoupled, DecoupledLayer):
-            raise ModelError(f"The layer {number} of '{prompt.adapter.source}' is no decoupled one; load it again.")
-        tokens = self._reading[place].to(decoupled.to_k_ip.weight.dtype)
         key, value = (
-            linear(tokens).unflatten(-1, (layer.heads, -1)).transpose(1, 2).to(query)
-            for linear in (decoupled.to_k_ip, decoupled.to_v_ip)
+            read.unflatten(-1, (layer.heads, -1)).transpose(1, 2).to(query)
+            for read in prompt.adapter.attention(number, self._reading[place])
         )
         rows, positions = len(query), query.shape[2]
         if (place, rows, positions) not in self._known:

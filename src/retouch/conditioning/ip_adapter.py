@@ -90,12 +90,15 @@ def ip_adapter_branches(
 ) -> dict[str, Branch]:
     """The branches of any technique, those of the names `into` with the tokens of each prompt beside their text.
 
-    The others read what stands for "no picture". A branch that had two names is two where one of them is of `into`.
+    The others read what stands for "no picture". A branch that had two names is two where one of them is of `into`;
+    without prompts all stay as they are.
     The U-Net reads the tokens while `attention.image_tokens.ImageTokens` of the same prompts is over it.
 
     Raises:
         SettingsError: none of the branches is of `into`.
     """
+    if not prompts:
+        return dict(branches)
     if not any(name in into for name in branches):
         raise SettingsError(
             f"None of the branches {', '.join(branches)} is one that reads pictures ({', '.join(into)}); name one."

@@ -25,7 +25,7 @@ IMAGE_TOKENS = "image_tokens"
 
 
 class DecoupledLayer(nn.Module):
-    """The second keys and values of one layer that reads the text, (D → C) each: what reads the picture's tokens."""
+    """The second keys and values of one layer that reads the text, (D → C) each."""
 
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()
@@ -33,16 +33,33 @@ class DecoupledLayer(nn.Module):
         self.to_v_ip = nn.Linear(width, channels, bias=False)
 
 
+class DecoupledAttention(nn.Module):
+    """What reads the tokens of pictures: second keys and values for all layers that read the text.
+
+    The layers are in the published order: down blocks, up blocks, then the middle.
+    """
+
+    def __init__(self, shapes: Sequence[tuple[int, int]]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(DecoupledLayer(width, channels) for width, channels in shapes)
+
+    def forward(self, number: int, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of layer `number`, (B, L, C) each, of tokens (B, L, D)."""
+        layer: Any = self.layers[number]
+        tokens = tokens.to(layer.to_k_ip.weight.dtype)
+        return layer.to_k_ip(tokens), layer.to_v_ip(tokens)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IPAdapter:
-    """An adapter: its projection, its layers in the published order (down, up, then mid), and what it reads with.
+    """An adapter: what turns embeddings into tokens, what lets a U-Net read these, and what makes embeddings.
 
     An adapter without an `encoder` takes embeddings that were computed elsewhere. A base adapter's embeddings are
     (N, P), in the space of texts; a plus adapter's (N, 1 + patches, D), the layer before the last.
     """
 
     projection: ImageProjection | IPAdapterPlusImageProjection
-    layers: nn.ModuleList
+    attention: DecoupledAttention
     encoder: ImageEncoder | None
     source: str
 
@@ -84,7 +101,7 @@ class IPAdapter:
     @property
     def modules(self) -> dict[str, nn.Module]:
         """What is trained, by name."""
-        return {"projection": self.projection, "layers": self.layers}
+        return {"projection": self.projection, "attention": self.attention}
 
     def embed(self, framed: Tensor) -> Tensor:
         """The embeddings of pictures as the encoder frames them, (N, 3, side, side) uint8; raises ModelError."""
@@ -124,7 +141,7 @@ class IPAdapter:
     def check(self, unet: UNet2DConditionModel) -> None:
         """See that a U-Net can read through the layers; raises ModelError."""
         wanted = [_shape(layer) for layer in text_layers(unet)]
-        found = [tuple(reversed(layer.to_k_ip.weight.shape)) for layer in self._decoupled]
+        found = [tuple(reversed(layer.to_k_ip.weight.shape)) for layer in self._layers]
         if found != wanted:
             raise ModelError(
                 f"The IP-Adapter '{self.source}' is for a U-Net with {_told(found)}, this one has {_told(wanted)}; "
@@ -132,8 +149,8 @@ class IPAdapter:
             )
 
     @property
-    def _decoupled(self) -> list[DecoupledLayer]:
-        return [layer for layer in self.layers if isinstance(layer, DecoupledLayer)]
+    def _layers(self) -> list[Any]:
+        return list(self.attention.layers)
 
     @property
     def _norm(self) -> nn.LayerNorm:
@@ -186,11 +203,16 @@ def fresh_ip_adapter(
                 reads=encoder.width, inner=width, width=width, heads=max(1, width // HEAD), tokens=count
             )
         )
-    layers = decoupled_layers([_shape(layer) for layer in text_layers(unet)])
-    for own, layer in zip(layers, text_layers(unet), strict=True):
+    adapter = IPAdapter(
+        projection=projection,
+        attention=DecoupledAttention([_shape(layer) for layer in text_layers(unet)]),
+        encoder=encoder,
+        source="fresh",
+    )
+    for own, layer in zip(adapter._layers, text_layers(unet), strict=True):
         own.to_k_ip.weight.data.copy_(layer.to_k.weight)
         own.to_v_ip.weight.data.copy_(layer.to_v.weight)
-    return IPAdapter(projection=projection, layers=nn.ModuleList(layers), encoder=encoder, source="fresh")
+    return adapter
 
 
 def plus_projection(
@@ -206,11 +228,6 @@ def plus_projection(
         heads=heads,
         num_queries=tokens,
     )
-
-
-def decoupled_layers(shapes: Sequence[tuple[int, int]]) -> list[DecoupledLayer]:
-    """A layer for each (D, C)."""
-    return [DecoupledLayer(width, channels) for width, channels in shapes]
 
 
 def text_layers(unet: UNet2DConditionModel) -> list[Any]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from retouch.core.errors import ModelError, OutputError
 from retouch.models.convert import convert_pickle
 from retouch.models.image_encoder import ImageEncoder
-from retouch.models.ip_adapter import HEAD, DecoupledLayer, IPAdapter, decoupled_layers, plus_projection
+from retouch.models.ip_adapter import HEAD, DecoupledAttention, IPAdapter, plus_projection
 from retouch.models.sources import PICKLED_SUFFIXES
 
 _PROJECTION, _LAYERS = "image_proj.", "ip_adapter."
@@ -42,7 +42,7 @@ _OTHERS = {
 def published_tensors(adapter: IPAdapter) -> dict[str, Tensor]:
     """An adapter's weights by the names that published files have, which diffusers' `load_ip_adapter` reads."""
     tensors = {f"{_PROJECTION}{name}": value for name, value in _projection_names(adapter.projection).items()}
-    for place, layer in enumerate(adapter.layers):
+    for place, layer in enumerate(adapter.attention.layers):
         for name, value in layer.state_dict().items():
             tensors[f"{_LAYERS}{2 * place + 1}.{name}"] = value
     return tensors
@@ -96,8 +96,8 @@ def adapter_of(tensors: Mapping[str, Tensor], encoder: ImageEncoder | None, sour
             f"'{source}' is no IP-Adapter: it has no tensors called {_PROJECTION}… and {_LAYERS}…; a whole checkpoint "
             "of a training keeps them under other names, so export it by index first."
         )
-    made, own = _projection(projection, source), _layers(layers, source)
-    return IPAdapter(projection=made, layers=nn.ModuleList(own), encoder=encoder, source=source)
+    made, attention = _projection(projection, source), _attention(layers, source)
+    return IPAdapter(projection=made, attention=attention, encoder=encoder, source=source)
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -150,7 +150,7 @@ def _plus(tensors: Mapping[str, Tensor]) -> IPAdapterPlusImageProjection:
     return made.eval().requires_grad_(False)
 
 
-def _layers(tensors: Mapping[str, Tensor], source: str) -> list[DecoupledLayer]:
+def _attention(tensors: Mapping[str, Tensor], source: str) -> DecoupledAttention:
     parts: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         key = _KEYS.fullmatch(name)
@@ -163,11 +163,10 @@ def _layers(tensors: Mapping[str, Tensor], source: str) -> list[DecoupledLayer]:
             f"The layers of '{source}' are numbered {', '.join(map(str, places))}; expected 1, 3, 5 and so on, each "
             "with keys and values; get the file again."
         )
-    layers = decoupled_layers([_inputs_and_outputs(parts[place]) for place in places])
-    for place, layer in zip(places, layers, strict=True):
+    attention = DecoupledAttention([_inputs_and_outputs(parts[place]) for place in places])
+    for place, layer in zip(places, attention.layers, strict=True):
         layer.load_state_dict(parts[place])
-        layer.eval().requires_grad_(False)
-    return layers
+    return attention.eval().requires_grad_(False)
 
 
 def _inputs_and_outputs(part: Mapping[str, Tensor]) -> tuple[int, int]:

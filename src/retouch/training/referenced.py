@@ -45,6 +45,7 @@ class ReferencedTable:
     changed: (samples, h, w) uint8, the share of each latent cell that differs between the two, in 1/255.
     references: encoded pictures of the object, RGBA, one or more a sample.
     prompts: what was said where `other` is the source, else "".
+    captions: what `shown` shows, in words, "" where unknown.
     objects: what the object is called, "" where unknown.
     """
 
@@ -56,6 +57,7 @@ class ReferencedTable:
     changed: Tensor
     references: tuple[tuple[bytes, ...], ...]
     prompts: tuple[str, ...]
+    captions: tuple[str, ...]
     objects: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -122,6 +124,7 @@ def chosen_references(table: ReferencedTable, wanted: Tensor) -> ReferencedTable
         changed=table.changed[wanted],
         references=tuple(table.references[row] for row in keep),
         prompts=tuple(table.prompts[row] for row in keep),
+        captions=tuple(table.captions[row] for row in keep),
         objects=tuple(table.objects[row] for row in keep),
     )
 
@@ -158,6 +161,7 @@ class _Draft:
             changed=torch.stack(self._changed),
             references=tuple(tuple(record.reference_images) for record in self._records),
             prompts=tuple("" if record.kind == "remove" else record.edit_prompt for record in self._records),
+            captions=tuple(_caption(record) for record in self._records),
             objects=tuple(record.object or "" for record in self._records),
         )
 
@@ -172,3 +176,7 @@ def _sides(record: PairRecord, fit: Fit) -> tuple[Fitted, Fitted]:
     """The picture that shows the object of the references, and the other."""
     source, target = (Fitted.of(data, fit) for data in (record.source_image, record.target_image))
     return (source, target) if record.kind == "remove" else (target, source)
+
+
+def _caption(record: PairRecord) -> str:
+    return (record.source_caption if record.kind == "remove" else record.target_caption) or ""

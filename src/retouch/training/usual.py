@@ -4,13 +4,25 @@ from collections.abc import Callable
 
 from retouch.core.errors import SettingsError
 from retouch.training.choices import Choices, Material
-from retouch.training.kinds import clip, controlnet, generate, instruct, parser, reader, segmenter, vae, writer
+from retouch.training.kinds import (
+    clip,
+    controlnet,
+    generate,
+    instruct,
+    ip_adapter,
+    parser,
+    reader,
+    segmenter,
+    vae,
+    writer,
+)
 from retouch.training.recipe import OwnLoop, Recipe
 
 _KINDS: dict[str, Callable[[Material, Choices], Recipe | OwnLoop]] = {
     "instruct": instruct.usual,
     "generate": generate.usual,
     "controlnet": controlnet.usual,
+    "ip-adapter": ip_adapter.usual,
     "vae": vae.usual,
     "clip": clip.usual,
     "reader": reader.usual,
