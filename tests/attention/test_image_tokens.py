@@ -71,8 +71,8 @@ def test_the_answer_of_a_layer_is_the_sum_of_two_attentions(checkpoint: Checkpoi
     own: Any = adapter.attention.layers[1]
 
     def attended(key: Tensor, value: Tensor) -> Tensor:
-        heads = [part.unflatten(-1, (2, -1)).transpose(1, 2) for part in (layer.to_q(hidden), key, value)]
-        return functional.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+        query, key, value = (part.unflatten(-1, (2, -1)).transpose(1, 2) for part in (layer.to_q(hidden), key, value))
+        return functional.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
 
     both = attended(layer.to_k(text), layer.to_v(text))
     both = both + 0.6 * attended(own.to_k_ip(prompt.tokens), own.to_v_ip(prompt.tokens))
@@ -213,7 +213,7 @@ def test_regularised_attention_is_of_the_text_alone(first: str, checkpoint: Chec
 def test_a_control_that_attends_for_itself_comes_first(checkpoint: Checkpoint, adapter: IPAdapter) -> None:
     reader = Reader(tokenizer=checkpoint.tokenizer, length=16)
     source, target = "make the sofa green", "make the lamp blue"
-    edits = Edits(cross=refinement(reader, source, target), gate=time_gate(reader.length, 0.8))
+    edits = Edits(cross=refinement(reader, source, target), gate=time_gate(reader, target, span=(0.0, 0.8)))
     control, unet = PromptToPrompt(edits), checkpoint.unet
     tokens = ImageTokens([prompt_of(adapter)])
     with control.over(unet), tokens.over(unet):
