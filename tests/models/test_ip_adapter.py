@@ -10,6 +10,7 @@ import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_instruct_pix2pix import (
     StableDiffusionInstructPix2PixPipeline,
 )
+from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 from tests.models.ip_adapters import embeddings_of, published_file, tiny_adapter, tiny_encoder
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
@@ -23,6 +24,7 @@ from retouch.models.ip_adapter import IMAGE_TOKENS, IPAdapter, Variant, fresh_ip
 from retouch.models.ip_adapter_file import adapter_of, read_ip_adapter_file, write_ip_adapter_file
 from retouch.models.ip_adapter_load import load_ip_adapter, save_ip_adapter
 
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 VARIANTS = get_args(Variant)
 BOTH_VARIANTS = pytest.mark.parametrize("variant", VARIANTS)
 
@@ -174,6 +176,20 @@ def test_published_places_are_found_with_the_encoder_beside_them(make_tiny, tmp_
     assert pixels.max() > 1.5  # OpenAI's own normalisation, where the folder does not say.
     wanted = CLIPVisionModelWithProjection.from_pretrained(models / "image_encoder").eval()(pixels).image_embeds
     torch.testing.assert_close(adapter.embed(framed), wanted)
+
+
+def test_a_file_on_the_hub_comes_with_its_encoder(make_tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unet, repository = make_tiny().unet, tmp_path / "hub" / "models--someone--adapters"
+    snapshot = repository / "snapshots" / COMMIT
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(COMMIT)
+    _tower().save_pretrained(snapshot / "models" / "image_encoder")
+    shutil.copy(_published(tmp_path, unet), snapshot / "models" / "ip-adapter_sd15.safetensors")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    adapter = load_ip_adapter("someone/adapters:models/ip-adapter_sd15.safetensors", unet)
+    assert adapter.reader().width == 32
+    with pytest.raises(ModelError, match="There is no IP-Adapter 'someone/adapters:models/other.safetensors'"):
+        load_ip_adapter("someone/adapters:models/other.safetensors", unet)
 
 
 def test_what_is_no_such_adapter_is_refused(make_tiny, encoder, tmp_path: Path) -> None:
