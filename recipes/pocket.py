@@ -27,6 +27,7 @@ from retouch.training.kinds.exemplar import ExemplarRecipe, ExemplarTask
 from retouch.training.kinds.generate import GenerateRecipe, GenerateTask
 from retouch.training.kinds.insert import InsertRecipe, InsertTask
 from retouch.training.kinds.instruct import InstructRecipe, InstructTask
+from retouch.training.kinds.ip_adapter import IPAdapterRecipe, IPAdapterTask
 from retouch.training.kinds.parser import ParserRecipe
 from retouch.training.kinds.placement import PlacementRecipe
 from retouch.training.kinds.reader import ReaderRecipe
@@ -252,6 +253,34 @@ def exemplar(data: Path, out: Path) -> ExemplarRecipe:
             validate_every=500,
         ),
     )
+
+
+def ip_adapter(data: Path, out: Path) -> IPAdapterRecipe:
+    """Lets the editor read a picture of the object: four tokens of its embedding, the editor as it is."""
+    return IPAdapterRecipe(
+        data=(data / "insertions", data / "rooms"),
+        held_out=(data / "rooms-validation",),
+        base="pocket",
+        cache=out / "latents",
+        notes=_NOTES[:1],
+        task=IPAdapterTask(wordless=0.3, changed_weight=2.0, noise_bias=3.0, balance=0.1),
+        settings=TrainSettings(
+            steps=12_000,
+            batch_size=16,
+            learning_rate=3e-4,
+            warmup=200,
+            cooldown=3_000,
+            ema_decay=0.998,
+            save_every=250,
+            validate_every=1_500,
+        ),
+    )
+
+
+def ip_adapter_plus(data: Path, out: Path) -> IPAdapterRecipe:
+    """The same with sixteen tokens of the picture's patches."""
+    recipe = ip_adapter(data, out)
+    return replace(recipe, task=replace(recipe.task, variant="plus"))
 
 
 def writer(data: Path, out: Path) -> WriterRecipe:

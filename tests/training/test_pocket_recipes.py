@@ -10,6 +10,7 @@ from retouch.training.kinds.clip import ClipRecipe
 from retouch.training.kinds.controlnet import ControlNetRecipe
 from retouch.training.kinds.generate import GenerateRecipe
 from retouch.training.kinds.instruct import InstructRecipe
+from retouch.training.kinds.ip_adapter import IPAdapterRecipe
 from retouch.training.run import recipe_members
 
 POCKET = Path(__file__).parents[2] / "recipes" / "pocket.py"
@@ -22,6 +23,8 @@ POCKET = Path(__file__).parents[2] / "recipes" / "pocket.py"
         ("generate", GenerateRecipe),
         ("controlnet", ControlNetRecipe),
         ("instruct", InstructRecipe),
+        ("ip_adapter", IPAdapterRecipe),
+        ("ip_adapter_plus", IPAdapterRecipe),
     ],
 )
 def test_members_are_configurations_of_their_kind(member: str, kind: type, tmp_path: Path) -> None:

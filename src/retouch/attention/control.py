@@ -21,6 +21,9 @@ R rows are K branches of B samples, branch by branch; the branch with the text i
 Bias = Callable[[Attention, Tensor, Tensor], Tensor | None]
 """A layer, what it is given, (R, T, C), and what it reads, (R, L, D), to what is added to its logits, (R, T, L)."""
 
+Addition = Callable[[Attention, Tensor], Tensor | None]
+"""A layer and what it is given, (R, T, C), to what is added to its answer, (R, T, C); None where nothing is."""
+
 
 class Control(Protocol):
     """Changes how a U-Net attends during one denoising of B samples; `before` and `after` are hooks of that loop.
@@ -51,7 +54,7 @@ def attending(layers: Mapping[str, Attention], attend: Callable[[str], Attend]) 
 
     Raises SettingsError or ModelError as `Control.over` does, before anything is changed.
     """
-    return _replaced(layers, lambda name, plain: _Controlled(attend(name), plain), (_Controlled, _Biased))
+    return _replaced(layers, lambda name, plain: _Controlled(attend(name), plain), (_Controlled, _Biased, _Added))
 
 
 def biasing(layers: Mapping[str, Attention], bias: Bias) -> AbstractContextManager[None]:
@@ -60,6 +63,14 @@ def biasing(layers: Mapping[str, Attention], bias: Bias) -> AbstractContextManag
     Raises SettingsError or ModelError as `Control.over` does, before anything is changed.
     """
     return _replaced(layers, lambda _name, plain: _Biased(bias, plain), (_Biased,))
+
+
+def adding(layers: Mapping[str, Attention], addition: Callable[[str], Addition]) -> AbstractContextManager[None]:
+    """Add to the answer of each of the layers what `addition` says for its name, whatever controls it otherwise.
+
+    Raises SettingsError or ModelError as `Control.over` does, before anything is changed.
+    """
+    return _replaced(layers, lambda name, plain: _Added(addition(name), plain), (_Added,))
 
 
 @contextmanager
@@ -138,15 +149,37 @@ class _Biased:
         return self._plain(attn, hidden_states, encoder_hidden_states, attention_mask)
 
 
+class _Added:
+    """A processor whose answer is added to."""
+
+    def __init__(self, addition: Addition, plain: Any) -> None:
+        self._addition = addition
+        self._plain = plain
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        answer = self._plain(attn, hidden_states, encoder_hidden_states, attention_mask)
+        more = self._addition(attn, hidden_states)
+        return answer if more is None else answer + more
+
+
 def _put(layer: Attention, processor: Any) -> None:
     layer.set_processor(processor)
 
 
 def _check(name: str, layer: Any, refused: tuple[type, ...]) -> None:
-    if isinstance(layer.processor, refused):
-        raise SettingsError("The U-Net is under a control of attention already; leave that one first.")
-    if isinstance(layer.processor, nn.Module):
-        kind = type(layer.processor).__name__
+    innermost = layer.processor
+    while isinstance(innermost, (_Controlled, _Biased, _Added)):
+        if isinstance(innermost, refused):
+            raise SettingsError("The U-Net is under a control of attention already; leave that one first.")
+        innermost = innermost._plain
+    if isinstance(innermost, nn.Module):
+        kind = type(innermost).__name__
         raise ModelError(f"The layer {name} attends with weights of its own ({kind}); take them out to control it.")
     extras = (layer.group_norm, layer.spatial_norm, layer.norm_q, layer.norm_k, layer.norm_cross)
     if any(extras) or layer.residual_connection or layer.rescale_output_factor != 1:

@@ -7,6 +7,8 @@ from diffusers.models.attention_processor import Attention
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
+from retouch.core.errors import ModelError
+
 
 def self_layers(unet: UNet2DConditionModel) -> dict[str, Attention]:
     """The layers in which a picture's positions read one another, by name, in the order of the modules."""
@@ -39,6 +41,20 @@ def probabilities(query: Tensor, key: Tensor, bias: Tensor | None = None) -> Ten
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
     scores = scores if bias is None else scores + bias[:, None]
     return torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+
+
+def grid(size: tuple[int, int], positions: int) -> tuple[int, int]:
+    """Rows and columns of a layer of so many positions, for latents of a size (h, w).
+
+    Raises ModelError where such latents have no such layer.
+    """
+    rows, columns = size
+    while rows * columns > positions:
+        # Halved as the U-Net's convolutions of stride 2 do.
+        rows, columns = -(-rows // 2), -(-columns // 2)
+    if rows * columns != positions:
+        raise ModelError(f"A layer has {positions} positions, which {size[0]} x {size[1]} latents do not halve to.")
+    return rows, columns
 
 
 def output(layer: Any, attended: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from retouch.attention.control import biasing
-from retouch.attention.layers import cross_layers
+from retouch.attention.layers import cross_layers, grid
 from retouch.attention.stop_words import STOP_WORDS
 from retouch.attention.words import Places, Reader, bare, check_span
 from retouch.core.errors import ModelError, SettingsError
@@ -98,11 +98,5 @@ def related(reader: Reader, text: str) -> Places:
 
 def _at(mask: Tensor, positions: int) -> Tensor:
     """Masks (B, 1, h, w) at a layer of so many positions, (B, T): 1 where any cell is in the region."""
-    height, width = mask.shape[-2:]
-    rows, columns = height, width
-    while rows * columns > positions:
-        # Halved as the U-Net's convolutions of stride 2 do.
-        rows, columns = -(-rows // 2), -(-columns // 2)
-    if rows * columns != positions:
-        raise ModelError(f"A layer has {positions} positions, which {height} x {width} latents do not halve to.")
-    return functional.adaptive_max_pool2d(mask, (rows, columns)).flatten(1)
+    size = (mask.shape[-2], mask.shape[-1])
+    return functional.adaptive_max_pool2d(mask, grid(size, positions)).flatten(1)

@@ -10,11 +10,14 @@ from retouch.conditioning.change import ChangeSchedule
 from retouch.conditioning.control import PictureControl
 from retouch.diffusion.predictor import Branch
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.ip_adapter import IMAGE_TOKENS
 
 
 class UNetPredictor:
     """Predicts the branches it was given in one call; names that share one `Branch` are computed once.
 
+    Their image tokens go to the adapters that are put into the U-Net (see `attention.image_tokens`); a ControlNet
+    reads the text alone.
     With `change` the network answers with the change from what the first of each branch's channels hold. With
     `control` a ControlNet's residuals enter it.
     """
@@ -40,6 +43,9 @@ class UNetPredictor:
         inputs = torch.cat(joined).to(self._unet.dtype)
         context = torch.cat([branch.context for branch in distinct.values()]).to(self._unet.dtype)
         extra = {} if self._control is None else self._control.residuals(inputs, timestep, context)
+        tokens = tuple(branch.image_tokens for branch in distinct.values())
+        if any(tokens):
+            extra["added_cond_kwargs"] = {IMAGE_TOKENS: tokens}
         predicted = self._unet(inputs, timestep, encoder_hidden_states=context, return_dict=False, **extra)[0]
         parts = dict(zip(distinct, predicted.to(latents.dtype).chunk(len(distinct)), strict=True))
         found = {key: self._prediction(part, latents, timestep, distinct[key]) for key, part in parts.items()}

@@ -11,11 +11,14 @@ from torch import Tensor
 class Branch:
     """What one branch puts beside the noisy latents, and what its cross-attention reads.
 
-    `channels` is (B, C, h, w), joined to the latents channel by channel, or None; `context` is (B, L, D).
+    `channels` is (B, C, h, w), joined to the latents channel by channel, or None; `context` is (B, L, D);
+    `image_tokens` are what cross-attention reads of pictures apart from the text, (B, R·T, D) for each adapter, and
+    empty in a branch without pictures.
     """
 
     channels: Tensor | None
     context: Tensor
+    image_tokens: tuple[Tensor, ...] = ()
 
 
 class Predictor(Protocol):

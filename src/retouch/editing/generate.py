@@ -8,15 +8,18 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from retouch.attention.control import Control
+from retouch.attention.image_tokens import ImageTokens
 from retouch.conditioning.control import PictureControl, check_control
 from retouch.conditioning.generate import text_branches
 from retouch.conditioning.image import decode_latents, to_images
+from retouch.conditioning.ip_adapter import ip_adapter_branches
 from retouch.conditioning.unet import unet_predictor
 from retouch.core.settings import EditSettings
 from retouch.diffusion.guidance import Guidance, SampleGuidance, TextGuidance
 from retouch.diffusion.loop import denoise, unit_noise
 from retouch.diffusion.schedules import make_scheduler
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.ip_adapter import ImagePrompt
 
 
 def generate(
@@ -28,12 +31,14 @@ def generate(
     scales: Sequence[float] | None = None,
     control: PictureControl | None = None,
     attention: Control | None = None,
+    pictures: Sequence[ImagePrompt] = (),
 ) -> tuple[Image.Image, ...]:
     """Make one picture of the model's own size for each text, each from its own seed.
 
     `settings` override the model's own (steps, scheduler, text guidance, interval and negative text count);
     `scales` give each picture its own text guidance. Pictures of one seed share all noise, also that which the
-    scheduler adds. `control` holds them to pictures, `attention` to one another.
+    scheduler adds. `control` holds them to pictures, `attention` to one another; `pictures` are read beside
+    the texts by IP-Adapters.
 
     Raises:
         ModelError: the checkpoint is of another kind, the ControlNet belongs to another model, or attention
@@ -44,7 +49,15 @@ def generate(
     generators = [Generator().manual_seed(seed) for seed in seeds]
     noise = unit_noise((checkpoint.latent_channels, side, side), generators, checkpoint.device)
     latents = generate_latents(
-        checkpoint, texts, noise, generators, settings=settings, scales=scales, control=control, attention=attention
+        checkpoint,
+        texts,
+        noise,
+        generators,
+        settings=settings,
+        scales=scales,
+        control=control,
+        attention=attention,
+        pictures=pictures,
     )
     return to_images(decode_latents(checkpoint.vae, latents))
 
@@ -60,16 +73,17 @@ def generate_latents(
     scales: Sequence[float] | None = None,
     control: PictureControl | None = None,
     attention: Control | None = None,
+    pictures: Sequence[ImagePrompt] = (),
 ) -> Tensor:
     """Denoise unit noise, (B, 4, h, w), to scaled clean latents; see `generate`."""
     if control is not None:
         check_control(control.network, checkpoint, control.scale)
     chosen = (settings or EditSettings()).resolve(checkpoint.spec.defaults)
-    with nullcontext() if attention is None else attention.over(checkpoint.unet):
+    branches = ip_adapter_branches(text_branches(checkpoint, texts, negative=chosen.negative or ""), pictures)
+    held = nullcontext() if attention is None else attention.over(checkpoint.unet)
+    with held, ImageTokens(pictures).over(checkpoint.unet):
         return denoise(
-            unet_predictor(
-                checkpoint, text_branches(checkpoint, texts, negative=chosen.negative or ""), control=control
-            ),
+            unet_predictor(checkpoint, branches, control=control),
             make_scheduler(chosen.scheduler or checkpoint.spec.scheduler, checkpoint.scheduler_config),
             _guidance(checkpoint, chosen, scales),
             noise,

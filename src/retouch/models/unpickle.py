@@ -8,6 +8,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+_PARTED = {"image_proj", "ip_adapter"}
+"""What an IP-Adapter's file holds: a dictionary of tensors each."""
+
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a pickled state dict, without the training state that may lie around it.
@@ -21,6 +24,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         content = content["state_dict"]
     if not isinstance(content, Mapping):
         raise ValueError(f"it holds a {type(content).__name__}, expected a dictionary of tensors")
+    if content.keys() >= _PARTED and all(isinstance(content[part], Mapping) for part in _PARTED):
+        content = {f"{part}.{name}": value for part in sorted(_PARTED) for name, value in content[part].items()}
     # Safetensors stores no shared memory, which pickled modules with tied weights have.
     tensors = {str(name): value.contiguous().clone() for name, value in content.items() if isinstance(value, Tensor)}
     if not tensors:

@@ -7,34 +7,44 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
+from retouch.attention.image_tokens import ImageTokens
 from retouch.conditioning.image import decode_latents
 from retouch.conditioning.instruct import instruct_branches
+from retouch.conditioning.ip_adapter import ip_adapter_branches
 from retouch.conditioning.unet import unet_predictor
 from retouch.diffusion.guidance import InstructGuidance
 from retouch.diffusion.loop import denoise
 from retouch.diffusion.schedules import make_scheduler
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.ip_adapter import ImagePrompt
 from retouch.training.pictures import strip
 
 
 @torch.no_grad()
 def sample_edits(
-    checkpoint: Checkpoint, source: Tensor, instructions: Sequence[str], generator: torch.Generator
+    checkpoint: Checkpoint,
+    source: Tensor,
+    instructions: Sequence[str],
+    generator: torch.Generator,
+    *,
+    pictures: Sequence[ImagePrompt] = (),
 ) -> Tensor:
     """Edit source latents, (B, 4, h, w) as the U-Net reads them, with the checkpoint's own defaults.
 
-    Returns scaled clean latents of the same shape.
+    `pictures` are read beside the instructions by IP-Adapters. Returns scaled clean latents of the same shape.
     """
     spec = checkpoint.spec
     source = source.to(checkpoint.device)
-    return denoise(
-        unet_predictor(checkpoint, instruct_branches(checkpoint, source, instructions)),
-        make_scheduler(spec.scheduler, checkpoint.scheduler_config),
-        InstructGuidance(text=spec.text_guidance, image=spec.image_guidance),
-        torch.randn(source.shape, generator=generator, device=generator.device).to(source.device),
-        steps=spec.steps,
-        generator=generator,
-    )
+    branches = ip_adapter_branches(instruct_branches(checkpoint, source, instructions), pictures)
+    with ImageTokens(pictures).over(checkpoint.unet):
+        return denoise(
+            unet_predictor(checkpoint, branches),
+            make_scheduler(spec.scheduler, checkpoint.scheduler_config),
+            InstructGuidance(text=spec.text_guidance, image=spec.image_guidance),
+            torch.randn(source.shape, generator=generator, device=generator.device).to(source.device),
+            steps=spec.steps,
+            generator=generator,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -46,6 +46,7 @@ class ReferencedTable:
     changed: (samples, h, w) uint8, the share of each latent cell that differs between the two, in 1/255.
     references: encoded pictures of the object, RGBA, one or more a sample.
     prompts: what was said where `other` is the source, else "".
+    captions: what `shown` shows, in words, "" where unknown.
     objects: what the object is called, "" where unknown.
     """
 
@@ -58,6 +59,7 @@ class ReferencedTable:
     changed: Tensor
     references: tuple[tuple[bytes, ...], ...]
     prompts: tuple[str, ...]
+    captions: tuple[str, ...]
     objects: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -125,6 +127,7 @@ def chosen_references(table: ReferencedTable, wanted: Tensor) -> ReferencedTable
         changed=table.changed[wanted],
         references=tuple(table.references[row] for row in keep),
         prompts=tuple(table.prompts[row] for row in keep),
+        captions=tuple(table.captions[row] for row in keep),
         objects=tuple(table.objects[row] for row in keep),
     )
 
@@ -169,6 +172,7 @@ class _Draft:
             changed=torch.stack(self._changed),
             references=tuple(tuple(record.reference_images) for record in self._records),
             prompts=tuple(_told(record) for record in self._records),
+            captions=tuple(_caption(record) for record in self._records),
             objects=tuple(record.object or "" for record in self._records),
         )
 
@@ -188,3 +192,7 @@ def _sides(record: PairRecord, fit: Fit) -> tuple[Fitted, Fitted]:
 def _told(record: PairRecord) -> str:
     """What was said to put the object in; of a removal nothing."""
     return "" if record.kind == "remove" else record.edit_prompt
+
+
+def _caption(record: PairRecord) -> str:
+    return (record.source_caption if record.kind == "remove" else record.target_caption) or ""
