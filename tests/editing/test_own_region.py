@@ -46,9 +46,7 @@ def test_nothing_stands_out(tiny_checkpoint: Checkpoint) -> None:
     strict = RoiSettings(clusters=4, layers=(0.1, 1.1), blocks=0.1, least=1.0)
     picture, told = noise((64, 48)), []
     finder = OwnFinder(checkpoint=tiny_checkpoint, settings=strict)
-    with pytest.raises(
-        NotFoundError, match=r"Nothing stands out for 'make the sofa green'; contrast 0\.\d\d"
-    ):
+    with pytest.raises(NotFoundError, match=r"Nothing stands out for 'make the sofa green'; contrast 0\.\d\d"):
         region_of_model(finder)(picture, GREEN)
     gone = region_of_model(finder, tell=told.append)(picture, "remove the lamp")
     assert gone is not None and gone.is_empty
