@@ -1,12 +1,10 @@
 """Detail that edits keep, measured by a tiny editor: of records in and outside the region, of pictures everywhere."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.cli.conftest import Command, command, one_thread  # noqa: F401
 
 from retouch.core.errors import Cancelled, DataError
 from retouch.editing.editor import Editor
@@ -48,15 +46,3 @@ def test_only_pictures_larger_than_the_model_sees(tiny_checkpoint: Checkpoint, t
     assert [case.name for case in picture_cases(tmp_path, "make it red", tiny_checkpoint.spec, limit=1)] == ["a"]
     with pytest.raises(DataError, match="give larger ones"):
         evaluate_detail(Editor(tiny_checkpoint), [], tmp_path)
-
-
-def test_the_command(command: Command, tiny_folder: Path, tmp_path: Path) -> None:  # noqa: F811
-    grain(96).save(tmp_path / "one.png")
-    out = tmp_path / "out"
-    ran = command("eval", "detail", "--pictures", tmp_path, "-m", tiny_folder, "--out", out, "--json")
-    assert ran.code == 0, ran.err
-    (line,) = json.loads(ran.out)["lines"]
-    assert (line["part"], line["pictures"]) == (WHOLE, 1)
-    assert json.loads((out / "report.json").read_text()) == json.loads(ran.out)
-    ran = command("eval", "detail", "--out", out)
-    assert ran.code == 2 and "nothing to edit" in ran.err

@@ -269,13 +269,14 @@ class _Bench:
         own = own_picture(self.editor, source, instruction, true, settings=way.settings, blends=False, seed=self.seed)
         return own.finished(), true
 
-    def _outside(self, way: Way, source: Picture, instruction: str, true: Region) -> float:
-        """PSNR of the model's own picture to the source's round trip, away from the region."""
+    def _outside(self, way: Way, source: Picture, instruction: str, true: Region) -> float | None:
+        """PSNR of the model's own picture to the source's round trip away from the region, None where nothing is."""
         shown = Image.fromarray(source)
         own = own_picture(
             self.editor, shown, instruction, true, settings=way.settings, blends=not way.bare, seed=self.seed
         )
-        return min(CEILING, psnr(own.after, own.before, own.away(AWAY)))
+        away = own.away(AWAY)
+        return min(CEILING, psnr(own.after, own.before, away)) if away.any() else None
 
 
 def _by_words(words: Sought) -> RegionFinder:
