@@ -73,6 +73,39 @@ def test_each_instruction_has_its_region(command: Command, tmp_path: Path, room:
     assert [region.asked for region in read_provenance(output).regions] == [BOX, "box:40,20,60,40"]
 
 
+def test_the_model_shows_a_region_itself(command: Command, tmp_path: Path, room: Path, tiny_folder: Path) -> None:
+    output = tmp_path / "out.png"
+    asked = ("edit", room, "make the sofa green", "-o", output, "-m", tiny_folder, "--region", "lime")
+    ran = command(*asked)
+    assert ran.code == 9 and "Nothing stands out for 'make the sofa green'" in ran.err and not output.exists()
+    ran = command(*asked, "--when-missing", "whole")
+    assert ran.code == 0 and "The region is the whole picture." in ran.err
+    (record,) = read_provenance(output).regions
+    assert (record.asked, record.found) == ("lime", "the whole picture")
+    mask = tmp_path / "mask.png"
+    ran = command("region", room, "--lime", GREEN, "-o", mask, "-m", tiny_folder, "--when-missing", "whole", "--json")
+    assert ran.code == 0 and json.loads(ran.out)["regions"][0]["missing"].startswith("nothing stands out")
+    assert command("region", room, "the lamp", "-m", tiny_folder).code == 2
+
+
+def test_a_sweep_keeps_to_a_region(command: Command, tmp_path: Path, room: Path, tiny_folder: Path) -> None:
+    sheet, plain = tmp_path / "sheet.png", tmp_path / "plain.png"
+    asked = ("sweep", room, GREEN, "-m", tiny_folder, "--text-guidance", "2,3", "--image-guidance", 1, "--side", 90)
+    for path, how in ((sheet, ("--region", BOX, "--feather", 0)), (plain, ())):
+        ran = command(*asked, "-o", path, *how)
+        assert ran.code == 0, ran.err
+    for left in (8, 8 + 90 + 16):
+        shown, free = (pixels(path)[8 : 8 + 60, left : left + 90] for path in (sheet, plain))
+        inside = np.zeros((60, 90), dtype=bool)
+        inside[10:40, 20:60] = True
+        assert np.array_equal(shown[~inside], pixels(room)[~inside])
+        assert not np.array_equal(shown[inside], pixels(room)[inside])
+        assert not np.array_equal(free[~inside], pixels(room)[~inside])
+    for how, code, said in ((("--region", "box:95,0,99,10"), 2, "holds no pixel"), (("--grow", 2), 2, "there is none")):
+        ran = command("sweep", room, GREEN, "-o", sheet, "-m", "no-such-model", *how)
+        assert ran.code == code and said in ran.err
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

@@ -127,6 +127,7 @@ def test_texts_are_read_and_written_again(tmp_path: Path) -> None:
     BOX.mask.save(mask)
     kinds = {
         "auto": RegionKind.AUTO,
+        "lime": RegionKind.LIME,
         "whole": RegionKind.WHOLE,
         "box:10,8,40,30.5": RegionKind.BOX,
         "point:3,4": RegionKind.POINT,

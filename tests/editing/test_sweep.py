@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from retouch.core.errors import SettingsError
+from retouch.core.region_request import region_from_box
 from retouch.core.settings import EditSettings
 from retouch.editing.fake import FakeEditor
 from retouch.editing.sweep import sweep
@@ -35,6 +36,17 @@ def test_rows_are_combinations_and_cells_are_seeds() -> None:
     for cell in rows[2]:
         again = FakeEditor().edit(SOURCE, "make it red", settings=cell.settings).image
         assert np.array_equal(np.asarray(again), np.asarray(cell.image))
+
+
+def test_instructions_in_a_row_keep_to_their_regions() -> None:
+    regions = [region_from_box((0, 0, 9, 9), SOURCE.size), region_from_box((20, 10, 30, 20), SOURCE.size)]
+    ((cell,),) = sweep(
+        FakeEditor(), SOURCE, ["make it red", "make it blue"], text_guidance=[2.0], image_guidance=[1.0], region=regions
+    )
+    changed = np.asarray(cell.image) != np.asarray(SOURCE)
+    assert changed[:9, :9].any() and changed[10:20, 20:30].any()
+    outside = np.maximum(*(np.asarray(region.mask) for region in regions)) == 0
+    assert not changed[outside].any()
 
 
 @pytest.mark.parametrize(("text", "image"), [([], [1.0]), ([1.0], [])])

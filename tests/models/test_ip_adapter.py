@@ -188,7 +188,7 @@ def test_a_file_on_the_hub_comes_with_its_encoder(make_tiny, tmp_path: Path, mon
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     adapter = load_ip_adapter("someone/adapters:models/ip-adapter_sd15.safetensors", unet)
     assert adapter.reader().width == 32
-    with pytest.raises(ModelError, match="There is no IP-Adapter 'someone/adapters:models/other.safetensors'"):
+    with pytest.raises(ModelError, match=r"There is no IP-Adapter 'someone/adapters:models/other\.safetensors'"):
         load_ip_adapter("someone/adapters:models/other.safetensors", unet)
 
 

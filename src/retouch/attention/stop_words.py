@@ -13,3 +13,13 @@ _LINES = (
 
 STOP_WORDS = frozenset(word for line in _LINES for word in line.split())
 """In small letters, without marks."""
+
+_VERBS = (
+    "make turn change convert transform switch set give let have want need see show like",
+    "add put place insert include bring hang lay stand install introduce get use try go",
+    "remove delete erase take clear drop lose throw rid replace swap exchange substitute",
+    "paint repaint color colour recolor recolour dye tint cover redo refinish upholster render please could",
+)
+
+EDIT_VERBS = frozenset(word for line in _VERBS for word in line.split())
+"""Words of an instruction that say what is done, not to what, in small letters, without marks."""

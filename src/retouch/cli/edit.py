@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -158,17 +159,20 @@ def _make(
     from retouch.core.provenance import Provenance, write_png
     from retouch.editing.editor import Editor
 
+    @cache
+    def editor() -> Editor:
+        return Editor.load(
+            plan.model or options.DEFAULT_MODEL,
+            tokenizer=setup.tokenizer,
+            loras=plan.loras,
+            device=setup.device,
+            precision=setup.precision,
+        )
+
     asked = read_regions(plan.regions, len(plan.instructions), plan.settings.region)
-    where = places(plan.instructions, asked, source, setup.words)
-    editor = Editor.load(
-        plan.model or options.DEFAULT_MODEL,
-        tokenizer=setup.tokenizer,
-        loras=plan.loras,
-        device=setup.device,
-        precision=setup.precision,
-    )
+    where = places(plan.instructions, asked, source, setup.words, own=lambda: editor().checkpoint)
     with progress("editing") as update:
-        result = editor.edit(
+        result = editor().edit(
             source,
             where.instructions,
             settings=plan.settings,
@@ -182,7 +186,7 @@ def _make(
     for number, (path, image, seed) in enumerate(zip(paths, result.images[0], result.seeds, strict=True)):
         regions = result.regions[0][number] if result.regions else ()
         provenance = Provenance(
-            model=options.model_name(editor.name),
+            model=options.model_name(editor().name),
             instructions=result.instructions,
             settings=replace(result.settings, seed=seed),
             source_sha256=source.sha256,

@@ -9,6 +9,7 @@ import typer
 from retouch.cli import options
 from retouch.cli.data.pairs import engine_factory
 from retouch.cli.data.splits import named_split
+from retouch.cli.evaluate_detail import measure_detail
 from retouch.cli.evaluate_examples import measure_inpainting, measure_insertion
 from retouch.cli.evaluate_grounding import measure_grounded, measure_parser, measure_regions
 from retouch.cli.interrupt import patient_interrupt
@@ -23,6 +24,7 @@ app = typer.Typer(help="Measure models on held-out pairs.", rich_markup_mode="ri
 app.command("regions")(measure_regions)
 app.command("parser")(measure_parser)
 app.command("grounded")(measure_grounded)
+app.command("detail")(measure_detail)
 app.command("insertion")(measure_insertion)
 app.command("inpainting")(measure_inpainting)
 LIMITS = {"rooms": 500, "photos": 300}

@@ -14,10 +14,7 @@ from retouch.cli.output import progress, say, say_json
 from retouch.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from PIL import Image
-
-    from retouch.core.region import Region
-    from retouch.editing.protocol import RegionFinder
+    from retouch.evaluation.compounds import Sought
 
 DATA = "A folder of records, several times for several; its phrases lie in FOLDER-phrases.jsonl beside it."
 TEXTS = "A file of marked instructions, several times for several."
@@ -93,6 +90,11 @@ def measure_grounded(
     reader: Annotated[str, typer.Option(help="As of `retouch region`.")] = "pocket",
     limit: Annotated[int | None, typer.Option(help="How many records. (default: all)")] = None,
     twins: Annotated[int | None, typer.Option(help="How many pictures of two things of a kind. (default: all)")] = None,
+    compounds: Annotated[int | None, typer.Option(help="How many compound instructions. (default: all)")] = None,
+    smaller_than: Annotated[
+        float | None,
+        typer.Option(help="Only regions of less than this share of the picture, also without an enlarged crop."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The seed of every edit.")] = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -100,45 +102,44 @@ def measure_grounded(
 ) -> None:
     """Edit held-out rooms with and without a region, with the same seeds, and set the figures side by side.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
     retouch eval grounded --pairs runs/data/rooms-bench --limit 100 --out runs/eval-grounded
+
+    retouch eval grounded --pairs runs/data/rooms-1024 --smaller-than 0.05 --out runs/eval-small
     """
     from retouch.core.files import atomic_write
     from retouch.editing.editor import Editor
-    from retouch.evaluation.grounded import evaluate_grounded, markdown
+    from retouch.evaluation.grounded import GroundedPlan, evaluate_grounded
     from retouch.metrics.clip import load_encoder
 
-    for name, count in (("limit", limit), ("twins", twins)):
+    for name, count in (("limit", limit), ("twins", twins), ("compounds", compounds)):
         if count is not None and count < 1:
             raise SettingsError(f"{name} is {count}; expected at least 1.")
+    if smaller_than is not None and not 0 < smaller_than <= 1:
+        raise SettingsError(f"smaller_than is {smaller_than}; expected a share above 0, up to 1.")
+    plan = GroundedPlan(limit=limit, twins=twins, compounds=compounds, smaller_than=smaller_than, seed=seed)
     editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
-    finder = None if segmenter == "none" else _by_words(segmenter, reader, str(editor.checkpoint.device))
+    words = None if segmenter == "none" else _sought(segmenter, reader, str(editor.checkpoint.device))
     note = "stopping after this edit; press Ctrl-C again to stop at once."
     with patient_interrupt(note) as cancelled, progress("editing") as update:
-        lines = evaluate_grounded(
-            editor, pairs, out, encoder=load_encoder("pocket/clip"), finder=finder, limit=limit, twins=twins, seed=seed,
-            on_progress=update, cancelled=cancelled,
+        report = evaluate_grounded(
+            editor, pairs, out, encoder=load_encoder("pocket/clip"), words=words, plan=plan, on_progress=update,
+            cancelled=cancelled,
         )  # fmt: skip
-    facts = [asdict(line) for line in lines]
-    atomic_write(out / "report.json", dumps(facts, indent=2).encode())
-    atomic_write(out / "report.md", markdown(lines).encode())
+    atomic_write(out / "report.json", dumps(asdict(report), indent=2).encode())
+    atomic_write(out / "report.md", report.markdown().encode())
     if json:
-        say_json({"ways": facts})
+        say_json(asdict(report))
     else:
-        say(markdown(lines).rstrip())
+        say(report.markdown().rstrip())
 
 
-def _by_words(segmenter: str, reader: str, device: str) -> "RegionFinder":
-    """What finds the region of an instruction's first step; of several, all of them together."""
-    from retouch.core.region import joined
-    from retouch.grounding.locate import Finder, locate
+def _sought(segmenter: str, reader: str, device: str) -> "Sought":
+    from retouch.evaluation.compounds import Sought
+    from retouch.grounding.locate import Finder
     from retouch.grounding.readers import find_reader
     from retouch.grounding.segmenters.load import load_segmenter
 
-    finder, words = Finder(segmenter=load_segmenter(segmenter, device=device)), find_reader(reader, device=device)
-
-    def find(picture: "Image.Image", instruction: str) -> "Region":
-        return joined([each.region for each in locate(picture, instruction, reader=words, finder=finder)])
-
-    return find
+    finder = Finder(segmenter=load_segmenter(segmenter, device=device))
+    return Sought(reader=find_reader(reader, device=device), finder=finder)

@@ -79,8 +79,8 @@ Regions = Annotated[
     typer.Option(
         "--region",
         metavar="REGION",
-        help="Where the edit may act: auto, whole, box:X0,Y0,X1,Y1, point:X,Y, a mask's file (white is edited), or a "
-        "phrase; repeat it for one an instruction.",
+        help="Where the edit may act: auto, lime (where the model itself takes it to be), whole, box:X0,Y0,X1,Y1, "
+        "point:X,Y, a mask's file (white is edited), or a phrase; repeat it for one an instruction.",
         show_default=False,
     ),
 ]

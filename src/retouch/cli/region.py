@@ -1,6 +1,7 @@
 """`retouch region`: where a picture shows what a phrase, a point or an instruction means."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 from retouch.cli import options
 from retouch.cli.output import say, say_json, warn
 from retouch.cli.regions import Words
-from retouch.core.errors import NotFoundError, SettingsError
+from retouch.core.errors import SettingsError
 from retouch.core.files import atomic_write, check_writable
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ Auto = Annotated[
     str | None,
     typer.Option(metavar="INSTRUCTION", help="Find where each step of an instruction acts; masks get -1, -2, ..."),
 ]
+Lime = Annotated[
+    str | None,
+    typer.Option(metavar="INSTRUCTION", help="Find where the editing model itself takes an instruction to be."),
+]
 Scorer = Annotated[
     str | None,
     typer.Option(
@@ -53,6 +58,8 @@ def region(
     overlay: Overlay = None,
     point: Point = None,
     auto: Auto = None,
+    lime: Lime = None,
+    model: options.Model = None,
     segmenter: options.SegmenterSource = None,
     reader: options.Reader = None,
     scorer: Scorer = None,
@@ -75,22 +82,26 @@ def region(
 
     retouch region room.png --auto "put a vase on the table" -o place.png
 
+    retouch region room.png --lime "make the sofa green" --overlay seen.png
+
     retouch region photo.jpg "the red coat" -o coat.png --segmenter grounded-sam --feather 8
     """
     from retouch.core.images import load_image
 
-    _check_asked(phrase, point, auto)
+    asked = _Asked(phrase=phrase, point=point, auto=auto, lime=lime)
     _check_shape(grow=grow, shrink=shrink, feather=feather)
     for path in (output, overlay):
         if path is not None:
             check_writable(path, suffixes=(".png",))
     if reader is not None and auto is None:
         raise SettingsError("--reader reads an instruction; give one with --auto, or leave the reader out.")
+    if model is not None and lime is None:
+        raise SettingsError("--model shows where an instruction is; give one with --lime, or leave the model out.")
     picture = load_image(image, allow_private=allow_private).pixels
     words = Words(
         segmenter=segmenter, reader=reader, scorer=scorer, when_missing=when_missing, margin=not exact, device=device
     )
-    located = _located(picture, words, phrase=phrase, point=point, auto=auto)
+    located = _located(picture, words, asked, model or options.DEFAULT_MODEL)
     _refuse_missing(located, when_missing)
     regions = [_reshaped(each.region, grow, shrink, feather) for each in located]
     for number, each in enumerate(regions, 1):
@@ -98,11 +109,21 @@ def region(
     _report(located, regions, output, overlay, json=json)
 
 
-def _check_asked(phrase: str | None, point: str | None, auto: str | None) -> None:
-    if sum(value is not None for value in (phrase, point, auto)) != 1:
-        raise SettingsError("Give one thing to find: a phrase, --point X,Y, or --auto INSTRUCTION.")
-    if not (phrase or point or auto or "").strip():
-        raise SettingsError('What is to be found is empty; give a phrase such as "the lamp on the left".')
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """The one thing to find; raises SettingsError where there is none, or are several."""
+
+    phrase: str | None
+    point: str | None
+    auto: str | None
+    lime: str | None
+
+    def __post_init__(self) -> None:
+        given = [value for value in (self.phrase, self.point, self.auto, self.lime) if value is not None]
+        if len(given) != 1:
+            raise SettingsError("Give one thing to find: a phrase, --point X,Y, --auto or --lime INSTRUCTION.")
+        if not given[0].strip():
+            raise SettingsError('What is to be found is empty; give a phrase such as "the lamp on the left".')
 
 
 def _check_shape(**pixels: int) -> None:
@@ -113,17 +134,19 @@ def _check_shape(**pixels: int) -> None:
             raise SettingsError(f"--{name} is {value}; expected a whole number of pixels from 0 to {MAXIMUM_PIXELS}.")
 
 
-def _located(
-    picture: "Image.Image", words: Words, *, phrase: str | None, point: str | None, auto: str | None
-) -> Sequence["Located"]:
+def _located(picture: "Image.Image", words: Words, asked: _Asked, model: str) -> Sequence["Located"]:
+    from retouch.editing.editor import Editor
     from retouch.grounding.locate import locate
 
+    if asked.lime is not None:
+        checkpoint = Editor.load(model, device=words.device).checkpoint
+        return (words.own_finder(checkpoint).find(picture, asked.lime),)
     finder = words.finder()
-    if point is not None:
-        return (finder.point(picture, _point(point)),)
-    if auto is not None:
-        return locate(picture, auto, reader=words.words_reader(), finder=finder)
-    return (finder.phrase(picture, phrase or ""),)
+    if asked.point is not None:
+        return (finder.point(picture, _point(asked.point)),)
+    if asked.auto is not None:
+        return locate(picture, asked.auto, reader=words.words_reader(), finder=finder)
+    return (finder.phrase(picture, asked.phrase or ""),)
 
 
 def _point(text: str) -> tuple[float, float]:
@@ -134,14 +157,13 @@ def _point(text: str) -> tuple[float, float]:
 
 
 def _refuse_missing(located: Sequence["Located"], when_missing: str) -> None:
-    sentences = [each.missing.sentence for each in located if each.missing is not None]
-    if not sentences:
-        return
-    said = "; ".join(sentences)
-    said = said[0].upper() + said[1:]
-    if when_missing == "refuse":
-        raise NotFoundError(f"{said}. Name something that is there, or take the whole picture by --when-missing whole.")
-    warn(f"{said}. The region is the whole picture.")
+    from retouch.grounding.missing import refusal, taken_whole
+
+    missing = [each.missing for each in located if each.missing is not None]
+    if missing and when_missing == "refuse":
+        raise refusal(missing)
+    if missing:
+        warn(taken_whole(missing))
 
 
 def _reshaped(found: "Region", grow: int, shrink: int, feather: int) -> "Region":

@@ -1,6 +1,6 @@
 """Regions on the command line: texts to what an editor takes, to the record of a result, to a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from retouch.core.provenance import RegionRecord
     from retouch.core.region import Region
     from retouch.core.region_request import RegionRequest
+    from retouch.editing.own_region import OwnFinder
     from retouch.editing.protocol import RegionSource
-    from retouch.grounding.locate import Finder
+    from retouch.grounding.locate import Finder, WhenMissing
     from retouch.grounding.phrases import PhraseFinder
+    from retouch.models.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +41,20 @@ class Words:
         from retouch.models.pocket import POCKET
         from retouch.scenes.catalogue import TRAINED_KINDS
 
-        if self.when_missing not in ("refuse", "whole"):
-            raise SettingsError(f'--when-missing is "{self.when_missing}"; expected refuse or whole.')
-        where = str(choose_device(self.device))
+        missing, where = self._when_missing(), str(choose_device(self.device))
         return Finder(
             segmenter=load_segmenter(self.segmenter or DEFAULT_SEGMENTER, device=where),
             encoder=load_encoder(self.scorer, device=where) if self.scorer else None,
             names=TRAINED_KINDS if self.segmenter in (None, POCKET, DEFAULT_SEGMENTER) else (),
-            when_missing=self.when_missing,
+            when_missing=missing,
             margin=self.margin,
         )
+
+    def own_finder(self, checkpoint: "Checkpoint") -> "OwnFinder":
+        """What finds the regions of a model itself; raises SettingsError."""
+        from retouch.editing.own_region import OwnFinder
+
+        return OwnFinder(checkpoint=checkpoint, when_missing=self._when_missing(), margin=self.margin)
 
     def words_reader(self) -> "PhraseFinder":
         """What reads instructions; raises as `finder` does."""
@@ -56,6 +62,11 @@ class Words:
         from retouch.grounding.readers import DEFAULT_READER, find_reader
 
         return find_reader(self.reader or DEFAULT_READER, device=str(choose_device(self.device)))
+
+    def _when_missing(self) -> "WhenMissing":
+        if self.when_missing not in ("refuse", "whole"):
+            raise SettingsError(f'--when-missing is "{self.when_missing}"; expected refuse or whole.')
+        return self.when_missing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +97,16 @@ def read_regions(
 
 
 def places(
-    instructions: Sequence[str], requests: "Sequence[RegionRequest]", source: "LoadedImage", words: Words
+    instructions: Sequence[str],
+    requests: "Sequence[RegionRequest]",
+    source: "LoadedImage",
+    words: Words,
+    *,
+    own: "Callable[[], Checkpoint]",
 ) -> Places:
     """What an editor takes for each instruction; those whose region is `auto` are divided into their steps.
+
+    `own` gives the editor's checkpoint; it is asked for only where the model itself is to show the region.
 
     Raises SettingsError where a box holds no pixel; ImageError for what is no mask of the picture's size; what
     `Words.finder` and the reader raise.
@@ -97,6 +115,7 @@ def places(
         return Places(instructions=tuple(instructions))
     from retouch.core.region_request import RegionKind
     from retouch.editing.grounded import instruction_steps, region_of_step
+    from retouch.editing.own_region import region_of_model
 
     kinds = {request.kind for request in requests}
     reader = words.words_reader() if RegionKind.AUTO in kinds else None
@@ -106,6 +125,8 @@ def places(
         if reader is not None and finder is not None and request.kind is RegionKind.AUTO:
             steps = instruction_steps([instruction], reader)
             found += [(step.text, request, region_of_step(step, finder, tell=warn)) for step in steps]
+        elif request.kind is RegionKind.LIME:
+            found.append((instruction, request, region_of_model(words.own_finder(own()), tell=warn)))
         else:
             found.append((instruction, request, _source(request, source, finder)))
     texts, asked, sources = zip(*found, strict=True)

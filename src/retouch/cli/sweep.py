@@ -1,6 +1,8 @@
 """`retouch sweep`: one edit over ranges of guidance and seeds, on one labelled sheet."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,12 +11,14 @@ import typer
 from retouch.cli import options
 from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say
+from retouch.cli.regions import Words, places, read_regions
 from retouch.core.errors import SettingsError
 from retouch.core.files import atomic_write, check_writable
 from retouch.core.lora import parse_lora
 from retouch.core.settings import MAXIMUM_COUNT, EditSettings
 
 if TYPE_CHECKING:
+    from retouch.editing.editor import Editor
     from retouch.editing.sweep import SweepCell
 
 Guidances = Annotated[str, typer.Option(help="Values separated by commas.")]
@@ -35,6 +39,18 @@ def sweep(
     steps: options.Steps = None,
     scheduler: options.Scheduler = None,
     negative: options.Negative = None,
+    keep_detail: options.KeepDetail = None,
+    region: options.Regions = None,
+    blend: options.Blend = None,
+    grow: options.Grow = None,
+    shrink: options.Shrink = None,
+    feather: options.Feather = None,
+    attend_inside: options.AttendInside = None,
+    invert: options.Invert = None,
+    zoom: options.ZoomIn = None,
+    segmenter: options.SegmenterSource = None,
+    reader: options.Reader = None,
+    when_missing: options.WhenMissing = "refuse",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
     side: Annotated[int, typer.Option(help="Pixels of a picture's longer side on the sheet.")] = 256,
@@ -43,36 +59,71 @@ def sweep(
 
     [bold]Example[/bold]
 
-    retouch sweep room.png "make the sofa green" -o sheet.png --text-guidance 1.5,2,3 --count 2
+    retouch sweep room.png "make the sofa green" -o sheet.png --text-guidance 1.5,2,3 --count 2 --region "the sofa"
     """
-    settings = EditSettings(steps=steps, scheduler=scheduler, negative=negative, seed=seed)
-    loras = tuple(parse_lora(text) for text in lora or ())
+    how = options.region_settings(
+        blend=blend, grow=grow, shrink=shrink, feather=feather, attend_inside=attend_inside, invert=invert, zoom=zoom
+    )
+    settings = EditSettings(
+        steps=steps, scheduler=scheduler, negative=negative, seed=seed, keep_detail=keep_detail, region=how
+    )
     grid = _grid(text_guidance, image_guidance, count)
     if not instruction.strip():
         raise SettingsError('The instruction is empty; say what to do, such as "make the sofa green".')
     check_writable(output, suffixes=(".png",))
 
-    from retouch.core.images import load_image
+    words = Words(segmenter=segmenter, reader=reader, when_missing=when_missing, device=device)
+    plan = _Plan(instruction=instruction, settings=settings, regions=tuple(region or ()), grid=grid, count=count)
+    load = partial(
+        _load, model or options.DEFAULT_MODEL, tokenizer=tokenizer, loras=lora or (), device=device, precision=precision
+    )
+    rows = _swept(plan, image, words, cache(load))
+    _draw(rows, output, columns=len(grid.texts), side=side)
+    say(f"Wrote {len(rows) * count} results to {output}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What was asked for."""
+
+    instruction: str
+    settings: EditSettings
+    regions: tuple[str, ...]
+    grid: "_Grid"
+    count: int
+
+
+def _load(model: str, *, tokenizer: str | None, loras: Sequence[str], device: str, precision: str) -> "Editor":
     from retouch.editing.editor import Editor
+
+    return Editor.load(
+        model, tokenizer=tokenizer, loras=tuple(map(parse_lora, loras)), device=device, precision=precision
+    )
+
+
+def _swept(
+    plan: _Plan, image: str, words: Words, editor: "Callable[[], Editor]"
+) -> "tuple[tuple[SweepCell, ...], ...]":
+    from retouch.core.images import load_image
     from retouch.editing.sweep import sweep as run_sweep
 
     source = load_image(image)
-    name = model or options.DEFAULT_MODEL
-    editor = Editor.load(name, tokenizer=tokenizer, loras=loras, device=device, precision=precision)
+    asked = read_regions(plan.regions, 1, plan.settings.region)
+    where = places([plan.instruction], asked, source, words, own=lambda: editor().checkpoint)
+    ready = editor()
     with patient_interrupt("stopping after this step.") as cancelled, progress("sweeping") as update:
-        rows = run_sweep(
-            editor,
+        return run_sweep(
+            ready,
             source,
-            instruction,
-            text_guidance=grid.texts,
-            image_guidance=grid.images,
-            seeds=count,
-            settings=settings,
+            where.instructions,
+            text_guidance=plan.grid.texts,
+            image_guidance=plan.grid.images,
+            seeds=plan.count,
+            settings=plan.settings,
+            region=where.sources or None,
             on_progress=update,
             cancelled=cancelled,
         )
-    _draw(rows, output, columns=len(grid.texts), side=side)
-    say(f"Wrote {len(rows) * count} results to {output}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Regions as people write them: `auto`, `whole`, a box, a point, a mask's file or a phrase."""
+"""Regions as people write them: `auto`, `lime`, `whole`, a box, a point, a mask's file or a phrase."""
 
 import math
 from collections.abc import Sequence
@@ -22,6 +22,7 @@ class RegionKind(StrEnum):
     """How a region is asked for."""
 
     AUTO = "auto"
+    LIME = "lime"
     WHOLE = "whole"
     BOX = "box"
     POINT = "point"
@@ -33,7 +34,7 @@ class RegionKind(StrEnum):
 class RegionRequest:
     """A region as it was asked for, before any picture is looked at.
 
-    kind: `auto` where the instruction itself says it, `whole` for the whole picture.
+    kind: `auto` where the instruction itself says it, `lime` where the model shows it, `whole` for the whole picture.
     numbers: of a box (left, top, right, bottom), of a point (x, y), in pixels of the upright picture; else ().
     text: a phrase, or a mask's path; else "".
     """
@@ -53,7 +54,7 @@ class RegionRequest:
 
 
 def parse_region(text: str) -> RegionRequest:
-    """Read `auto`, `whole`, `box:x0,y0,x1,y1`, `point:x,y`, the path of a mask, or a phrase.
+    """Read `auto`, `lime`, `whole`, `box:x0,y0,x1,y1`, `point:x,y`, the path of a mask, or a phrase.
 
     Raises:
         SettingsError: it is empty, or numbers are missing, no numbers or in no order.
@@ -61,8 +62,8 @@ def parse_region(text: str) -> RegionRequest:
     """
     text = text.strip()
     if not text:
-        raise SettingsError("The region is empty; give auto, whole, a box, a point, a mask's file or a phrase.")
-    if text in (RegionKind.AUTO, RegionKind.WHOLE):
+        raise SettingsError("The region is empty; give auto, lime, whole, a box, a point, a mask's file or a phrase.")
+    if text in (RegionKind.AUTO, RegionKind.LIME, RegionKind.WHOLE):
         return RegionRequest(kind=RegionKind(text))
     kind, colon, rest = text.partition(":")
     if colon and kind == RegionKind.BOX:

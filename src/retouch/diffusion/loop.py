@@ -55,6 +55,7 @@ def denoise(
     generator: Generator | Sequence[Generator],
     before: Sequence[StepHook] = (),
     after: Sequence[StepHook] = (),
+    until: float = 1.0,
     on_progress: Callable[[Progress], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Tensor:
@@ -70,6 +71,7 @@ def denoise(
             sample of a batch come out as it would alone.
         before: applied in order to the latents ahead of each step.
         after: applied in order to the latents behind each step.
+        until: the fraction of the steps behind which the loop ends, with noise left in the latents.
         on_progress: called after every step.
         cancelled: asked ahead of every step and after the last.
 
@@ -87,6 +89,8 @@ def denoise(
     for index, timestep in enumerate(scheduler.timesteps):
         _check_cancelled(cancelled, index, total)
         step = Step(index=index, total=total, timestep=timestep)
+        if step.progress >= until:
+            break
         latents = _apply(before, step, latents)
         scaled = scheduler.scale_model_input(latents, timestep)
         prediction = _combine(predictor, scaled, timestep, guidance.weights(step.progress))

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 from PIL import Image
 
-from retouch.core.errors import NotFoundError
 from retouch.core.region import Region
 from retouch.editing.protocol import RegionFinder
-from retouch.grounding.locate import Finder, Located
+from retouch.grounding.locate import Finder, Located, WhenMissing
+from retouch.grounding.missing import left_alone, refusal, taken_whole
 from retouch.grounding.phrases import ParsedStep, PhraseFinder, Role
 
 Tell = Callable[[str], None]
@@ -34,13 +34,13 @@ def region_of_step(step: ParsedStep, finder: Finder, *, tell: Tell = lambda _: N
 
     A step that removes what is not there leaves the picture as it is, and says so, instead of being refused.
     """
-    return lambda picture, _: _allowed(finder.step(picture, step), finder, tell, removal=removes(step))
+    return lambda picture, _: allowed(finder.step(picture, step), finder.when_missing, tell, removal=removes(step))
 
 
 def region_of_phrase(phrase: str, finder: Finder, *, tell: Tell = lambda _: None) -> RegionFinder:
     """What looks for a phrase; it raises NotFoundError where nothing fits and the finder refuses such edits."""
-    return lambda picture, instruction: _allowed(
-        finder.phrase(picture, phrase), finder, tell, removal=_REMOVAL.match(instruction) is not None
+    return lambda picture, instruction: allowed(
+        finder.phrase(picture, phrase), finder.when_missing, tell, removal=asks_for_removal(instruction)
     )
 
 
@@ -58,18 +58,22 @@ def removes(step: ParsedStep) -> bool:
     roles = {span.role for span in step.spans}
     if roles & {Role.NEW, Role.ATTRIBUTE}:
         return False
-    return _REMOVAL.match(step.text) is not None
+    return asks_for_removal(step.text)
 
 
-def _allowed(located: Located, finder: Finder, tell: Tell, *, removal: bool) -> Region:
+def asks_for_removal(instruction: str) -> bool:
+    """Whether an instruction takes something away, by its verb."""
+    return _REMOVAL.match(instruction) is not None
+
+
+def allowed(located: Located, when_missing: WhenMissing, tell: Tell, *, removal: bool) -> Region:
+    """The region that was found, or what is done without; raises NotFoundError where that is to be refused."""
     if located.missing is None:
         return located.region
-    said = located.missing.sentence
-    said = said[0].upper() + said[1:]
-    if finder.when_missing == "whole":
-        tell(f"{said}. The region is the whole picture.")
-        return located.region
-    if removal:
-        tell(f"{said}. There is nothing to remove, so the picture stays as it is.")
-        return located.region
-    raise NotFoundError(f"{said}. Name something that is there, or take the whole picture by --when-missing whole.")
+    if when_missing == "whole":
+        tell(taken_whole([located.missing]))
+    elif removal:
+        tell(left_alone([located.missing]))
+    else:
+        raise refusal([located.missing])
+    return located.region

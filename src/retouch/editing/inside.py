@@ -25,11 +25,12 @@ from retouch.models.checkpoint import Checkpoint
 class Inside:
     """Regions of the pictures of a batch, (B, 1, H, W) of the model's size from 0 to 1, and how edits keep to them.
 
-    `settings` are resolved.
+    `settings` are resolved; without `blends` nothing keeps the outside, attention alone is held.
     """
 
     masks: Tensor
     settings: RegionSettings
+    blends: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +63,13 @@ def held_inside(
         yield Hooks()
         return
     masks = latent_mask(inside.masks, checkpoint.vae_factor).to(run.noise.device)
-    blend = _blend(inside.settings, checkpoint, pixels, masks, run)
+    kept = (_blend(inside.settings, checkpoint, pixels, masks, run).after,) if inside.blends else ()
     if inside.settings.attend == "off":
-        yield Hooks(after=(blend.after,))
+        yield Hooks(after=kept)
         return
     attention = _attention(inside.settings, checkpoint, masks, instruction)
     with attention.over(checkpoint.unet):
-        yield Hooks(before=(attention.before,), after=(attention.after, blend.after))
+        yield Hooks(before=(attention.before,), after=(attention.after, *kept))
 
 
 def _blend(settings: RegionSettings, checkpoint: Checkpoint, pixels: Tensor, masks: Tensor, run: Run) -> LatentBlend:

@@ -22,13 +22,13 @@ class SweepCell:
 def sweep(
     editor: InstructionEditor,
     image: ImageSource,
-    instruction: str,
+    instruction: str | Sequence[str],
     *,
     text_guidance: Sequence[float],
     image_guidance: Sequence[float],
     seeds: int = 1,
     settings: EditSettings | None = None,
-    region: RegionSource = None,
+    region: RegionSource | Sequence[RegionSource] = None,
     on_progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[tuple[SweepCell, ...], ...]:
@@ -37,12 +37,12 @@ def sweep(
     Args:
         editor: any editor.
         image: one picture.
-        instruction: one instruction.
+        instruction: one instruction, or several that are done in a row.
         text_guidance: values of s_T; they vary fastest.
         image_guidance: values of s_I.
         seeds: results of each combination, from the settings' seed on, made in one batch.
         settings: all the rest.
-        region: where the instruction acts; see `InstructionEditor.edit`.
+        region: where the instruction acts, one for all of several or one for each; see `InstructionEditor.edit`.
         on_progress: called with the number of combinations done and their total.
         cancelled: asked at every step; True ends the sweep.
 

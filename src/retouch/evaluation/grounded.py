@@ -5,55 +5,56 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+from typing import TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from retouch.conditioning.image import reconstruct, to_images, to_pixels
 from retouch.core.errors import Cancelled, DataError
 from retouch.core.files import atomic_write
-from retouch.core.fit import Fit
 from retouch.core.images import png_bytes
-from retouch.core.region import Region
+from retouch.core.region import Region, joined
 from retouch.core.region_settings import RegionSettings
 from retouch.core.region_shape import grow
 from retouch.core.settings import EditSettings
-from retouch.editing.chain import edit_once
 from retouch.editing.editor import Editor
-from retouch.editing.follow import Follower
-from retouch.editing.inside import Inside
+from retouch.editing.own_region import OwnFinder
 from retouch.editing.protocol import RegionFinder, RegionSource
-from retouch.editing.technique import Pass
+from retouch.evaluation.compounds import CompoundLine, Sought, compound_lines, compound_table, compound_ways
 from retouch.evaluation.judges import Case, Judge, judges
+from retouch.evaluation.own_picture import own_picture
 from retouch.evaluation.run import mask, picture
 from retouch.evaluation.twins import TwinCase, judge_twins, twin_cases
+from retouch.grounding.locate import locate
 from retouch.metrics.clip import Encoder
 from retouch.metrics.fidelity import psnr
 from retouch.records.pair import PairRecord
 from retouch.records.shards import read_records
 
 AWAY = 16
-"""Pixels from the region's edge at which "outside" begins for the model's own picture."""
+"""Pixels of the model from the region's edge at which "outside" begins for the model's own picture."""
 LEAST_OUTSIDE = 0.05
 """Of the picture, that must lie outside."""
 CEILING = 99.0
 """What an infinite PSNR counts as, in dB."""
 
 Picture = NDArray[np.uint8]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
     """A way of editing: how regions are kept to, and where they come from; without settings there is no region.
 
-    `found` looks for the region in the picture, by the words; None takes the true one that the record tells.
+    `found` looks for the region in the picture; None takes the true one that the record tells. What is `bare` is not
+    blended and not put into its source: of the region attention alone knows.
     """
 
     name: str
     settings: RegionSettings | None = None
     found: RegionFinder | None = None
+    bare: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +63,9 @@ class GroundedLine:
 
     edits, success: how many were judged, and the share that succeeded where they were to act.
     outside: mean PSNR in dB of the model's own picture, before the composite, to the source's round trip through the
-        autoencoder, `AWAY` pixels from the true region; None where regions are found by words.
+        autoencoder, `AWAY` pixels from the true region; None where regions are looked for.
     exact: the share of results of which every pixel outside the region kept to is the source's.
+    iou: of the regions looked for and the true ones, in the mean; None where they are not looked for.
     seconds: of an edit, in the median, finding the region included.
     twins, right: how many pictures of two alike, and the share in which the one that was named changed and it alone.
     """
@@ -73,19 +75,58 @@ class GroundedLine:
     success: float
     outside: float | None
     exact: float
+    iou: float | None
     seconds: float
     twins: int
     right: float | None
 
 
-def ways(finder: RegionFinder | None) -> tuple[Way, ...]:
-    """Without a region; kept to the true one, with and without attention to the words of the edit; and by words."""
-    usual = (
+@dataclass(frozen=True, kw_only=True)
+class GroundedReport:
+    """The ways of editing side by side, and those of doing what asks for several things."""
+
+    ways: tuple[GroundedLine, ...]
+    compounds: tuple[CompoundLine, ...] = ()
+
+    def markdown(self) -> str:
+        """The lines as one table, or as two."""
+        return _table(self.ways) + (f"\n{compound_table(self.compounds)}" if self.compounds else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroundedPlan:
+    """What is measured: at most so many records, pictures of two alike, and compound instructions; None is all.
+
+    smaller_than: of the picture, that a region takes up at the most; given, edits without an enlarged crop stand
+        beside those with one.
+    """
+
+    limit: int | None = None
+    twins: int | None = None
+    compounds: int | None = None
+    smaller_than: float | None = None
+    seed: int = 0
+
+
+def ways(own: RegionFinder, words: RegionFinder | None, *, small: bool = False) -> tuple[Way, ...]:
+    """Without a region; kept to the true one, by attention, by blending and by both; and to regions looked for.
+
+    `own` finds those that the model shows itself, `words` those of phrases; of `small` regions unzoomed edits are one
+    more way.
+    """
+    avoid = RegionSettings(attend="avoid")
+    every = [
         Way(name="plain"),
+        Way(name="attention alone", settings=avoid, bare=True),
         Way(name="blended", settings=RegionSettings()),
-        Way(name="attention", settings=RegionSettings(attend="avoid")),
-    )
-    return usual if finder is None else (*usual, Way(name="by words", settings=RegionSettings(), found=finder))
+        Way(name="blended and attention", settings=avoid),
+        Way(name="by lime", settings=RegionSettings(), found=own),
+    ]
+    if words is not None:
+        every.append(Way(name="by words", settings=RegionSettings(), found=words))
+    if small:
+        every.append(Way(name="blended, not enlarged", settings=RegionSettings(zoom="off")))
+    return tuple(every)
 
 
 def evaluate_grounded(
@@ -94,54 +135,73 @@ def evaluate_grounded(
     out: Path,
     *,
     encoder: Encoder,
-    finder: RegionFinder | None = None,
-    limit: int | None = None,
-    twins: int | None = None,
-    seed: int = 0,
+    words: Sought | None = None,
+    plan: GroundedPlan | None = None,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> tuple[GroundedLine, ...]:
+) -> GroundedReport:
     """Edit held-out records in every way, with the same seeds, and judge the results.
 
-    The first `limit` records of the split "bench" whose edits have a region, and the first `twins` pictures that show
-    two things of a kind (`twin_cases`). `out` gets every result as PNG, by way. Raises DataError where there is no
-    such record, Cancelled when interrupted.
+    The first records of the split "bench" whose edits have a region, the first pictures that show two things of a kind
+    (`twin_cases`), and, where `words` are looked for, the first instructions that ask for several things. `out` gets
+    every result as PNG, by way. Raises DataError where there is no such record, Cancelled when interrupted.
     """
-    records = [one for one in read_records(pairs, split="bench") if _is_regional(one)][:limit]
+    plan = plan or GroundedPlan()
+    records = [one for one in read_records(pairs, split="bench") if _counts(one, plan.smaller_than)][: plan.limit]
     if not records:
-        raise DataError(f"{pairs} holds no record of the split 'bench' with a region; make some there first.")
-    alike = list(twin_cases(read_records(pairs, split="bench"), seed=seed))[:twins]
-    bench = _Bench(editor=editor, out=out, table=judges(None, encoder), seed=seed)
-    every = ways(finder)
-    total, done = len(every) * (len(records) + len(alike)), 0
+        raise DataError(f"{pairs} holds no record of the split 'bench' with such a region; make some there first.")
+    alike = list(twin_cases(read_records(pairs, split="bench"), seed=plan.seed))[: plan.twins]
+    several = [one for one in read_records(pairs, split="bench") if one.kind == "compound"][: plan.compounds]
+    bench = _Bench(editor=editor, out=out, table=judges(None, encoder), seed=plan.seed)
+    own = OwnFinder(checkpoint=editor.checkpoint)
+    every = ways(
+        lambda shown, text: own.find(shown, text).region,
+        None if words is None else _by_words(words),
+        small=plan.smaller_than is not None,
+    )
+    asked = () if words is None or not several else compound_ways(words)
+    watch = _Watch(len(every) * (len(records) + len(alike)) + len(asked) * len(several), on_progress, cancelled)
     lines = []
     for way in every:
-        edits, sides = [], []
-        for made, results in ((edits, bench.edits(way, records)), (sides, bench.sides(way, alike))):
-            for result in results:
-                made.append(result)
-                done += 1
-                on_progress(done, total)
-                if cancelled():
-                    raise Cancelled(f"Interrupted after {done} of {total} edits; nothing was written but pictures.")
+        edits, sides = list(watch.over(bench.edits(way, records))), list(watch.over(bench.sides(way, alike)))
         lines.append(_line(way, edits, sides))
-    return tuple(lines)
+    compounds = compound_lines(editor, asked, several, out, seed=plan.seed, watch=watch.over)
+    return GroundedReport(ways=tuple(lines), compounds=compounds)
 
 
-def markdown(lines: Sequence[GroundedLine]) -> str:
-    """The lines as a table."""
+def _table(lines: Sequence[GroundedLine]) -> str:
     rows = [
-        "| way | edits | success | own picture outside, dB | exact outside | seconds | of two, the one named |",
-        "|---|---|---|---|---|---|---|",
+        "| way | edits | success | own picture outside, dB | exact outside | IoU | seconds | of two, the one named |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for line in lines:
         outside = "–" if line.outside is None else f"{line.outside:.1f}"
+        iou = "–" if line.iou is None else f"{line.iou:.2f}"
         right = "–" if line.right is None else f"{line.right:.0%} of {line.twins}"
         rows.append(
-            f"| {line.way} | {line.edits} | {line.success:.0%} | {outside} | {line.exact:.0%} | {line.seconds:.2f} "
-            f"| {right} |"
+            f"| {line.way} | {line.edits} | {line.success:.0%} | {outside} | {line.exact:.0%} | {iou} "
+            f"| {line.seconds:.2f} | {right} |"
         )
     return "\n".join(rows) + "\n"
+
+
+class _Watch:
+    """Counts results as they come, and stops when that is asked for."""
+
+    def __init__(self, total: int, on_progress: Callable[[int, int], None], cancelled: Callable[[], bool]) -> None:
+        self._total, self._done = total, 0
+        self._on_progress, self._cancelled = on_progress, cancelled
+
+    def over(self, results: Iterable[Result]) -> Iterator[Result]:
+        """The results, each counted; raises Cancelled."""
+        for result in results:
+            yield result
+            self._done += 1
+            self._on_progress(self._done, self._total)
+            if self._cancelled():
+                raise Cancelled(
+                    f"Interrupted after {self._done} of {self._total} edits; nothing was written but pictures."
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +209,7 @@ class _Edit:
     success: bool
     outside: float | None
     exact: bool
+    iou: float | None
     seconds: float
 
 
@@ -178,6 +239,7 @@ class _Bench:
                 success=self.table[record.kind].judge(case).success,
                 outside=None if way.found else self._outside(way, source, record.edit_prompt, true),
                 exact=_is_exact(output, source, kept),
+                iou=_iou(kept, true) if way.found and kept else None,
                 seconds=seconds,
             )
 
@@ -191,40 +253,50 @@ class _Bench:
         self, way: Way, name: str, source: Picture, instruction: str, true: Region
     ) -> tuple[Picture, Region | None, float]:
         """The result, the region that was kept to, and the seconds it took."""
+        start = time.perf_counter()
+        image, kept = (self._bare if way.bare else self._full)(way, Image.fromarray(source), instruction, true)
+        seconds = time.perf_counter() - start
+        atomic_write(self.out / way.name.replace(" ", "-").replace(",", "") / f"{name}.png", png_bytes(image))
+        return np.array(image), kept, seconds
+
+    def _full(self, way: Way, source: Image.Image, instruction: str, true: Region) -> tuple[Image.Image, Region | None]:
         region: RegionSource = None if way.settings is None else way.found or true
         settings = EditSettings(seed=self.seed, region=way.settings)
-        start = time.perf_counter()
-        result = self.editor.edit(Image.fromarray(source), instruction, settings=settings, region=region)
-        seconds = time.perf_counter() - start
-        image = result.image.convert("RGB")
-        atomic_write(self.out / way.name.replace(" ", "-") / f"{name}.png", png_bytes(image))
-        return np.array(image), result.regions[0][0][0] if result.regions else None, seconds
+        result = self.editor.edit(source, instruction, settings=settings, region=region)
+        return result.image.convert("RGB"), result.regions[0][0][0] if result.regions else None
 
-    @torch.no_grad()
-    def _outside(self, way: Way, source: Picture, instruction: str, true: Region) -> float:
-        """PSNR of the model's own picture to the source's round trip, away from the region."""
-        checkpoint = self.editor.checkpoint
-        spec, shown = checkpoint.spec, Image.fromarray(source)
-        fit = Fit.for_model(shown.size, native=spec.native_size, multiple=spec.size_multiple)
-        pixels = to_pixels([fit.apply(shown)])
-        settings = EditSettings(seed=self.seed).resolve(self.editor.defaults)
-        link = Pass(instruction=instruction, number=0, seeds=[self.seed], alike=[0])
-        inside = None
-        if way.settings is not None:
-            shape = np.array(fit.apply(true.mask, method=Image.Resampling.BOX), dtype=np.float32) / 255
-            inside = Inside(masks=torch.from_numpy(shape)[None, None], settings=way.settings.resolve())
-        follower = Follower(on_progress=None, cancelled=None)
-        own = edit_once(self.editor.technique, pixels, link, settings, follower, inside=inside)
-        own, round_trip = (np.array(to_images(each)[0]) for each in (own, reconstruct(checkpoint, pixels)))
-        away = np.array(fit.apply(grow(true, AWAY).mask)) == 0
-        return min(CEILING, psnr(own, round_trip, away))
+    def _bare(self, way: Way, source: Image.Image, instruction: str, true: Region) -> tuple[Image.Image, Region]:
+        own = own_picture(self.editor, source, instruction, true, settings=way.settings, blends=False, seed=self.seed)
+        return own.finished(), true
+
+    def _outside(self, way: Way, source: Picture, instruction: str, true: Region) -> float | None:
+        """PSNR of the model's own picture to the source's round trip away from the region, None where nothing is."""
+        shown = Image.fromarray(source)
+        own = own_picture(
+            self.editor, shown, instruction, true, settings=way.settings, blends=not way.bare, seed=self.seed
+        )
+        away = own.away(AWAY)
+        return min(CEILING, psnr(own.after, own.before, away)) if away.any() else None
 
 
-def _is_regional(record: PairRecord) -> bool:
-    """Whether a record's edit has a region, of which enough lies outside."""
+def _by_words(words: Sought) -> RegionFinder:
+    """What finds the regions of all steps of an instruction, together."""
+
+    def find(shown: Image.Image, instruction: str) -> Region:
+        located = locate(shown, instruction, reader=words.reader, finder=words.finder)
+        return joined([each.region for each in located])
+
+    return find
+
+
+def _counts(record: PairRecord, smaller_than: float | None) -> bool:
+    """Whether a record's edit has a region, of which enough lies outside, and no more is inside than wanted."""
     if record.mask is None or record.kind == "null":
         return False
-    away = np.array(grow(_region(mask(record.mask, picture(record.source_image))), AWAY).mask) == 0
+    region = _region(mask(record.mask, picture(record.source_image)))
+    away = np.array(grow(region, AWAY).mask) == 0
+    if smaller_than is not None and np.mean(np.array(region.mask) > 0) >= smaller_than:
+        return False
     return bool(away.mean() >= LEAST_OUTSIDE) and bool((~away).any())
 
 
@@ -237,14 +309,21 @@ def _is_exact(output: Picture, source: Picture, kept: Region | None) -> bool:
     return bool((output == source)[outside].all())
 
 
+def _iou(kept: Region, true: Region) -> float:
+    one, other = (np.array(region.mask) >= 128 for region in (kept, true))
+    return float((one & other).sum() / max(1, (one | other).sum()))
+
+
 def _line(way: Way, edits: Sequence[_Edit], sides: Sequence[bool]) -> GroundedLine:
     outside = [edit.outside for edit in edits if edit.outside is not None]
+    ious = [edit.iou for edit in edits if edit.iou is not None]
     return GroundedLine(
         way=way.name,
         edits=len(edits),
         success=mean(edit.success for edit in edits),
         outside=mean(outside) if outside else None,
         exact=mean(edit.exact for edit in edits),
+        iou=mean(ious) if ious else None,
         seconds=float(np.median([edit.seconds for edit in edits])),
         twins=len(sides),
         right=mean(sides) if sides else None,

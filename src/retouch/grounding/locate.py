@@ -8,7 +8,7 @@ from PIL import Image
 
 from retouch.core.region import Region
 from retouch.core.region_request import whole
-from retouch.grounding.missing import NotFound, name_of
+from retouch.grounding.missing import Missing, NotFound, name_of
 from retouch.grounding.phrases import ParsedStep, PhraseFinder, Scope
 from retouch.grounding.places import where_it_comes
 from retouch.grounding.segmenter import Segment, Segmenter
@@ -35,7 +35,7 @@ class Located:
     step: ParsedStep | None = None
     phrase: str | None = None
     score: float = 1.0
-    missing: NotFound | None = None
+    missing: Missing | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,17 +1,44 @@
-"""What is said where nothing is found: the phrase, and what the picture shows where the segmenter was surest."""
+"""What is said where nothing is found: what was sought, what the picture shows instead, and what to do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
+from retouch.core.errors import NotFoundError
 from retouch.grounding.segmenter import Segment, Segmenter
 from retouch.grounding.shapes import box_of, cut_out
 from retouch.metrics.clip import Encoder
 from retouch.metrics.clip_score import clip_score
 
 _ARTICLES = ("the ", "a ", "an ")
+
+
+class Missing(Protocol):
+    """Something that was sought and not found."""
+
+    @property
+    def sentence(self) -> str:
+        """What to tell, beginning small and without a full stop."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingStandsOut:
+    """Nothing in the picture stands out for an instruction.
+
+    score: the contrast of what stood out most, below the least that counts.
+    """
+
+    instruction: str
+    score: float
+
+    @property
+    def sentence(self) -> str:
+        """What to tell: "nothing stands out for 'make it night'; contrast 0.11 at the most"."""
+        return f"nothing stands out for '{self.instruction}'; contrast {self.score:.2f} at the most"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +59,21 @@ class NotFound:
         sought = " or ".join(f"'{_bare(phrase)}'" for phrase in self.phrases)
         match = f"best match '{self.best_match}'" if self.best_match else "surest place"
         return f"no {sought} found; {match} at {self.score:.2f}"
+
+
+def refusal(missing: Sequence[Missing]) -> NotFoundError:
+    """The error for what is missing, where that is to be refused."""
+    return NotFoundError(f"{_told(missing)}. Name something that is there, or set when-missing to whole.")
+
+
+def taken_whole(missing: Sequence[Missing]) -> str:
+    """What to tell where the whole picture is taken instead."""
+    return f"{_told(missing)}. The region is the whole picture."
+
+
+def left_alone(missing: Sequence[Missing]) -> str:
+    """What to tell where what is missing was to be removed."""
+    return f"{_told(missing)}. There is nothing to remove, so the picture stays as it is."
 
 
 def name_of(
@@ -59,6 +101,11 @@ def _share(named: Segment, sought: Segment, threshold: float) -> float:
     if named.score < threshold or not shape.any():
         return 0.0
     return float(np.mean(sought.mask[shape]))
+
+
+def _told(missing: Sequence[Missing]) -> str:
+    said = "; ".join(each.sentence for each in missing)
+    return said[0].upper() + said[1:]
 
 
 def _bare(phrase: str) -> str:

@@ -46,6 +46,16 @@ class ImageEncoder:
         return int(config.hidden_size)
 
     @property
+    def joint_width(self) -> int:
+        """Of an embedding in the space of texts."""
+        return self.projection.out_features if isinstance(self.projection, nn.Linear) else self.width
+
+    @property
+    def weight(self) -> Tensor:
+        """A weight of the tower: on its device, of its type."""
+        return next(self.tower.parameters())
+
+    @property
     def tokens(self) -> int:
         """Tokens of a picture, the class token included."""
         config: Any = self.tower.config
@@ -57,8 +67,7 @@ class ImageEncoder:
 
     def __call__(self, framed: Tensor) -> Features:
         """Read pictures, (B, 3, side, side) uint8, on the encoder's device and in its type."""
-        weight = next(self.tower.parameters())
-        return self.read(self.framing.normalised(framed).to(weight.device, weight.dtype))
+        return self.read(self.framing.normalised(framed).to(self.weight.device, self.weight.dtype))
 
     def read(self, pixels: Tensor) -> Features:
         """Read pictures already normalised, (B, 3, side, side)."""

@@ -125,7 +125,7 @@ class IPAdapter:
         if self.variant == "base":
             return weight.new_zeros(1, self.reads)
         encoder = self.reader()
-        side, own = encoder.framing.side, encoder.projection.weight
+        side, own = encoder.framing.side, encoder.weight
         with torch.no_grad():
             return encoder.read(own.new_zeros(1, 3, side, side)).penultimate.to(weight)
 
@@ -195,9 +195,7 @@ def fresh_ip_adapter(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         projection = (
-            ImageProjection(
-                image_embed_dim=encoder.projection.out_features, cross_attention_dim=width, num_image_text_embeds=count
-            )
+            ImageProjection(image_embed_dim=encoder.joint_width, cross_attention_dim=width, num_image_text_embeds=count)
             if variant == "base"
             else plus_projection(
                 reads=encoder.width, inner=width, width=width, heads=max(1, width // HEAD), tokens=count
