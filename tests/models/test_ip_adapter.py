@@ -190,6 +190,11 @@ def test_a_file_on_the_hub_comes_with_its_encoder(make_tiny, tmp_path: Path, mon
     assert adapter.reader().width == 32
     with pytest.raises(ModelError, match=r"There is no IP-Adapter 'someone/adapters:models/other\.safetensors'"):
         load_ip_adapter("someone/adapters:models/other.safetensors", unet)
+    with pytest.raises(ModelError, match=r"'someone/adapters' is no adapter: it holds no retouch-adapter\.json"):
+        load_ip_adapter("someone/adapters", unet)
+    bare = load_ip_adapter(tmp_path / "ip-adapter.safetensors", unet)
+    shutil.copytree(save_ip_adapter(bare, tmp_path / "made", base="tiny"), snapshot, dirs_exist_ok=True)
+    assert load_ip_adapter("someone/adapters", unet).tokens == 4
 
 
 def test_what_is_no_such_adapter_is_refused(make_tiny, encoder, tmp_path: Path) -> None:

@@ -34,8 +34,8 @@ def load_ip_adapter(
     """The adapter that `source` names, for a U-Net, in evaluation mode.
 
     Args:
-        source: an adapter's folder as a training writes it, `pocket/MEMBER`, a published file (.safetensors, .bin),
-            a folder with one, or PLACE:FILE with a folder or hub id and a file in it, such as
+        source: an adapter's folder as a training writes it, here or on the hub, `pocket/MEMBER`, a published file
+            (.safetensors, .bin), a folder with one, or PLACE:FILE with a folder or hub id and a file in it, such as
             `h94/IP-Adapter:models/ip-adapter_sd15.safetensors`.
         unet: what it is to be put into.
         image_encoder: the CLIP model it reads with, as `load_image_encoder` takes it, or the folder of a vision tower;
@@ -47,7 +47,7 @@ def load_ip_adapter(
     """
     name = str(source)
     named = None if image_encoder is None else _encoder(str(image_encoder), dtype, device)
-    if name.startswith(f"{POCKET}/") or is_adapter(Path(name).expanduser()):
+    if _is_folder(name):
         adapter = _of_folder(name, named, dtype, device)
     else:
         file = _file(name)
@@ -87,6 +87,13 @@ def _of_folder(name: str, encoder: ImageEncoder | None, dtype: torch.dtype, devi
             f"its weights are of variant '{adapter.variant}'; restore the folder, or update Retouch."
         )
     return adapter
+
+
+def _is_folder(name: str) -> bool:
+    """Whether the name is of an adapter's folder: the pocket family's, one on this machine, or one on the hub."""
+    path = Path(name).expanduser()
+    on_hub = HUB_ID.fullmatch(name) is not None and not path.exists() and path.suffix not in _SUFFIXES
+    return name.startswith(f"{POCKET}/") or is_adapter(path) or on_hub
 
 
 def _file(name: str) -> Path:
