@@ -1,4 +1,4 @@
-"""`retouch eval insertion` and `inpainting`: objects put in from pictures of them, on held-out rooms."""
+"""`retouch eval insertion`, `inpainting` and `alignment`: objects put in from pictures of them, on held-out rooms."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retouch.cli import options
+from retouch.cli.data.splits import named_split
 from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say, say_json
 from retouch.core.errors import SettingsError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from retouch.models.placement import PlacementModel
 
 DATA = "A folder of bench records of rooms with references."
+READER = "What reads pictures in the place of words: pocket/insert, or a folder."
+ENCODER = "What it is compared with: pocket/clip, a CLIP model's folder in transformers layout, or a hub id."
 PLACEMENT = "What proposes places: pocket/placement, a folder, or none."
 
 
@@ -77,6 +80,40 @@ def measure_inpainting(
     editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
     contestants = [EditsByWords("words", _edit(editor), region=true_region), Collage()]
     _measure(editor, contestants, data, out, limit=limit, seed=seed, json=json)
+
+
+def measure_alignment(
+    *,
+    data: Annotated[Path, typer.Option(help=DATA, show_default=False)],
+    model: Annotated[str, typer.Option("--model", "-m", help=READER)] = "pocket/insert",
+    encoder: Annotated[str, typer.Option(help=ENCODER)] = "pocket/clip",
+    limit: Annotated[int, typer.Option(help="How many objects to tell apart.")] = 100,
+    split: Annotated[str, typer.Option(help="train, validation or bench.")] = "bench",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write report.md and report.json.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
+    json: options.Json = False,
+) -> None:
+    """Say how near a model brings pictures of objects to the words for them, and to the words for other objects.
+
+    [bold]Example[/bold]
+
+    retouch eval alignment --model pocket/insert --data runs/data/rooms-bench --out runs/eval-alignment
+    """
+    from retouch.evaluation.alignment import evaluate_alignment, shown_objects
+    from retouch.metrics.clip import load_encoder
+    from retouch.models.insert import load_insert
+
+    if limit < 2:
+        raise SettingsError(f"limit is {limit}; expected at least 2.")
+    named = named_split(split)
+    objects = shown_objects(data, split=named, limit=limit)
+    insert, judge = load_insert(model, device=device), load_encoder(encoder, device=device)
+    with progress("comparing") as update:
+        result = evaluate_alignment(insert, judge, objects, split=named, out=out, on_progress=update)
+    if json:
+        say_json(asdict(result))
+    else:
+        say(result.markdown().rstrip())
 
 
 def _measure(

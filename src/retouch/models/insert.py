@@ -20,14 +20,17 @@ from retouch.models.embedding_optimizer import EmbeddingOptimizer, optimizer_of
 from retouch.models.image_encoder import ImageEncoder, load_image_encoder
 from retouch.models.load import load
 from retouch.models.pocket import INSERT_MEMBER, POCKET
+from retouch.models.vision_tower import is_vision_tower, load_vision_tower
 
 POCKET_INSERT = f"{POCKET}/{INSERT_MEMBER}"
 PUBLISHED_FILE = "emb_opt.safetensors"
 """The published optimizer in the folder of a whole editor, once converted from its pickle."""
+PUBLISHED_PICKLE = "emb_opt.pt"
 PUBLISHED_ENCODER = "openai/clip-vit-large-patch14"
 
 Null = Literal["empty-text", "encoded-zero-image", "zeros"]
-"""What "no reference" is: the editor's own empty text, what the optimizer makes of a black picture, or zeros."""
+"""What "no reference" is: the editor's own empty text, what the optimizer makes of a picture that is zero everywhere
+once it is normalised, or zeros."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,13 +107,19 @@ def load_insert(
 ) -> Insert:
     """Load the model that `source` names: `pocket/insert`, a folder that `save_insert` wrote, or the published one.
 
-    The published one is the folder of a whole editor in diffusers layout with `emb_opt.safetensors` in it, converted
-    once from `emb_opt.pt` by `retouch models convert`; its "no reference" is zeros.
+    The published one is the folder of a whole editor in diffusers layout with `emb_opt.safetensors` in it, which
+    `retouch models convert` makes of `emb_opt.pt`; its "no reference" is zeros, and its queries, drawn anew at every
+    call there, are drawn once and for all. Its image encoder is in `image_encoder`, or else the published CLIP model.
 
     Raises:
         ModelError: it is missing, damaged or of another kind, or the model it changes cannot be loaded.
     """
     place = Path(source).expanduser()
+    if (place / PUBLISHED_PICKLE).is_file() and not (place / PUBLISHED_FILE).is_file():
+        raise ModelError(
+            f"'{source}' holds its optimizer as a pickle ({PUBLISHED_PICKLE}), which can run code on loading; convert "
+            f"the folder once with `retouch models convert {source} OUT` and use OUT."
+        )
     if is_published_insert(place):
         return _published(place, dtype=dtype, vae_dtype=vae_dtype, device=device)
     folder = read_adapter(source, kind="insert")
@@ -142,10 +151,17 @@ def _published(place: Path, *, dtype: torch.dtype, vae_dtype: torch.dtype | None
     except (SafetensorError, OSError) as error:
         raise ModelError(f"'{place / PUBLISHED_FILE}' is damaged ({error}); convert it again.") from error
     checkpoint = load(place, dtype=dtype, vae_dtype=vae_dtype, device=device)
-    nested = place / "image_encoder"
-    encoder = load_image_encoder(nested if nested.is_dir() else PUBLISHED_ENCODER, dtype=dtype, device=device)
-    optimizer = optimizer_of(weights, str(place)).to(device=device, dtype=dtype)
+    # The published code reads what is no number in this file as zero.
+    whole = {name: torch.nan_to_num(value.float()) for name, value in weights.items()}
+    optimizer = optimizer_of(whole, str(place)).to(device=device, dtype=dtype)
+    encoder = _published_encoder(place / "image_encoder", dtype, device)
     return _checked(Insert(checkpoint=checkpoint, encoder=encoder, optimizer=optimizer, null="zeros"))
+
+
+def _published_encoder(nested: Path, dtype: torch.dtype, device: torch.device | str) -> ImageEncoder:
+    if is_vision_tower(nested):
+        return load_vision_tower(nested, source=str(nested), projected=False, dtype=dtype, device=device)
+    return load_image_encoder(nested if nested.is_dir() else PUBLISHED_ENCODER, dtype=dtype, device=device)
 
 
 def _checked(insert: Insert) -> Insert:
