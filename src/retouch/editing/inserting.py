@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from retouch.conditioning.insert import insert_branches
+from retouch.conditioning.insert import insert_branches, words_share
 from retouch.conditioning.unet import unet_predictor
 from retouch.core.errors import ModelError
 from retouch.core.settings import EditSettings
@@ -38,16 +38,23 @@ class Inserting:
         """See `Technique`."""
         del inside
         source = source_latents(self.checkpoint, pixels, link)
-        words = required(required(settings.reference, "reference").words, "words")
-        instruction = link.instruction if words else ""
-        branches = insert_branches(self.insert, source, link.references, instruction)
+        weight = required(required(settings.reference, "reference").words, "words")
+        words = words_share(link.references, weight, link.instruction)
+        branches = insert_branches(
+            self.insert,
+            source,
+            link.references,
+            link.instruction if words else "",
+            negative=settings.negative or "",
+            negative_image=settings.negative_image or "",
+        )
         return Conditioned(
             predictor=unet_predictor(self.checkpoint, branches),
             branches=branches,
             guidance=InsertGuidance(
                 reference=required(settings.text_guidance, "text_guidance"),
                 image=required(settings.image_guidance, "image_guidance"),
-                words=words / (1 + words) if instruction else 0.0,
+                words=words,
                 interval=required(settings.guidance_interval, "guidance_interval"),
             ),
             shape=tuple(source.shape[1:]),

@@ -115,11 +115,6 @@ def load_insert(
         ModelError: it is missing, damaged or of another kind, or the model it changes cannot be loaded.
     """
     place = Path(source).expanduser()
-    if (place / PUBLISHED_PICKLE).is_file() and not (place / PUBLISHED_FILE).is_file():
-        raise ModelError(
-            f"'{source}' holds its optimizer as a pickle ({PUBLISHED_PICKLE}), which can run code on loading; convert "
-            f"the folder once with `retouch models convert {source} OUT` and use OUT."
-        )
     if is_published_insert(place):
         return _published(place, dtype=dtype, vae_dtype=vae_dtype, device=device)
     folder = read_adapter(source, kind="insert")
@@ -141,11 +136,16 @@ def _null(name: str | None, source: str) -> Null:
 
 
 def is_published_insert(place: Path) -> bool:
-    """Whether a folder holds the published form."""
-    return (place / PUBLISHED_FILE).is_file() and not is_adapter(place)
+    """Whether a folder holds the published form, converted or as a pickle."""
+    return not is_adapter(place) and any((place / file).is_file() for file in (PUBLISHED_FILE, PUBLISHED_PICKLE))
 
 
 def _published(place: Path, *, dtype: torch.dtype, vae_dtype: torch.dtype | None, device: torch.device | str) -> Insert:
+    if not (place / PUBLISHED_FILE).is_file():
+        raise ModelError(
+            f"'{place}' holds its optimizer as a pickle ({PUBLISHED_PICKLE}), which can run code on loading; convert "
+            f"the folder once with `retouch models convert {place} OUT` and use OUT."
+        )
     try:
         weights = load_file(place / PUBLISHED_FILE)
     except (SafetensorError, OSError) as error:
