@@ -1,7 +1,7 @@
 """Train an editor to put in the object of a reference, without a region ("Visually guided insertion")."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import accumulate
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from retouch.conditioning.image import scaling_factor
-from retouch.conditioning.insert import null_tokens
+from retouch.conditioning.insert import null_tokens, of_one_length
+from retouch.conditioning.instruct import check_instruct
 from retouch.conditioning.text import encode_ids, token_ids
 from retouch.conditioning.unet import unet_predictor
 from retouch.core.errors import DataError
@@ -116,10 +117,10 @@ class InsertKind:
         tokens, words = self._tokens(table, rows, generator, vary=True), self._words(self._ids[side, picked])
         told = self._told[picked].to(tokens.device)
         spoken = told & (torch.rand(len(rows), generator=generator) < task.words).to(tokens.device)
-        length = max(tokens.shape[1], words.shape[1])
-        context = torch.where(spoken[:, None, None], _said(words, length), _said(tokens, length))
+        forms = of_one_length({"words": words, "tokens": tokens, "null": null_tokens(self.insert)})
+        context = torch.where(spoken[:, None, None], forms["words"], forms["tokens"])
         source = self._latents(table.other, table, rows, side)
-        context, source = self._dropped(context, source, generator)
+        context, source = self._dropped(context, forms["null"], source, generator)
         error, weight = self._errors(table, rows, side, (source, context), generator)
         total, parts = (error * weight).mean(), {"error": float(error.detach().mean())}
         if task.pull and bool(told.any()):
@@ -170,12 +171,15 @@ class InsertKind:
     def _words(self, ids: Tensor) -> Tensor:
         return encode_ids(self.insert.checkpoint, ids)
 
-    def _dropped(self, context: Tensor, source: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _dropped(
+        self, context: Tensor, null: Tensor, source: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
         share, draw = self._task.dropout, torch.rand(len(source), generator=generator)
-        null = _said(null_tokens(self.insert), context.shape[1]).to(context.dtype).expand_as(context)
         without = (draw < 2 * share).to(context.device)
         without_image = (draw >= share) & (draw < 3 * share)
-        return torch.where(without[:, None, None], null, context), source * (~without_image)[:, None, None, None]
+        return torch.where(without[:, None, None], null.to(context.dtype), context), source * (~without_image)[
+            :, None, None, None
+        ]
 
     def _latents(self, pictures: Tensor, table: ReferencedTable, rows: Tensor, side: Tensor) -> Tensor:
         checkpoint = self.insert.checkpoint
@@ -212,12 +216,12 @@ class InsertKind:
         spec, side = checkpoint.spec, torch.zeros(len(rows), dtype=torch.long)
         source = self._latents(table.other, table, rows, side).to(checkpoint.device)
         tokens = self._tokens(table, rows, generator, vary=False)
-        length = max(tokens.shape[1], null_tokens(self.insert).shape[1])
-        null = _said(null_tokens(self.insert), length).expand(len(rows), -1, -1)
+        forms = of_one_length({"tokens": tokens, "null": null_tokens(self.insert)})
+        null = forms["null"].expand(len(rows), -1, -1)
         branches = {
             NONE: Branch(channels=torch.zeros_like(source), context=null),
             IMAGE: Branch(channels=source, context=null),
-            REFERENCE: Branch(channels=source, context=_said(tokens, length)),
+            REFERENCE: Branch(channels=source, context=forms["tokens"]),
         }
         made = denoise(
             unet_predictor(checkpoint, branches),
@@ -234,11 +238,6 @@ class InsertKind:
             targets=table.posteriors.of(table.shown[rows], side)[0] * factor,
             changed=table.changed[rows].float() / 255,
         )
-
-
-def _said(context: Tensor, length: int) -> Tensor:
-    """Tokens (B, L, C) said again and again up to `length`; said evenly often, they are attended to as once."""
-    return context.repeat(1, -(-length // context.shape[1]), 1)[:, :length]
 
 
 def _spaced(table: ReferencedTable, count: int) -> Tensor:
@@ -275,6 +274,7 @@ class InsertRecipe:
         """Prepare latents and networks. Raises DataError or ModelError where a part is missing."""
         insert = self._begun()
         checkpoint = insert.checkpoint
+        check_instruct(checkpoint)
         on_device(checkpoint, device)
         for network in (insert.optimizer, insert.encoder.tower, insert.encoder.projection):
             network.to(device)
@@ -324,5 +324,5 @@ def usual(material: Material, choices: Choices) -> InsertRecipe:
         base=material.base,
         cache=material.out / "latents" if material.cache else None,
         size=material.size,
-        settings=choices.applied(replace(settings)),
+        settings=choices.applied(settings),
     )
