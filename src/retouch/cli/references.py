@@ -41,6 +41,7 @@ class Pictures:
     def __post_init__(self) -> None:
         if self.place is not None and self.place not in PLACES:
             raise SettingsError(f'--place is "{self.place}"; expected auto, or give the region with --region.')
+        _background(self.background)
         if not self.texts and (self.place or self.ip_adapter or self.phrase):
             raise SettingsError("There is no picture of an object; give one with --reference.")
 
