@@ -117,7 +117,7 @@ def test_shares_of_words() -> None:
     assert words_share([reference("red")], 1.0, "") == 0.0
     assert words_share([], 1.0, WORDS) == 1.0
     for references, words, instruction in (([reference("red", 0.0)], 1.0, ""), ([reference("red", 0.0)], 0.0, WORDS)):
-        with pytest.raises(SettingsError, match="Neither a reference nor words count"):
+        with pytest.raises(SettingsError, match="No reference counts, nor do words"):
             words_share(references, words, instruction)
 
 

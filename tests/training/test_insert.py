@@ -231,7 +231,7 @@ def test_edits_follow_references_and_words_by_their_weights(recipe: InsertRecipe
     # What the attention learned of pictures is nothing yet: without their weight this is the base's own edit.
     told = Editor.load(recipe.base).edit(picture, "remove the lamp", settings=EditSettings(seed=3)).image
     assert np.array_equal(edited(replace(red, weight=0.0), words="remove the lamp"), np.asarray(told))
-    with pytest.raises(SettingsError, match="Neither a reference nor words count"):
+    with pytest.raises(SettingsError, match="No reference counts, nor do words"):
         edited(replace(red, weight=0.0))
     with pytest.raises(ModelError, match="give one as a reference"):
         edited(words="remove the lamp")

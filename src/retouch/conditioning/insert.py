@@ -52,7 +52,7 @@ def words_share(references: Sequence[Reference], words: float, instruction: str)
     told = words if instruction else 0.0
     if not shown + told > 0:
         raise SettingsError(
-            "Neither a reference nor words count; give a reference or the words a weight above 0, or say what to do."
+            "No reference counts, nor do words; give a reference or the words a weight above 0, or say what to do."
         )
     return told / (shown + told)
 
