@@ -49,7 +49,8 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Of everything random. (default: 0)")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Train a network: instruct, generate, controlnet, vae, clip, reader, writer, segmenter, parser, placement, ...
+    """Train a clip, controlnet, exemplar, generate, insert, instruct, ip-adapter, parser, placement, reader, segmenter,
+    subject, vae or writer.
 
     Run the same command again to resume. Losses, validation figures and pictures go to TensorBoard files in the
     run's folder, the trained model to its folder `model`. Several processes share a run when started by torchrun or
@@ -62,8 +63,6 @@ def train(
     retouch train --recipe recipes/pocket.py vae
 
     retouch train subject --pictures photos/chair --name lucky-chair
-
-    torchrun --nproc-per-node 2 -m retouch train --recipe recipes/pocket.py instruct
     """
     if recipe is not None:
         chosen = (lora, batch_size, accumulate, learning_rate, schedule, precision, optimiser, checkpointing, size)
