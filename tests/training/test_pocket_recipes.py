@@ -9,6 +9,7 @@ from retouch.models.control import control_of
 from retouch.training.kinds.clip import ClipRecipe
 from retouch.training.kinds.controlnet import ControlNetRecipe
 from retouch.training.kinds.generate import GenerateRecipe
+from retouch.training.kinds.insert import InsertRecipe
 from retouch.training.kinds.instruct import InstructRecipe
 from retouch.training.kinds.ip_adapter import IPAdapterRecipe
 from retouch.training.run import recipe_members
@@ -23,6 +24,7 @@ POCKET = Path(__file__).parents[2] / "recipes" / "pocket.py"
         ("generate", GenerateRecipe),
         ("controlnet", ControlNetRecipe),
         ("instruct", InstructRecipe),
+        ("insert", InsertRecipe),
         ("ip_adapter", IPAdapterRecipe),
         ("ip_adapter_plus", IPAdapterRecipe),
     ],

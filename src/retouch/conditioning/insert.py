@@ -24,8 +24,8 @@ def null_tokens(insert: Insert) -> Tensor:
     if insert.null == "zeros":
         return torch.zeros_like(weights)[None]
     side = insert.encoder.framing.side
-    black = torch.zeros(1, 3, side, side, device=weights.device, dtype=weights.dtype)
-    return insert.optimizer(insert.encoder.read(black).last)
+    zeros = torch.zeros(1, 3, side, side, device=weights.device, dtype=weights.dtype)
+    return insert.optimizer(insert.encoder.read(zeros).last)
 
 
 @torch.no_grad()
@@ -34,12 +34,13 @@ def insert_tokens(insert: Insert, references: Sequence[Reference]) -> Tensor:
 
     Raises SettingsError where no reference counts.
     """
-    counted = sorted((each for each in references if each.weight > 0), key=lambda each: (each.sha256, each.name))
+    counted = [(insert.encoder.framed(each.squared()), each.weight) for each in references if each.weight > 0]
     if not counted:
         raise SettingsError("No reference counts; give at least one picture of the object with a weight above 0.")
-    framed = torch.stack([insert.encoder.framed(each.squared()) for each in counted])
-    tokens = insert.optimizer(insert.encoder(framed).last)
-    weights = torch.tensor([each.weight for each in counted], device=tokens.device).view(-1, 1, 1)
+    # Sums depend on their order in the last bit, so that one is made that the caller's has no part in.
+    counted.sort(key=lambda each: (each[0].numpy().tobytes(), each[1]))
+    tokens = insert.optimizer(insert.encoder(torch.stack([framed for framed, _ in counted])).last)
+    weights = torch.tensor([weight for _, weight in counted], device=tokens.device).view(-1, 1, 1)
     return (tokens * (weights / weights.sum()).to(tokens.dtype)).sum(dim=0, keepdim=True)
 
 
@@ -59,22 +60,19 @@ def insert_branches(
         SettingsError: no reference counts.
     """
     check_instruct(insert.checkpoint)
-    contexts = {"null": null_tokens(insert), "reference": insert_tokens(insert, references)}
+    contexts = [null_tokens(insert), insert_tokens(insert, references)]
     if instruction:
-        contexts["text"] = encode_text(insert.checkpoint, [instruction]).features
-    contexts = _of_one_length(contexts, len(source))
+        contexts.append(encode_text(insert.checkpoint, [instruction]).features)
+    null, shown, *told = (context.expand(len(source), -1, -1) for context in of_one_length(*contexts))
     branches = {
-        NONE: Branch(channels=torch.zeros_like(source), context=contexts["null"]),
-        IMAGE: Branch(channels=source, context=contexts["null"]),
-        REFERENCE: Branch(channels=source, context=contexts["reference"]),
+        NONE: Branch(channels=torch.zeros_like(source), context=null),
+        IMAGE: Branch(channels=source, context=null),
+        REFERENCE: Branch(channels=source, context=shown),
     }
-    return {**branches, TEXT: Branch(channels=source, context=contexts["text"])} if instruction else branches
+    return {**branches, TEXT: Branch(channels=source, context=told[0])} if told else branches
 
 
-def _of_one_length(contexts: dict[str, Tensor], count: int) -> dict[str, Tensor]:
-    """Contexts (1, L, C) as (B, M, C): said as often as it takes, which changes no attention to them."""
-    length = math.lcm(*(context.shape[1] for context in contexts.values()))
-    return {
-        name: context.repeat(1, length // context.shape[1], 1).expand(count, -1, -1)
-        for name, context in contexts.items()
-    }
+def of_one_length(*contexts: Tensor) -> tuple[Tensor, ...]:
+    """Contexts (B, L, C) as (B, M, C): each said as often as it takes, which changes no attention to it."""
+    length = math.lcm(*(context.shape[1] for context in contexts))
+    return tuple(context.repeat(1, length // context.shape[1], 1) for context in contexts)

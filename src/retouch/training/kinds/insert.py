@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from retouch.conditioning.image import scaling_factor
-from retouch.conditioning.insert import null_tokens
+from retouch.conditioning.insert import null_tokens, of_one_length
 from retouch.conditioning.text import encode_ids, token_ids
 from retouch.conditioning.unet import unet_predictor
 from retouch.core.errors import DataError
@@ -19,7 +19,15 @@ from retouch.diffusion.loop import denoise
 from retouch.diffusion.predictor import Branch
 from retouch.diffusion.schedules import make_scheduler
 from retouch.models.image_encoder import POCKET_ENCODER, load_image_encoder
-from retouch.models.insert import Insert, Null, fresh_insert, load_insert, save_insert, tuned_attention
+from retouch.models.insert import (
+    Insert,
+    Null,
+    attention_changes,
+    fresh_insert,
+    load_insert,
+    save_insert,
+    tuned_attention,
+)
 from retouch.models.load import load
 from retouch.records.pair import Split
 from retouch.scenes.language import mirrored
@@ -113,19 +121,16 @@ class InsertKind:
         place = next(place for place, group in enumerate(self.groups) if indices[0] in group)
         table, rows = self._tables[place], picked - self.groups[place].start
         side = (torch.rand(len(rows), generator=generator) < task.flip).long()
-        tokens, words = self._tokens(table, rows, generator, vary=True), self._words(self._ids[side, picked])
+        tokens = self._tokens(table, rows, generator, vary=True)
+        words = self._words(self._ids[side, picked]) if task.words or task.pull else None
         told = self._told[picked].to(tokens.device)
-        spoken = told & (torch.rand(len(rows), generator=generator) < task.words).to(tokens.device)
-        length = max(tokens.shape[1], words.shape[1])
-        context = torch.where(spoken[:, None, None], _said(words, length), _said(tokens, length))
+        context = tokens if words is None else self._mixed(tokens, words, told, generator)
         source = self._latents(table.other, table, rows, side)
         context, source = self._dropped(context, source, generator)
         error, weight = self._errors(table, rows, side, (source, context), generator)
         total, parts = (error * weight).mean(), {"error": float(error.detach().mean())}
-        if task.pull and bool(told.any()):
-            drawn = functional.mse_loss(tokens.mean(dim=1)[told], words.mean(dim=1)[told].detach())
-            if tokens.shape == words.shape:
-                drawn = drawn + functional.mse_loss(tokens[told], words[told].detach())
+        if words is not None and task.pull and bool(told.any()):
+            drawn = _distance(tokens[told], words[told])
             total, parts["pull"] = total + task.pull * drawn, float(drawn.detach())
         return Loss(total=total, parts=parts)
 
@@ -170,9 +175,15 @@ class InsertKind:
     def _words(self, ids: Tensor) -> Tensor:
         return encode_ids(self.insert.checkpoint, ids)
 
+    def _mixed(self, tokens: Tensor, words: Tensor, told: Tensor, generator: torch.Generator) -> Tensor:
+        """What samples hear: a share of those that have words, `told`, hears these, all others the reference."""
+        spoken = told & (torch.rand(len(told), generator=generator) < self._task.words).to(told.device)
+        shown, said = of_one_length(tokens, words)
+        return torch.where(spoken[:, None, None], said, shown)
+
     def _dropped(self, context: Tensor, source: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         share, draw = self._task.dropout, torch.rand(len(source), generator=generator)
-        null = _said(null_tokens(self.insert), context.shape[1]).to(context.dtype).expand_as(context)
+        context, null = of_one_length(context, null_tokens(self.insert).to(context.dtype))
         without = (draw < 2 * share).to(context.device)
         without_image = (draw >= share) & (draw < 3 * share)
         return torch.where(without[:, None, None], null, context), source * (~without_image)[:, None, None, None]
@@ -211,13 +222,12 @@ class InsertKind:
         checkpoint, rows = self.insert.checkpoint, _spaced(table, _SHOWN)
         spec, side = checkpoint.spec, torch.zeros(len(rows), dtype=torch.long)
         source = self._latents(table.other, table, rows, side).to(checkpoint.device)
-        tokens = self._tokens(table, rows, generator, vary=False)
-        length = max(tokens.shape[1], null_tokens(self.insert).shape[1])
-        null = _said(null_tokens(self.insert), length).expand(len(rows), -1, -1)
+        tokens, null = of_one_length(self._tokens(table, rows, generator, vary=False), null_tokens(self.insert))
+        null = null.expand_as(tokens)
         branches = {
             NONE: Branch(channels=torch.zeros_like(source), context=null),
             IMAGE: Branch(channels=source, context=null),
-            REFERENCE: Branch(channels=source, context=_said(tokens, length)),
+            REFERENCE: Branch(channels=source, context=tokens),
         }
         made = denoise(
             unet_predictor(checkpoint, branches),
@@ -236,9 +246,10 @@ class InsertKind:
         )
 
 
-def _said(context: Tensor, length: int) -> Tensor:
-    """Tokens (B, L, C) said again and again up to `length`; said evenly often, they are attended to as once."""
-    return context.repeat(1, -(-length // context.shape[1]), 1)[:, :length]
+def _distance(tokens: Tensor, words: Tensor) -> Tensor:
+    """How far tokens of objects, (B, L, C), are from those of words for them: their means, and token by token."""
+    means = functional.mse_loss(tokens.mean(dim=1), words.mean(dim=1))
+    return means + functional.mse_loss(tokens, words) if tokens.shape == words.shape else means
 
 
 def _spaced(table: ReferencedTable, count: int) -> Tensor:
@@ -291,7 +302,10 @@ class InsertRecipe:
 
     def _begun(self) -> Insert:
         if self.start is not None:
-            return load_insert(self.start)
+            begun = load_insert(self.start)
+            # Said now, not when hours of training are to be written.
+            attention_changes(begun, self.base)
+            return begun
         base = load(self.base)
         queries = self.task.queries or token_ids(base, [""]).shape[1]
         encoder = load_image_encoder(self.encoder)
