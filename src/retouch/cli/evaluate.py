@@ -9,6 +9,7 @@ import typer
 from retouch.cli import options
 from retouch.cli.data.pairs import engine_factory
 from retouch.cli.data.splits import named_split
+from retouch.cli.evaluate_alignment import measure_alignment
 from retouch.cli.evaluate_detail import measure_detail
 from retouch.cli.evaluate_examples import measure_inpainting, measure_insertion
 from retouch.cli.evaluate_grounding import measure_grounded, measure_parser, measure_regions
@@ -27,6 +28,7 @@ app.command("grounded")(measure_grounded)
 app.command("detail")(measure_detail)
 app.command("insertion")(measure_insertion)
 app.command("inpainting")(measure_inpainting)
+app.command("alignment")(measure_alignment)
 LIMITS = {"rooms": 500, "photos": 300}
 ENCODER = "pocket/clip, a CLIP model's folder in transformers layout, or a hub id."
 

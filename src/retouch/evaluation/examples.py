@@ -110,7 +110,9 @@ def _cases(folder: Path) -> Iterator[ExampleCase]:
             yield ExampleCase(
                 id=record.id,
                 kind=record.object or "object",
-                instruction=record.edit_prompt if record.kind == "add" else f"add {with_article(_named(record, area))}",
+                instruction=record.edit_prompt
+                if record.kind == "add"
+                else f"add {with_article(shown_name(record, area))}",
                 source=without,
                 target=shown,
                 object_mask=area,
@@ -119,8 +121,8 @@ def _cases(folder: Path) -> Iterator[ExampleCase]:
             )
 
 
-def _named(record: PairRecord, area: Mask) -> str:
-    """The removed object's name with its colour, where the record's segments tell that."""
+def shown_name(record: PairRecord, area: Mask) -> str:
+    """The name of the object that the source shows in `area` with its colour, where the record's segments tell that."""
     things = record.params.get("segments")
     kind = record.object or "object"
     if record.segments is None or not isinstance(things, list):
