@@ -129,13 +129,13 @@ def evaluate_cocoee(
             raise Cancelled(f"Interrupted after {done} of {len(cases)} pictures; the same command goes on from there.")
         _answer(answer, case, out / PICTURES / case.name, seed)
         on_progress(done + 1, total)
-    real = clip_features(encoder, _watched(references, len(cases), total, on_progress, cancelled))
-    quality = fit_quality(real)
+    features = clip_features(encoder, _watched(references, len(cases), total, on_progress, cancelled))
+    real = _Real(features=features, quality=fit_quality(features), encoder=encoder)
     sets = {model: [out / PICTURES / case.name for case in cases], "photographs": [case.picture for case in cases]}
     report = CocoeeReport(
         cases=len(cases),
         references=len(references),
-        lines=tuple(_line(name, paths, cases, real, quality, encoder) for name, paths in sets.items()),
+        lines=tuple(real.line(name, paths, cases) for name, paths in sets.items()),
         protocols=(clip_fid_protocol(encoder), quality_protocol(encoder), f"{EXEMPLAR_PROTOCOL}/{encoder.protocol}"),
     )
     atomic_write(out / "report.json", json.dumps(asdict(report), indent=2).encode())
@@ -210,30 +210,32 @@ def _answer(answer: Answer, case: CocoeeCase, place: Path, seed: int) -> None:
     atomic_write(place, png_bytes(made.convert("RGB")))
 
 
-def _line(
-    name: str,
-    paths: Sequence[Path],
-    cases: Sequence[CocoeeCase],
-    real: NDArray[np.float64],
-    quality: QualityModel,
-    encoder: Encoder,
-) -> CocoeeLine:
-    features = clip_features(encoder, map(_opened, paths))
-    likenesses = [
-        exemplar_likeness(
-            [_opened(path) for path in paths[start : start + _BATCH]],
-            [_mask(case) for case in cases[start : start + _BATCH]],
-            [_opened(case.reference) for case in cases[start : start + _BATCH]],
-            encoder,
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Real:
+    """The real pictures as the encoder sees them, and the mixture fitted to them."""
+
+    features: NDArray[np.float64]
+    quality: QualityModel
+    encoder: Encoder
+
+    def line(self, name: str, paths: Sequence[Path], cases: Sequence[CocoeeCase]) -> CocoeeLine:
+        """The figures of the pictures at `paths`, one a case."""
+        features = clip_features(self.encoder, map(_opened, paths))
+        likenesses = [
+            exemplar_likeness(
+                [_opened(path) for path in paths[start : start + _BATCH]],
+                [_mask(case) for case in cases[start : start + _BATCH]],
+                [_opened(case.reference) for case in cases[start : start + _BATCH]],
+                self.encoder,
+            )
+            for start in range(0, len(cases), _BATCH)
+        ]
+        return CocoeeLine(
+            pictures=name,
+            clip_fid=frechet_distance(features, self.features),
+            quality=self.quality.score(features),
+            region_clip=float(100 * np.concatenate(likenesses).mean()),
         )
-        for start in range(0, len(cases), _BATCH)
-    ]
-    return CocoeeLine(
-        pictures=name,
-        clip_fid=frechet_distance(features, real),
-        quality=quality.score(features),
-        region_clip=float(100 * np.concatenate(likenesses).mean()),
-    )
 
 
 def _watched(
