@@ -66,11 +66,10 @@ def test_branches_differ_in_what_they_are_named_after(insert: Insert, null: Null
     assert torch.equal(branches[NONE].context, nothing)
     assert torch.equal(branches[IMAGE].context, nothing)
     assert torch.equal(branches[REFERENCE].context, insert_tokens(model, [reference(1)]).expand(2, -1, -1))
-    channels = [branch.channels for branch in branches.values()]
-    assert channels[0] is not None
+    channels = [branch.channels for branch in branches.values() if branch.channels is not None]
     assert not channels[0].any()
-    assert torch.equal(channels[1], noise(2))
-    assert torch.equal(channels[2], noise(2))
+    assert all(torch.equal(shown, noise(2)) for shown in channels[1:])
+    assert len(channels) == 3
     worded = insert_branches(model, noise(2), [reference(1)], WORDS)
     assert torch.equal(worded[TEXT].context, encode_text(model.checkpoint, [WORDS]).features.expand(2, -1, -1))
 

@@ -1,5 +1,7 @@
 """CLIP-FID: the distance in closed form and as scipy has it, and which pixels and vectors count."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -50,7 +52,8 @@ def test_features_are_the_models_own_not_of_unit_length(encoder: Encoder) -> Non
     features = clip_features(encoder, iter(pictures))
     assert features.shape == (35, 16)
     framed = torch.stack([encoder.dual.framing.framed(centred(picture)) for picture in pictures])
-    wanted = encoder.dual.model.get_image_features(encoder.dual.framing.normalised(framed)).pooler_output
+    model: Any = encoder.dual.model
+    wanted = model.get_image_features(encoder.dual.framing.normalised(framed)).pooler_output
     np.testing.assert_allclose(features, wanted.numpy(), atol=1e-5)
     assert not np.allclose(np.linalg.norm(features, axis=1), 1, atol=1e-2)
     unit = encoder.pictures([centred(picture) for picture in pictures]).numpy()

@@ -151,8 +151,8 @@ def test_a_folder_keeps_optimizer_attention_and_null(insert: Insert, base: Path,
 
 
 def test_more_than_attention_is_not_written(insert: Insert, base: Path, tmp_path: Path) -> None:
-    insert.checkpoint.unet.conv_out.bias.data += 1
-    with pytest.raises(ModelError, match=r"'conv_out\.bias' changed"):
+    insert.checkpoint.unet.conv_out.weight.data += 1
+    with pytest.raises(ModelError, match=r"'conv_out\.weight' changed"):
         save_insert(insert, tmp_path / "insert", base=str(base))
     assert not (tmp_path / "insert").exists()
 
