@@ -63,7 +63,7 @@ EXEMPLAR_SPEC = replace(
     kind="inpaint",
     channel_order=("latents", "masked-image", "mask"),
     mask_meaning="white-is-kept",
-    text_guidance=1.5,
+    keep_detail="never",
 )
 
 SMALL = replace(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tests.cli.conftest import Command
 from tests.evaluation.test_cocoee import write_benchmark, write_pictures
-from tests.models.inserts import clip_folder
 
+from retouch.models.clip import TINY_CLIP, random_clip, save_clip
 from retouch.models.exemplar import fresh_exemplar, save_exemplar
 from retouch.models.image_encoder import load_image_encoder
 from retouch.models.load import load
@@ -24,7 +24,7 @@ SPEC = ConditioningSpec(
 
 
 def test_the_command(command: Command, tiny_folder: Path, tiny_tokenizer, tmp_path: Path) -> None:
-    encoder = load_image_encoder(clip_folder(tiny_tokenizer, tmp_path / "clip"))
+    encoder = load_image_encoder(save_clip(random_clip(TINY_CLIP, tiny_tokenizer), tmp_path / "clip"))
     exemplar = fresh_exemplar(load(tiny_folder), encoder, SPEC, layers=1)
     model = save_exemplar(exemplar, tmp_path / "exemplar", base=str(tiny_folder), rank=None)
     root, real = write_benchmark(tmp_path / "bench", 2), write_pictures(tmp_path / "real", 20)

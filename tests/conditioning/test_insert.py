@@ -1,115 +1,169 @@
-"""Branches of insertion: what no reference is, how several pictures count, and contexts of different lengths."""
+"""Branches of insertion: what "no reference" is, words beside pictures, several views of one object."""
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
-from tests.models.inserts import clip_folder, tiny_insert
-from torch import Tensor
+from PIL import Image, ImageDraw
+from tests.models.ip_adapters import tiny_encoder
+from torch import Generator, Tensor
 
-from retouch.conditioning.insert import insert_branches, insert_tokens, null_tokens, of_one_length
+from retouch.conditioning.insert import insert_branches, insert_tokens, null_tokens, of_one_length, words_share
+from retouch.conditioning.instruct import instruct_branches
 from retouch.conditioning.text import encode_null_text, encode_text
 from retouch.conditioning.unet import unet_predictor
 from retouch.core.errors import ModelError, SettingsError
 from retouch.core.reference import Reference
-from retouch.diffusion.guidance import IMAGE, NONE, REFERENCE, TEXT
+from retouch.diffusion.guidance import BOTH, IMAGE, NONE, REFERENCE, TEXT, Guidance, InsertGuidance, InstructGuidance
+from retouch.diffusion.loop import denoise
 from retouch.diffusion.predictor import Branch
-from retouch.models.insert import Insert, Null
+from retouch.diffusion.schedules import make_scheduler
+from retouch.models.insert import Insert, Null, fresh_insert
 
-WORDS = "make the sofa green"
+if TYPE_CHECKING:
+    from retouch.models.checkpoint import Checkpoint
+
+WORDS = "remove the lamp"
+NULLS: tuple[Null, ...] = ("empty-text", "encoded-zero-image", "zeros")
+
+
+def reference(colour: str, weight: float = 1.0) -> Reference:
+    picture = Image.new("RGB", (24, 40), "white")
+    ImageDraw.Draw(picture).ellipse((4, 4, 20, 36), fill=colour)
+    return Reference(picture=picture, weight=weight, name=colour)
 
 
 @pytest.fixture(scope="module")
-def encoder(tiny_tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return clip_folder(tiny_tokenizer, tmp_path_factory.mktemp("encoder") / "clip")
+def source() -> Tensor:
+    return torch.randn(2, 4, 8, 8, generator=Generator().manual_seed(1))
+
+
+def made(checkpoint: "Checkpoint", tokenizer: Any, *, queries: int = 16, null: Null = "empty-text") -> Insert:
+    insert = fresh_insert(checkpoint, tiny_encoder(tokenizer), queries=queries, null=null, seed=4)
+    insert.optimizer.eval().requires_grad_(False)
+    return insert
 
 
 @pytest.fixture(scope="module")
-def insert(make_tiny, encoder: Path) -> Insert:
-    return tiny_insert(make_tiny(seed=2), encoder)
+def insert(tiny_checkpoint: "Checkpoint", tiny_tokenizer) -> Insert:
+    return made(tiny_checkpoint, tiny_tokenizer)
 
 
-def reference(seed: int, **changes: Any) -> Reference:
-    pixels = np.random.default_rng(seed).integers(0, 256, (40, 30, 3), dtype=np.uint8)
-    return Reference(picture=Image.fromarray(pixels), **changes)
+def edited(insert: Insert, branches: dict[str, Branch], guidance: Guidance, source: Tensor) -> Tensor:
+    spec = insert.checkpoint.spec
+    return denoise(
+        unet_predictor(insert.checkpoint, branches),
+        make_scheduler(spec.scheduler, insert.checkpoint.scheduler_config),
+        guidance,
+        torch.randn(source.shape, generator=Generator().manual_seed(7)),
+        steps=3,
+        generator=Generator().manual_seed(8),
+    )
 
 
-def noise(seed: int) -> Tensor:
-    return torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(seed))
+@pytest.mark.parametrize("null", NULLS)
+@pytest.mark.parametrize("instruction", ["", WORDS])
+def test_no_reference_is_the_same_everywhere(
+    null: Null, instruction: str, tiny_checkpoint: "Checkpoint", tiny_tokenizer, source: Tensor
+) -> None:
+    insert = made(tiny_checkpoint, tiny_tokenizer, null=null)
+    branches = insert_branches(insert, source, [reference("red")], instruction)
+    expected = null_tokens(insert).expand(2, -1, -1)
+    for name in (NONE, IMAGE):
+        assert torch.equal(branches[name].context, expected)
+    nothing = cast(Tensor, branches[NONE].channels)
+    assert not nothing.any()
+    assert all(branches[name].channels is source for name in branches if name != NONE)
+    assert torch.equal(branches[REFERENCE].context[0], insert_tokens(insert, [reference("red")])[0])
+    assert (TEXT in branches) == bool(instruction)
 
 
-def predicted(insert: Insert, branches: dict[str, Branch]) -> Any:
-    with torch.no_grad():
-        return unet_predictor(insert.checkpoint, branches)(noise(1), torch.tensor(500), tuple(branches))
+def test_what_no_reference_is_in_each_form(tiny_checkpoint: "Checkpoint", tiny_tokenizer) -> None:
+    found = {null: null_tokens(made(tiny_checkpoint, tiny_tokenizer, null=null)) for null in NULLS}
+    assert torch.equal(found["empty-text"], encode_null_text(tiny_checkpoint))
+    assert not found["zeros"].any()
+    # Zeros after normalisation are the mean colour, which this encoder's framing has at the middle of the levels.
+    insert = made(tiny_checkpoint, tiny_tokenizer)
+    grey = Reference(picture=Image.new("RGB", (32, 32), (128, 128, 128)))
+    assert torch.allclose(found["encoded-zero-image"], insert_tokens(insert, [grey]), atol=1e-2)
+    assert not torch.allclose(found["encoded-zero-image"], insert_tokens(insert, [reference("red")]), atol=1e-2)
 
 
-def test_no_reference_is_what_the_model_says(insert: Insert) -> None:
-    nulls = {name: null_tokens(replace(insert, null=name)) for name in get_args(Null)}
-    assert torch.equal(nulls["empty-text"], encode_null_text(insert.checkpoint))
-    assert not nulls["zeros"].any()
-    assert nulls["zeros"].shape == nulls["encoded-zero-image"].shape == (1, 16, 16)
-    zeros = torch.zeros(1, 3, 32, 32)
-    tokens = insert.encoder.tower(pixel_values=zeros).last_hidden_state
-    assert torch.equal(nulls["encoded-zero-image"], insert.optimizer(tokens))
+def test_a_reference_of_no_weight_leaves_the_edit_by_instruction(insert: Insert, source: Tensor) -> None:
+    references = [reference("red", 0.0)]
+    branches = insert_branches(insert, source, references, WORDS, negative="blue", negative_image="sofa")
+    guidance = InsertGuidance(reference=2.0, image=1.5, words=words_share(references, 1.0, WORDS))
+    plain = instruct_branches(insert.checkpoint, source, [WORDS] * 2, negative="blue", negative_image="sofa")
+    wanted = edited(insert, plain, InstructGuidance(text=2.0, image=1.5), source)
+    assert torch.equal(edited(insert, branches, guidance, source), wanted)
+    shown = insert_branches(insert, source, [reference("red")], WORDS)
+    assert not torch.equal(edited(insert, shown, replace(guidance, words=0.5), source), wanted)
 
 
-@pytest.mark.parametrize("null", get_args(Null))
-def test_branches_differ_in_what_they_are_named_after(insert: Insert, null: Null) -> None:
-    model = replace(insert, null=null)
-    branches = insert_branches(model, noise(2), [reference(1)], "")
-    assert list(branches) == [NONE, IMAGE, REFERENCE]
-    nothing = null_tokens(model).expand(2, -1, -1)
-    assert torch.equal(branches[NONE].context, nothing)
-    assert torch.equal(branches[IMAGE].context, nothing)
-    assert torch.equal(branches[REFERENCE].context, insert_tokens(model, [reference(1)]).expand(2, -1, -1))
-    channels = [branch.channels for branch in branches.values() if branch.channels is not None]
-    assert not channels[0].any()
-    assert all(torch.equal(shown, noise(2)) for shown in channels[1:])
-    assert len(channels) == 3
-    worded = insert_branches(model, noise(2), [reference(1)], WORDS)
-    assert torch.equal(worded[TEXT].context, encode_text(model.checkpoint, [WORDS]).features.expand(2, -1, -1))
+def test_words_of_no_weight_leave_the_insertion(insert: Insert, source: Tensor) -> None:
+    references = [reference("red")]
+    alone = insert_branches(insert, source, references, "")
+    beside = insert_branches(insert, source, references, WORDS)
+    share = words_share(references, 0.0, WORDS)
+    wanted = edited(insert, alone, InsertGuidance(reference=2.0, image=1.5), source)
+    found = edited(insert, beside, InsertGuidance(reference=2.0, image=1.5, words=share), source)
+    assert torch.equal(found, wanted)
 
 
-def test_the_order_of_pictures_does_not_matter(insert: Insert) -> None:
-    views = [reference(1), reference(2), reference(3)]
-    wanted = insert_tokens(insert, views)
-    for turned in (views[::-1], [views[1], views[2], views[0]]):
-        assert torch.equal(insert_tokens(insert, turned), wanted)
-    assert not torch.allclose(insert_tokens(insert, views[:2]), wanted, atol=1e-4)
+def test_shares_of_words() -> None:
+    assert words_share([reference("red", 0.5), reference("blue", 1.0)], 1.0, WORDS) == 0.5
+    assert words_share([reference("red", 0.5)], 1.5, WORDS) == 0.75
+    assert words_share([reference("red")], 1.0, "") == 0.0
+    assert words_share([], 1.0, WORDS) == 1.0
+    for references, words, instruction in (([reference("red", 0.0)], 1.0, ""), ([reference("red", 0.0)], 0.0, WORDS)):
+        with pytest.raises(SettingsError, match="No reference counts, nor do words"):
+            words_share(references, words, instruction)
 
 
-def test_pictures_count_by_their_weights(insert: Insert) -> None:
-    one, other = reference(1), reference(2)
-    assert torch.equal(insert_tokens(insert, [one, replace(other, weight=0.0)]), insert_tokens(insert, [one]))
-    mixed = insert_tokens(insert, [replace(one, weight=1.5), replace(other, weight=0.5)])
-    wanted = 0.75 * insert_tokens(insert, [one]) + 0.25 * insert_tokens(insert, [other])
-    torch.testing.assert_close(mixed, wanted)
-    torch.testing.assert_close(insert_tokens(insert, [replace(one, weight=0.3)]), insert_tokens(insert, [one]))
+def test_views_of_an_object_count_by_weight_and_in_no_order(insert: Insert) -> None:
+    red, blue = reference("red"), reference("blue")
+    both = insert_tokens(insert, [red, blue])
+    assert torch.equal(both, insert_tokens(insert, [blue, red]))
+    assert torch.allclose(both, (insert_tokens(insert, [red]) + insert_tokens(insert, [blue])) / 2, atol=1e-5)
+    assert torch.equal(insert_tokens(insert, [red, replace(blue, weight=0.0)]), insert_tokens(insert, [red]))
+    assert torch.equal(insert_tokens(insert, [replace(red, weight=0.3)]), insert_tokens(insert, [red]))
+    heavier = insert_tokens(insert, [red, replace(blue, weight=0.5)])
+    assert (heavier - insert_tokens(insert, [red])).norm() < (both - insert_tokens(insert, [red])).norm()
+    assert not torch.equal(insert_tokens(insert, [red]), insert_tokens(insert, [blue]))
 
 
-@pytest.mark.parametrize("references", [[], [reference(1, weight=0.0)]])
-def test_something_must_count(insert: Insert, references: list[Reference]) -> None:
+def test_contexts_said_again_are_attended_to_alike(
+    tiny_checkpoint: "Checkpoint", tiny_tokenizer, source: Tensor
+) -> None:
+    insert = made(tiny_checkpoint, tiny_tokenizer, queries=6)
+    branches = insert_branches(insert, source, [reference("red")], WORDS)
+    assert {branch.context.shape for branch in branches.values()} == {(2, 48, 16)}
+    alone = {
+        REFERENCE: Branch(channels=source, context=insert_tokens(insert, [reference("red")]).expand(2, -1, -1)),
+        TEXT: Branch(channels=source, context=encode_text(tiny_checkpoint, [WORDS]).features.expand(2, -1, -1)),
+    }
+    latents, time = torch.randn(2, 4, 8, 8, generator=Generator().manual_seed(2)), torch.tensor(500)
+    together = unet_predictor(tiny_checkpoint, branches)(latents, time, (REFERENCE, TEXT))
+    for name, branch in alone.items():
+        found = unet_predictor(tiny_checkpoint, {name: branch})(latents, time, (name,))[name]
+        assert torch.allclose(found, together[name], atol=1e-5)
+    assert torch.equal(of_one_length({"a": latents[:, :, 0]})["a"], latents[:, :, 0])
+
+
+def test_nothing_that_counts_and_other_models_are_refused(
+    insert: Insert, make_tiny, tiny_tokenizer, source: Tensor
+) -> None:
     with pytest.raises(SettingsError, match="No reference counts; give at least one picture"):
-        insert_branches(insert, noise(2), references, "")
+        insert_branches(insert, source, [reference("red", 0.0)], "")
+    other = made(make_tiny(kind="generate"), tiny_tokenizer)
+    with pytest.raises(ModelError, match="editing by instruction needs"):
+        insert_branches(other, source[:1], [reference("red")], "")
 
 
-def test_contexts_of_other_lengths_read_as_they_would_alone(make_tiny, encoder: Path) -> None:
-    """Six tokens of a reference beside sixteen of a text."""
-    insert = tiny_insert(make_tiny(seed=2), encoder, queries=6, null="empty-text")
-    shown, text = insert_tokens(insert, [reference(1)]), encode_text(insert.checkpoint, [WORDS]).features
-    assert [context.shape[1] for context in of_one_length(shown, text)] == [48, 48]
-    together = predicted(insert, insert_branches(insert, noise(2), [reference(1)], WORDS))
-    for name, context in ((REFERENCE, shown), (TEXT, text), (IMAGE, null_tokens(insert))):
-        alone = predicted(insert, {name: Branch(channels=noise(2), context=context.expand(2, -1, -1))})
-        torch.testing.assert_close(together[name], alone[name], atol=1e-5, rtol=1e-4)
-    assert not torch.allclose(together[REFERENCE], together[TEXT], atol=1e-4)
-
-
-def test_a_model_that_does_not_edit_is_told(insert: Insert, make_tiny) -> None:
-    other = replace(insert, checkpoint=make_tiny(kind="generate"))
-    with pytest.raises(ModelError, match="needs one of kind 'instruct'"):
-        insert_branches(other, noise(2), [reference(1)], "")
+def test_instruct_and_insertion_weigh_alike() -> None:
+    plain = InstructGuidance(text=7.0, image=1.5).weights(0.5)
+    shown = InsertGuidance(reference=7.0, image=1.5).weights(0.5)
+    told = InsertGuidance(reference=7.0, image=1.5, words=1.0).weights(0.5)
+    assert list(plain.values()) == list(shown.values()) == list(told.values())
+    assert plain[BOTH] == shown[REFERENCE] == told[TEXT]

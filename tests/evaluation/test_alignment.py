@@ -1,148 +1,168 @@
-"""Mapped pictures beside texts: known cosines, whose names records tell, and the models' own tokens."""
+"""Pictures compared with words: a mapper that knows is told from one that does not, and objects are named right."""
 
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from PIL import Image
-from tests.models.inserts import clip_folder, tiny_insert
-from tests.training.test_insert import insertion
-from torch import Tensor
+from PIL import Image, ImageDraw
+from tests.models.ip_adapters import tiny_encoder
+from torch import Tensor, nn
+from typer.testing import CliRunner
 
-from retouch.conditioning.insert import insert_tokens
-from retouch.core.errors import DataError, ModelError
+from retouch.cli.main import app
+from retouch.conditioning.text import encode_text
+from retouch.core.errors import DataError
 from retouch.core.images import png_bytes
-from retouch.evaluation.alignment import (
-    NamedObject,
-    evaluate_alignment,
-    exemplar_mapper,
-    insert_mapper,
-    named_objects,
-    text_reader,
-)
-from retouch.models.exemplar import fresh_exemplar
-from retouch.models.insert import Insert
-from retouch.models.spec import ConditioningSpec
+from retouch.core.reference import Reference
+from retouch.evaluation.alignment import ShownObject, evaluate_alignment, shown_objects
+from retouch.metrics.clip import Encoder
+from retouch.models.clip import TINY_CLIP, random_clip, save_clip
+from retouch.models.image_encoder import load_image_encoder
+from retouch.models.insert import Insert, fresh_insert, save_insert
+from retouch.models.save import save
 from retouch.records.pair import PairRecord
 from retouch.records.shards import open_writer
 
-NAMES = [("blue", "chair"), ("red", "chair"), ("red", "lamp")]
+COLOURS = {"red": (190, 30, 35), "green": (46, 140, 60), "blue": (40, 98, 196)}
 
 
-def axis(place: int) -> Tensor:
-    return torch.eye(6)[place]
+def view(colour: str, kind: str) -> Image.Image:
+    image = Image.new("RGBA", (32, 32), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(image)
+    (draw.ellipse if kind == "lamp" else draw.rectangle)((4, 4, 28, 28), fill=(*COLOURS[colour], 255))
+    return image
 
 
-def reader(texts: list[str]) -> Tensor:
-    """Texts on axes of their own, each two tokens that are so in the mean: blue chair, blue lamp, red chair, …"""
-    order = ["a blue chair", "a blue lamp", "a red chair", "a red lamp"]
-    return torch.stack([torch.stack([axis(order.index(text)) * 0.5, axis(order.index(text)) * 1.5]) for text in texts])
+def thing(colour: str, kind: str) -> ShownObject:
+    shown = view(colour, kind)
+    return ShownObject(kind=kind, colour=colour, references=(Reference(picture=shown.convert("RGB"), name=colour),))
 
 
-def objects() -> list[NamedObject]:
-    return [NamedObject(colour=colour, kind=kind, references=()) for colour, kind in NAMES]
+OBJECTS = [thing(colour, kind) for colour in COLOURS for kind in ("sofa", "lamp")]
 
 
-def test_cosines_and_shares_are_as_counted_by_hand(tmp_path: Path) -> None:
-    mapped = iter([axis(0), axis(2), 3 * axis(2) + 4 * axis(3), -axis(3)] * 2)
-    found = evaluate_alignment(
-        {"mine": lambda _references: next(mapped).expand(1, 2, -1)},
-        reader,  # pyright: ignore[reportArgumentType]
-        [*objects(), objects()[0]],
-        out=tmp_path,
-    )
-    raw, centred = found.lines
-    assert (found.objects, found.texts) == (4, 4)
-    assert raw.matching == pytest.approx((1 + 1 + 0.8 + 0) / 4)
-    assert raw.others == pytest.approx((0.6 - 1) / 12)
-    # The last is nearest to none; ties go to the first text, which is its own.
-    assert (raw.nearest, raw.colour, raw.kind) == (1.0, 1.0, 1.0)
-    assert centred.centred
-    assert json.loads((tmp_path / "report.json").read_text())["lines"][0]["matching"] == raw.matching
-    assert f"| mine | {raw.matching:.3f}" in (tmp_path / "report.md").read_text()
+class Knowing(nn.Module):
+    """Answers with what the editor reads of the object's words, turned to a stranger's where it errs."""
+
+    def __init__(self, insert: Insert, objects: list[ShownObject], *, shift: int = 0) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.zeros(16, 16))
+        self._texts = encode_text(insert.checkpoint, [f"add {each.name}" for each in objects]).features
+        with torch.no_grad():
+            framed = [insert.encoder.framed(each.references[0].squared()) for each in objects]
+            self._seen = insert.encoder(torch.stack(framed)).last.flatten(1)
+        self._shift = shift
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        place = torch.cdist(tokens.flatten(1), self._seen).argmin(dim=1)
+        return self._texts[(place + self._shift) % len(self._texts)]
 
 
-def test_a_wrong_colour_may_be_of_the_right_kind() -> None:
-    mapped = iter([axis(2), axis(1), axis(3)])
-    (line, _) = evaluate_alignment({"mine": lambda _references: next(mapped)[None, None]}, reader, objects()).lines  # pyright: ignore[reportArgumentType]
-    assert (line.nearest, line.colour, line.kind) == pytest.approx((1 / 3, 1 / 3, 2 / 3))
+@pytest.fixture(scope="module")
+def insert(tiny_checkpoint, tiny_tokenizer) -> Insert:
+    return fresh_insert(tiny_checkpoint, tiny_encoder(tiny_tokenizer), queries=16, null="zeros")
 
 
-def test_what_all_have_in_common_is_taken_off() -> None:
-    common = 50 * axis(5)
-    mapped = iter([axis(0) + common, axis(2) + common, axis(3) + common])
-    raw, centred = evaluate_alignment(
-        {"mine": lambda _references: next(mapped)[None, None]},
-        lambda texts: reader(list(texts)) - common,
-        objects(),
-    ).lines
-    assert raw.matching < -0.9
-    assert centred.matching > 0.5
-    assert centred.nearest == 1.0
+@pytest.fixture(scope="module")
+def encoder(tiny_tokenizer) -> Encoder:
+    return Encoder(random_clip(TINY_CLIP, tiny_tokenizer))
 
 
-def record(number: int, **changes: object) -> PairRecord:
-    made = insertion("bench", number)
-    return replace(made, **changes)  # type: ignore[arg-type]
+def with_optimizer(insert: Insert, optimizer: Any) -> Insert:
+    return replace(insert, optimizer=optimizer)
+
+
+def test_a_mapper_that_knows_the_words_is_told_from_one_that_does_not(
+    insert: Insert, encoder: Encoder, tmp_path: Path
+) -> None:
+    known = evaluate_alignment(with_optimizer(insert, Knowing(insert, OBJECTS)), encoder, OBJECTS, out=tmp_path)
+    for line in known.lines[1:]:
+        assert line.own == pytest.approx(1.0, abs=1e-5)
+        assert line.others < 0.999
+        assert (line.found, line.kind, line.colour) == (1.0, 1.0, 1.0)
+    mistaken = evaluate_alignment(with_optimizer(insert, Knowing(insert, OBJECTS, shift=1)), encoder, OBJECTS)
+    for line in mistaken.lines[1:]:
+        # Of its neighbour every second object has the colour, and none the kind.
+        assert (line.found, line.kind, line.colour) == (0.0, 0.0, 0.5)
+    assert known.lines[0] == mistaken.lines[0]
+    assert json.loads((tmp_path / "report.json").read_text())["objects"] == len(OBJECTS)
+    assert (tmp_path / "report.md").read_text() == known.markdown()
+    assert "mapped tokens one by one | 1.000" in known.markdown()
+    assert known.protocols[0] != mistaken.protocols[0] or known.model == mistaken.model
+
+
+def test_objects_of_one_name_count_as_each_other(insert: Insert, encoder: Encoder) -> None:
+    twice = [*OBJECTS[:2], OBJECTS[0]]
+    found = evaluate_alignment(with_optimizer(insert, Knowing(insert, twice)), encoder, twice)
+    assert (found.objects, found.words) == (3, 2)
+    assert found.lines[1].found == 1.0
+    with pytest.raises(DataError, match="All objects are called 'a red sofa'"):
+        evaluate_alignment(insert, encoder, [OBJECTS[0], OBJECTS[0]])
+
+
+def record(number: int, kind: str, colour: str, thing: str, **changes: Any) -> PairRecord:
+    mask = Image.new("L", (32, 32))
+    ImageDraw.Draw(mask).rectangle((4, 4, 28, 28), fill=255)
+    numbers = mask.point([min(level, 1) for level in range(256)])
+    values: dict[str, Any] = {
+        "id": f"{kind}-{number}",
+        "source_image": png_bytes(view(colour, thing).convert("RGB")),
+        "target_image": png_bytes(Image.new("RGB", (32, 32), (number, 0, 0))),
+        "edit_prompt": "do it",
+        "source_caption": "a room",
+        "target_caption": "a room",
+        "object_mask": png_bytes(mask),
+        "segments": png_bytes(numbers),
+        "reference_images": (png_bytes(view(colour, thing)), png_bytes(Image.new("RGB", (16, 16), (number, 9, 9)))),
+        "object": thing,
+        "engine": "test",
+        "seed": number,
+        "params": {"kind": kind, "colour": colour, "segments": [{"kind": thing, "colour": "green"}]},
+        "split": "bench",
+    }
+    return PairRecord(**{**values, **changes})
 
 
 def write(folder: Path, records: list[PairRecord]) -> Path:
-    with open_writer(folder, engine="squares", settings={}) as writer:
+    with open_writer(folder, engine="test", settings={}) as writer:
         writer.write(records, first_unit=0, units=len(records))
     return folder
 
 
-def test_records_tell_the_shown_objects_name(tmp_path: Path) -> None:
-    removed = record(2)
-    told = {"kind": "remove", "object": "square", "segments": [{"kind": "square", "colour": "teal"}]}
-    with_place = replace(removed, segments=segments_of(removed), params=told)
-    replaced = {"kind": "replace", "object": "square", "to": "disc", "colour": "pink"}
+def test_records_name_their_objects(tmp_path: Path) -> None:
+    unnamed = {"kind": "add", "segments": []}
     records = [
-        record(0),
-        removed,
-        replace(with_place, id="told"),
-        record(3, params=replaced),
-        record(4, reference_images=()),
-        record(6, params={"kind": "walls", "colour": "blue", "object": "walls"}),
+        record(1, "add", "red", "lamp"),
+        record(2, "add", "red", "lamp"),
+        record(3, "remove", "blue", "sofa"),
+        record(4, "material", "green", "sofa"),
+        record(5, "add", "green", "lamp", params=unnamed),
+        record(6, "recolour", "green", "sofa"),
+        record(7, "add", "blue", "lamp", reference_images=()),
     ]
-    folder = write(tmp_path / "records", records)
-    found = named_objects(folder)
-    assert [(each.colour, each.kind) for each in found] == [("red", "square"), ("teal", "square"), ("pink", "disc")]
+    found = shown_objects(write(tmp_path / "rooms", records))
+    assert [each.name for each in found] == ["a red lamp", "a green sofa", "a green sofa"]
     assert [len(each.references) for each in found] == [2, 2, 2]
-    assert len(named_objects(folder, limit=2)) == 2
-    with pytest.raises(DataError, match=r"holds 1 objects of the split 'bench'.+--references 2"):
-        named_objects(folder, limit=1)
-    with pytest.raises(DataError, match="holds 0 objects of the split 'train'"):
-        named_objects(folder, split="train")
+    assert len(shown_objects(tmp_path / "rooms", limit=2)) == 2
+    with pytest.raises(DataError, match="tells the colour of 1 objects"):
+        shown_objects(tmp_path / "rooms", limit=1)
+    with pytest.raises(DataError, match="of the split 'train'"):
+        shown_objects(tmp_path / "rooms", split="train")
 
 
-def segments_of(removed: PairRecord) -> bytes:
-    assert removed.object_mask is not None
-    with Image.open(io.BytesIO(removed.object_mask)) as image:
-        return png_bytes(image.point([int(level > 127) for level in range(256)]))
-
-
-@pytest.fixture(scope="module")
-def insert(make_tiny, tiny_tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Insert:
-    return tiny_insert(make_tiny(seed=2), clip_folder(tiny_tokenizer, tmp_path_factory.mktemp("encoder") / "clip"))
-
-
-def test_models_map_by_their_own_tokens(insert: Insert, tmp_path: Path) -> None:
-    found = named_objects(write(tmp_path / "records", [record(0), record(1), record(3)]))
-    spec = ConditioningSpec(
-        kind="inpaint", channel_order=("latents", "masked-image", "mask"), mask_meaning="white-is-kept"
-    )
-    exemplar = fresh_exemplar(insert.checkpoint, insert.encoder, spec, layers=1)
-    mappers = {"insert": insert_mapper(insert), "exemplar": exemplar_mapper(exemplar)}
-    assert torch.equal(mappers["insert"](found[0].references), insert_tokens(insert, found[0].references))
-    assert mappers["exemplar"](found[0].references).shape == (2, 1, 16)
-    result = evaluate_alignment(mappers, text_reader(insert), found)
-    assert [(line.mapper, line.centred) for line in result.lines] == [
-        ("insert", False), ("insert", True), ("exemplar", False), ("exemplar", True)
-    ]  # fmt: skip
-    assert all(-1 <= line.matching <= 1 for line in result.lines)
-    with pytest.raises(ModelError, match="maps pictures to 7 features, the texts have 16"):
-        evaluate_alignment({"other": lambda _references: torch.ones(1, 1, 7)}, text_reader(insert), found)
+def test_the_command_measures_a_folder(make_tiny, tiny_tokenizer, tmp_path: Path) -> None:
+    base = save(make_tiny(), tmp_path / "base", storage="float32")
+    clip = save_clip(random_clip(TINY_CLIP, tiny_tokenizer), tmp_path / "clip", storage="float32")
+    made = fresh_insert(make_tiny(), load_image_encoder(clip), queries=4)
+    model = save_insert(made, tmp_path / "model", base=str(base))
+    data = write(tmp_path / "rooms", [record(1, "add", "red", "lamp"), record(2, "add", "blue", "sofa")])
+    command = ["eval", "alignment", "--model", str(model), "--data", str(data), "--encoder", str(clip), "--json"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["objects"], told["words"], len(told["lines"])) == (2, 2, 3)
+    few = CliRunner().invoke(app, [*command[:-1], "--limit", "1"])
+    assert few.exit_code != 0

@@ -9,10 +9,9 @@ import typer
 from retouch.cli import options
 from retouch.cli.data.pairs import engine_factory
 from retouch.cli.data.splits import named_split
-from retouch.cli.evaluate_alignment import measure_alignment
 from retouch.cli.evaluate_cocoee import measure_cocoee
 from retouch.cli.evaluate_detail import measure_detail
-from retouch.cli.evaluate_examples import measure_inpainting, measure_insertion
+from retouch.cli.evaluate_examples import measure_alignment, measure_inpainting, measure_insertion
 from retouch.cli.evaluate_grounding import measure_grounded, measure_parser, measure_regions
 from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say, say_json

@@ -174,6 +174,43 @@ def whole_numbers(name: str, text: str) -> tuple[int, ...]:
         raise SettingsError(f'{name} is "{text}"; expected whole numbers separated by commas.') from problem
 
 
+References = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reference",
+        metavar="FILE[:WEIGHT]",
+        help="A picture of an object to put in, its transparency saying what of it is the object; repeat it for "
+        "further views. Without a region it goes where it belongs. (weight: 1)",
+        show_default=False,
+    ),
+]
+Detail = Annotated[
+    float | None,
+    typer.Option(help="How much the details of a reference count beside it as a whole, 0 to 1. (default: 0.8)"),
+]
+WordsWeight = Annotated[
+    float | None, typer.Option("--words", help="How much words count beside a reference, 0 to 2. (default: 1)")
+]
+Background = Annotated[
+    str, typer.Option(help="Of an opaque reference: remove, keep, or auto, which keeps it where no object is found.")
+]
+ReferencePhrase = Annotated[
+    str | None, typer.Option("--reference-phrase", help='What to cut out of a reference: "the chair".')
+]
+PlaceBy = Annotated[
+    str | None, typer.Option("--place", help="auto: have the region for the reference proposed from the picture.")
+]
+IPAdapter = Annotated[
+    str | None,
+    typer.Option(
+        "--ip-adapter",
+        metavar="SOURCE[:SCALE]",
+        help="What lets a model that edits by instruction read references too: a folder, a file, or a hub id with a "
+        "file, such as h94/IP-Adapter:models/ip-adapter_sd15.safetensors. (scale: 1)",
+    ),
+]
+
+
 def settings_facts(settings: EditSettings) -> dict[str, object]:
     """The settings under their own names, for people and programs."""
     return {
@@ -187,6 +224,7 @@ def settings_facts(settings: EditSettings) -> dict[str, object]:
         "seed": settings.seed,
         "keep_detail": settings.keep_detail,
         **({} if settings.region is None else {"region": asdict(settings.region)}),
+        **({} if settings.reference is None else {"reference": asdict(settings.reference)}),
     }
 
 

@@ -12,6 +12,7 @@ from retouch import __version__
 from retouch.core.errors import ImageError, SettingsError
 from retouch.core.files import atomic_write
 from retouch.core.images import png_bytes
+from retouch.core.reference_settings import ReferenceSettings
 from retouch.core.region_settings import RegionSettings
 from retouch.core.settings import EditSettings
 
@@ -33,13 +34,23 @@ class RegionRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReferenceRecord:
+    """A picture of an object that an edit was given: its file's name, the hex digest of its bytes, its weight."""
+
+    name: str
+    sha256: str
+    weight: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Provenance:
     """All that is needed to make a result again.
 
     `model` as it was asked for (`pocket`, a folder's name, a hub id); `instructions` in the order
     applied; `settings` fully resolved, with this very result's seed; `source_sha256` the hex digest
     of the source's bytes and `source_name` its file name, never its folder, both empty where there was none;
-    `loras` as NAME:SCALE, without folders; `regions` one for each instruction, or none where there was no region.
+    `loras` as NAME:SCALE, without folders; `regions` one for each instruction, or none where there was no region;
+    `references` the pictures of an object that it was given, `ip_adapter` as SOURCE:SCALE what read them, if one did.
     """
 
     model: str
@@ -49,6 +60,8 @@ class Provenance:
     source_name: str
     loras: tuple[str, ...] = ()
     regions: tuple[RegionRecord, ...] = ()
+    references: tuple[ReferenceRecord, ...] = ()
+    ip_adapter: str = ""
     version: str = __version__
 
 
@@ -103,6 +116,8 @@ def _from_json(values: Mapping[str, object]) -> Provenance:
         loras=tuple(str(lora) for lora in loras),
         settings=_settings(settings),
         regions=_regions(values.get("regions", [])),
+        references=_references(values.get("references", [])),
+        ip_adapter=str(values.get("ip_adapter", "")),
         **texts,
     )
 
@@ -111,6 +126,9 @@ def _settings(values: dict[str, object]) -> EditSettings:
     region = values.get("region")
     if isinstance(region, dict):
         values = {**values, "region": RegionSettings(**_with_tuple(region, "blend"))}
+    reference = values.get("reference")
+    if isinstance(reference, dict):
+        values = {**values, "reference": ReferenceSettings(**reference)}
     return EditSettings(**_with_tuple(values, "guidance_interval"))
 
 
@@ -124,6 +142,15 @@ def _regions(values: object) -> tuple[RegionRecord, ...]:
         raise ValueError("regions are no list of objects")
     names = ("asked", "found", "mask_sha256")
     return tuple(RegionRecord(**{name: _text(value, name) for name in names}) for value in values)
+
+
+def _references(values: object) -> tuple[ReferenceRecord, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise ValueError("references are no list of objects")
+    return tuple(
+        ReferenceRecord(name=_text(value, "name"), sha256=_text(value, "sha256"), weight=float(value["weight"]))
+        for value in values
+    )
 
 
 def _text(values: Mapping[str, object], name: str) -> str:
@@ -144,6 +171,7 @@ def _parameters(provenance: Provenance, size: tuple[int, int]) -> str:
         "Size": f"{size[0]}x{size[1]}",
         "Model": provenance.model,
         "Region": "; ".join(region.asked for region in provenance.regions) or None,
+        "References": "; ".join(reference.name for reference in provenance.references) or None,
         "LoRA": " ".join(provenance.loras) or None,
         "Version": f"retouch {provenance.version}",
     }

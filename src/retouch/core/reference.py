@@ -1,6 +1,6 @@
 """Pictures of an object to put in, as people have them: with transparency or without, of any shape and size."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -65,6 +65,12 @@ class Reference:
         place = ((side - shown.width) // 2, (side - shown.height) // 2)
         square.paste(shown, place, None if self.alpha is None else self.alpha.crop(box))
         return square
+
+    def cropped(self, box: tuple[int, int, int, int]) -> "Reference":
+        """The same for a box of the edited picture, in whose pixels its region then is."""
+        if self.region is None:
+            return self
+        return replace(self, region=replace(self.region, mask=self.region.mask.crop(box)))
 
     def _box(self) -> tuple[int, int, int, int] | None:
         if self.alpha is None:

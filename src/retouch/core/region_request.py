@@ -28,6 +28,7 @@ class RegionKind(StrEnum):
     POINT = "point"
     FILE = "file"
     PHRASE = "phrase"
+    PROPOSED = "proposed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,10 @@ class RegionRequest:
         if self.kind is RegionKind.FILE:
             return Path(self.text).name
         return self.text or str(self.kind)
+
+
+PROPOSED = RegionRequest(kind=RegionKind.PROPOSED)
+"""A region that was proposed for pictures of an object; it is not written by people."""
 
 
 def parse_region(text: str) -> RegionRequest:

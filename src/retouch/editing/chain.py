@@ -18,7 +18,7 @@ from retouch.editing.detail import carry_detail, keeps_detail
 from retouch.editing.follow import Follower
 from retouch.editing.inside import Inside, Run, held_inside
 from retouch.editing.request import Prepared, required, with_alpha
-from retouch.editing.technique import Pass, Technique
+from retouch.editing.technique import Pass, Technique, View
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.spec import ConditioningSpec
 
@@ -65,7 +65,12 @@ def run_chain(
         if prepared.acts(instruction):
             seeds = [pass_seed(job.seed, applied) for job in jobs]
             link = Pass(
-                instruction=instruction, number=number, seeds=seeds, alike=alike, references=prepared.references
+                instruction=instruction,
+                number=number,
+                seeds=seeds,
+                alike=alike,
+                references=prepared.references,
+                views=[View(box=(0, 0, *job.fit.source_size), fit=job.fit) for job in jobs],
             )
             pixels = edit_once(technique, pixels, link, prepared.settings, follower)
             shown = finish(pixels)

@@ -20,7 +20,7 @@ from retouch.editing.regional import RegionalEdit
 from retouch.editing.request import Prepared, prepare, with_alpha
 from retouch.editing.result import EditProgress, EditResult
 from retouch.editing.technique import Technique
-from retouch.editing.techniques import Place, load_technique
+from retouch.editing.techniques import Place, load_technique, with_adapter
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.lora import fuse_loras
 
@@ -60,6 +60,8 @@ class Editor:
         variant: str | None = None,
         tokenizer: str | Path | None = None,
         loras: Sequence[Lora] = (),
+        ip_adapter: str | Path | None = None,
+        ip_adapter_scale: float = 1.0,
     ) -> "Editor":
         """Load the model that `source` names (`pocket`, a folder, a hub id, a file) and make an editor of it.
 
@@ -72,6 +74,8 @@ class Editor:
             variant: the variant of the weight files, such as `fp16`.
             tokenizer: for a single file, where its tokenizer lies; see `retouch.models.load`.
             loras: added to the model's weights; see `fuse_loras`.
+            ip_adapter: lets a model that edits by instruction read references too; see `load_ip_adapter`.
+            ip_adapter_scale: how much they count beside the text, 0…2.
 
         Raises:
             ModelError: the model cannot be loaded or does not edit by instruction, or a LoRA does not fit it.
@@ -80,14 +84,11 @@ class Editor:
         where = choose_device(device)
         dtype = choose_precision(precision, where)
         with memory_errors(f"loading '{source}'"):
-            technique = load_technique(
-                source,
-                revision=revision,
-                variant=variant,
-                tokenizer=tokenizer,
-                place=Place(dtype=dtype, vae_dtype=image_precision(dtype), device=where),
-            )
+            place = Place(dtype=dtype, vae_dtype=image_precision(dtype), device=where)
+            technique = load_technique(source, revision=revision, variant=variant, tokenizer=tokenizer, place=place)
             fuse_loras(technique.checkpoint, loras)
+            if ip_adapter is not None:
+                technique = with_adapter(technique, ip_adapter, place=place, scale=ip_adapter_scale)
         return cls(technique)
 
     @property

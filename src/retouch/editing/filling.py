@@ -54,6 +54,7 @@ class Filling:
         branches = exemplar_branches(self.exemplar, channels, link.references)
         return Conditioned(
             predictor=unet_predictor(self.checkpoint, branches),
+            branches=branches,
             guidance=self._guidance(settings),
             shape=(self.checkpoint.latent_channels, *channels.shape[2:]),
         )

@@ -43,6 +43,7 @@ class Instructing:
         )
         return Conditioned(
             predictor=unet_predictor(self.checkpoint, branches),
+            branches=branches,
             guidance=instruct_guidance(settings),
             shape=tuple(source.shape[1:]),
         )

@@ -18,7 +18,7 @@ from retouch.editing.detail import carry_detail, keeps_detail
 from retouch.editing.follow import Follower
 from retouch.editing.inside import Inside
 from retouch.editing.request import Prepared
-from retouch.editing.technique import Pass, Technique
+from retouch.editing.technique import Pass, Technique, View
 from retouch.editing.where import located, softness
 
 
@@ -101,6 +101,7 @@ class RegionalEdit:
                 seeds=seeds,
                 alike=alike,
                 references=self._prepared.references,
+                views=[View(box=site.box, fit=site.fit) for site in batch],
             )
             self._edit(batch, link)
 

@@ -3,7 +3,7 @@
 One file a technique: `instructing`, `filling`, `inserting`, `adapting`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -11,36 +11,48 @@ from typing import Protocol
 from torch import Generator, Tensor
 
 from retouch.conditioning.image import encode_source
+from retouch.core.fit import Fit
 from retouch.core.reference import Reference
+from retouch.core.region_window import Box
 from retouch.core.seeds import derive_seed
 from retouch.core.settings import EditSettings
 from retouch.diffusion.guidance import Guidance
-from retouch.diffusion.predictor import Predictor
+from retouch.diffusion.predictor import Branch, Predictor
 from retouch.editing.inside import Inside
 from retouch.models.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
+class View:
+    """What of an input a picture of the batch shows: its box in the input's pixels, and how that fits the model."""
+
+    box: Box
+    fit: Fit
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pass:
-    """One run of the loop: its instruction, the instruction's number, and for each picture its seed and
-    a number that pictures with the same pixels share; the references are for all pictures."""
+    """One run of the loop: its instruction, the instruction's number, and for each picture its seed, a number that
+    pictures with the same pixels share, and what it shows of its input; the references are for all pictures."""
 
     instruction: str
     number: int
     seeds: Sequence[int]
     alike: Sequence[int]
     references: Sequence[Reference] = ()
+    views: Sequence[View] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Conditioned:
     """What the loop runs with: what predicts, how predictions are weighed, the latents' shape (C, h, w), and what
-    holds the network while it runs."""
+    holds the network while it runs. `branches` are those of the predictor, where others may read more in them."""
 
     predictor: Predictor
     guidance: Guidance
     shape: tuple[int, ...]
     control: AbstractContextManager[object] = field(default_factory=nullcontext)
+    branches: Mapping[str, Branch] = field(default_factory=dict)
 
 
 class Technique(Protocol):

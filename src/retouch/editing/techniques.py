@@ -6,11 +6,15 @@ from pathlib import Path
 import torch
 
 from retouch.core.errors import ModelError
+from retouch.editing.adapting import Adapting
 from retouch.editing.filling import Filling
+from retouch.editing.inserting import Inserting
 from retouch.editing.instructing import Instructing
 from retouch.editing.technique import Technique
 from retouch.models.adapter import adapter_kind
 from retouch.models.exemplar import PUBLISHED_ID, is_published, load_exemplar
+from retouch.models.insert import is_published_insert, load_insert
+from retouch.models.ip_adapter_load import load_ip_adapter
 from retouch.models.load import load
 
 
@@ -39,8 +43,10 @@ def load_technique(
     kind = adapter_kind(source)
     if kind == "exemplar" or source == PUBLISHED_ID or is_published(source):
         return Filling(load_exemplar(source, dtype=place.dtype, vae_dtype=place.vae_dtype, device=place.device))
+    if kind == "insert" or is_published_insert(Path(source).expanduser()):
+        return Inserting(load_insert(source, dtype=place.dtype, vae_dtype=place.vae_dtype, device=place.device))
     if kind is not None:
-        raise ModelError(f"'{source}' is an adapter of kind '{kind}', which does not edit by itself.")
+        raise ModelError(f"'{source}' is of kind '{kind}', which does not edit by itself; name a model that edits.")
     checkpoint = load(
         source,
         revision=revision,
@@ -51,3 +57,21 @@ def load_technique(
         device=place.device,
     )
     return Instructing(checkpoint)
+
+
+def with_adapter(
+    technique: Technique, source: str | Path, *, place: Place, scale: float = 1.0, image_encoder: str | None = None
+) -> Adapting:
+    """A technique that edits by instruction with an IP-Adapter; see `load_ip_adapter`.
+
+    Raises:
+        ModelError: the model edits otherwise, or the adapter cannot be loaded or is for another U-Net.
+    """
+    if not isinstance(technique, Instructing):
+        raise ModelError(
+            f"'{technique.checkpoint.source}' reads references itself; give the IP-Adapter to a model that edits by "
+            "instruction, such as pocket."
+        )
+    unet = technique.checkpoint.unet
+    adapter = load_ip_adapter(source, unet, image_encoder=image_encoder, dtype=place.dtype, device=place.device)
+    return Adapting(technique, adapter, scale=scale)

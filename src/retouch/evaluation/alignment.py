@@ -1,222 +1,173 @@
-"""How near a model's tokens of an object's pictures are to those of words for the same object.
-
-The check of "Visually guided insertion": the cosine of mapped image embeddings and text embeddings.
-"""
+"""How near a model that reads pictures in the place of words brings pictures of an object to the words for it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice, product
+from itertools import islice
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from retouch.conditioning.exemplar import reference_tokens
-from retouch.conditioning.insert import insert_tokens
+from retouch.conditioning.insert import insert_tokens, of_one_length
 from retouch.conditioning.text import encode_text
-from retouch.core.errors import DataError, ModelError
+from retouch.core.errors import DataError
 from retouch.core.files import atomic_write
 from retouch.core.reference import Reference, load_reference
-from retouch.evaluation.examples import shown_name
-from retouch.evaluation.run import mask, picture
-from retouch.models.exemplar import Exemplar
+from retouch.evaluation.examples import removed_colour
+from retouch.metrics.clip import Encoder
+from retouch.metrics.retrieval import TOP_ONE_PROTOCOL, top_one
+from retouch.models.identity import identity
 from retouch.models.insert import Insert
-from retouch.records.pair import PairRecord, Split
+from retouch.records.pair import Split
 from retouch.records.shards import read_records
 from retouch.scenes.language.words import with_article
 
-ALIGNMENT_PROTOCOL = "alignment/cosine-of-means-over-tokens/a-colour-kind/v1"
+ALIGNMENT_PROTOCOL = "alignment/add-a-colour-kind/cosine/v1"
 _COLUMNS = ("object_mask", "segments", "reference_images", "object", "params")
-_BATCH = 64
-
-Mapper = Callable[[Sequence[Reference]], Tensor]
-"""What a model makes of pictures of an object: tokens, (R, T, C)."""
-Reader = Callable[[Sequence[str]], Tensor]
-"""What the model's text encoder makes of B texts: (B, L, C)."""
+_SHOWN = ("add", "remove", "replace", "recolour")
+"""Kinds of edit whose records say colour and kind of the references' object."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class NamedObject:
-    """An object as words and as pictures."""
+class ShownObject:
+    """An object as its record names it, and pictures of it."""
 
-    colour: str
     kind: str
+    colour: str
     references: tuple[Reference, ...]
+
+    @property
+    def name(self) -> str:
+        """The object in words, with its article."""
+        return with_article(f"{self.colour} {self.kind}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlignmentLine:
-    """One way to map pictures: mean cosines to the texts for the same objects and to those for others.
+    """Of one way to compare: cosines with the own words and the others', and how often the most similar words fit.
 
-    centred: whether the mean over all objects was taken off the mapped and the mean over all texts off the texts,
-        which what all have in common then counts for nothing.
-    nearest, colour, kind: the share of objects whose nearest text is their own, is of their colour, of their kind.
+    found: the share of objects whose own words are the most similar of all; kind, colour: whose most similar words
+        name the right kind, the right colour.
     """
 
-    mapper: str
-    centred: bool
-    matching: float
+    compared: str
+    own: float
     others: float
-    nearest: float
-    colour: float
+    found: float
     kind: float
+    colour: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alignment:
-    """The figures on `objects` objects among `texts` texts, all kinds in all colours that are present."""
+    """The lines over so many objects, told apart by so many different words, and what the figures depend on."""
 
-    objects: int
-    texts: int
     lines: tuple[AlignmentLine, ...]
-    protocol: str = ALIGNMENT_PROTOCOL
+    objects: int
+    words: int
+    model: str
+    split: str
+    protocols: tuple[str, ...]
 
     def markdown(self) -> str:
-        """The lines as a table."""
+        """Return the figures as a table."""
         rows = [
-            f"| {self.objects} objects among {self.texts} texts | same object | others | nearest is right | its colour "
-            "| its kind |",
+            f"| {self.model}, {self.objects} objects of the split {self.split} | cosine with the own words "
+            f"| with other objects' | own words first of {self.words} | kind right | colour right |",
             "|---|---|---|---|---|---|",
         ]
         rows += [
-            f"| {line.mapper}{', centred' if line.centred else ''} | {line.matching:.3f} | {line.others:.3f} "
-            f"| {line.nearest:.1%} | {line.colour:.1%} | {line.kind:.1%} |"
+            f"| {line.compared} | {line.own:.3f} | {line.others:.3f} | {line.found:.1%} | {line.kind:.1%} "
+            f"| {line.colour:.1%} |"
             for line in self.lines
         ]
-        return "\n".join([*rows, "", f"Cosines. Protocol: `{self.protocol}`."]) + "\n"
+        return "\n".join(rows) + "\n"
 
 
-def named_objects(folder: Path, *, split: Split = "bench", limit: int | None = None) -> list[NamedObject]:
-    """The first `limit` objects of a folder whose colour and kind are known and of which there are references.
+def shown_objects(folder: Path, *, split: Split = "bench", limit: int | None = None) -> list[ShownObject]:
+    """The first `limit` objects of which a folder has references and whose colour it tells; each counts once.
 
-    Raises DataError where there are fewer than two of different names.
+    Raises DataError where there are fewer than two.
     """
-    found = list(islice(_named(folder, split), limit))
-    if len({(each.colour, each.kind) for each in found}) < 2:
+    found = list(islice(_objects(folder, split), limit))
+    if len(found) < 2:
         raise DataError(
-            f"{folder} holds {len(found)} objects of the split '{split}' with a known colour and references, too few "
-            "of different names to compare; make more pairs with --references 2 there first."
+            f"{folder} tells the colour of {len(found)} objects of the split '{split}' with references, too few to "
+            "compare; make pairs with --references 2 there first."
         )
     return found
 
 
-def insert_mapper(insert: Insert) -> Mapper:
-    """The optimizer of an insertion model."""
-    return lambda references: insert_tokens(insert, references)
-
-
-def exemplar_mapper(exemplar: Exemplar) -> Mapper:
-    """The mapper of an exemplar model, the references as wholes."""
-    encoder = exemplar.encoder
-
-    def mapped(references: Sequence[Reference]) -> Tensor:
-        return reference_tokens(exemplar, encoder(torch.stack([encoder.framed(one.squared()) for one in references])))
-
-    return mapped
-
-
-def text_reader(insert: Insert) -> Reader:
-    """The text encoder of an insertion model's editor."""
-    return lambda texts: encode_text(insert.checkpoint, texts).features
-
-
-@torch.no_grad()
 def evaluate_alignment(
-    mappers: Mapping[str, Mapper],
-    reader: Reader,
-    objects: Sequence[NamedObject],
+    insert: Insert,
+    encoder: Encoder,
+    objects: Sequence[ShownObject],
     *,
+    split: Split = "bench",
     out: Path | None = None,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Alignment:
-    """Compare what every mapper makes of the objects with the texts; with `out` write report.md and report.json.
+    """Compare what a model makes of references with what its editor reads of "add a red chair", for each object.
 
-    Raises ModelError where a mapper's tokens are of another width than the texts'.
+    The tokens are compared by their means and one by one; beside them, for what mapping has to bridge, `encoder`'s own
+    embeddings of the pictures and the words. With `out` write report.md and report.json.
     """
-    kinds, colours = (sorted({getattr(each, name) for each in objects}) for name in ("kind", "colour"))
-    names = list(product(colours, kinds))
-    texts = _texts(reader, [with_article(f"{colour} {kind}") for colour, kind in names])
-    own = torch.tensor([names.index((each.colour, each.kind)) for each in objects])
-    lines: list[AlignmentLine] = []
-    total, done = len(mappers) * len(objects), 0
-    for name, mapper in mappers.items():
-        rows: list[Tensor] = []
-        for each in objects:
-            rows.append(mapper(each.references).float().cpu().mean(dim=(0, 1)))
-            done += 1
-            on_progress(done, total)
-        mapped = torch.stack(rows)
-        _check_width(name, mapped, texts)
-        lines.append(_line(name, mapped, texts, own, names))
-        lines.append(_line(name, mapped - mapped.mean(dim=0), texts - texts.mean(dim=0), own, names, centred=True))
-    result = Alignment(objects=len(objects), texts=len(names), lines=tuple(lines))
+    pictures, images = [], []
+    for done, each in enumerate(objects, start=1):
+        pictures.append(insert_tokens(insert, each.references))
+        images.append(encoder.pictures([reference.squared() for reference in each.references]).mean(dim=0))
+        on_progress(done, len(objects))
+    words = encode_text(insert.checkpoint, [f"add {each.name}" for each in objects]).features
+    contexts = of_one_length({"pictures": torch.cat(pictures), "words": words})
+    mapped, read = contexts["pictures"].float(), contexts["words"].float()
+    captions = encoder.texts([each.name for each in objects])
+    lines = (
+        _line("CLIP's embeddings, not mapped", torch.stack(images), captions, objects),
+        _line("mean of the mapped tokens", mapped.mean(dim=1), read.mean(dim=1), objects),
+        _line("mapped tokens one by one", mapped.flatten(1), read.flatten(1), objects),
+    )
+    called = identity(insert.source, insert.optimizer.state_dict().values())
+    result = Alignment(
+        lines=lines,
+        objects=len(objects),
+        words=len({each.name for each in objects}),
+        model=insert.source,
+        split=split,
+        protocols=(f"{ALIGNMENT_PROTOCOL}/{called}", TOP_ONE_PROTOCOL, encoder.protocol),
+    )
     if out is not None:
         atomic_write(out / "report.json", json.dumps(asdict(result), indent=2).encode())
         atomic_write(out / "report.md", result.markdown().encode())
     return result
 
 
-def _line(
-    mapper: str,
-    mapped: Tensor,
-    texts: Tensor,
-    own: Tensor,
-    names: Sequence[tuple[str, str]],
-    *,
-    centred: bool = False,
-) -> AlignmentLine:
-    cosines = functional.normalize(mapped, dim=-1) @ functional.normalize(texts, dim=-1).T
-    right = functional.one_hot(own, len(texts)).bool()
-    nearest = [names[place] for place in cosines.argmax(dim=1).tolist()]
-    true = [names[place] for place in own.tolist()]
-    colour, kind = (
-        sum(found[part] == wanted[part] for found, wanted in zip(nearest, true, strict=True)) / len(true)
-        for part in (0, 1)
-    )
+def _line(compared: str, seen: Tensor, read: Tensor, objects: Sequence[ShownObject]) -> AlignmentLine:
+    similarities = functional.normalize(seen, dim=1) @ functional.normalize(read, dim=1).T
+    names = [each.name for each in objects]
+    same = torch.tensor([[one == other for other in names] for one in names])
+    if bool(same.all()):
+        raise DataError(f"All objects are called '{names[0]}'; give records that show different ones.")
+    nearest = [objects[place] for place in similarities.argmax(dim=1).tolist()]
+    pairs = list(zip(nearest, objects, strict=True))
     return AlignmentLine(
-        mapper=mapper,
-        centred=centred,
-        matching=float(cosines[right].mean()),
-        others=float(cosines[~right].mean()),
-        nearest=sum(found == wanted for found, wanted in zip(nearest, true, strict=True)) / len(true),
-        colour=colour,
-        kind=kind,
+        compared=compared,
+        own=float(similarities.diagonal().mean()),
+        others=float(similarities[~same].mean()),
+        found=top_one(similarities, names)[0],
+        kind=sum(found.kind == each.kind for found, each in pairs) / len(objects),
+        colour=sum(found.colour == each.colour for found, each in pairs) / len(objects),
     )
 
 
-def _texts(reader: Reader, texts: Sequence[str]) -> Tensor:
-    parts = [reader(texts[start : start + _BATCH]).float().cpu().mean(dim=1) for start in range(0, len(texts), _BATCH)]
-    return torch.cat(parts)
-
-
-def _check_width(name: str, mapped: Tensor, texts: Tensor) -> None:
-    if mapped.shape[1] != texts.shape[1]:
-        raise ModelError(
-            f"'{name}' maps pictures to {mapped.shape[1]} features, the texts have {texts.shape[1]}; compare it with "
-            "the editor it was trained over."
-        )
-
-
-def _named(folder: Path, split: Split) -> Iterator[NamedObject]:
+def _objects(folder: Path, split: Split) -> Iterator[ShownObject]:
+    seen: set[bytes] = set()
     for record in read_records(folder, columns=_COLUMNS, split=split):
-        name = _name(record) if record.reference_images else None
-        if name is not None:
-            colour, kind = name
+        if record.kind not in _SHOWN or not record.reference_images or record.reference_images[0] in seen:
+            continue
+        seen.add(record.reference_images[0])
+        colour = removed_colour(record) if record.kind == "remove" else record.params.get("colour")
+        if record.object and isinstance(colour, str):
             references = tuple(load_reference(data) for data in record.reference_images)
-            yield NamedObject(colour=colour, kind=kind, references=references)
-
-
-def _name(record: PairRecord) -> tuple[str, str] | None:
-    """Colour and kind of the object of a record's references, None where nobody knows."""
-    if record.kind == "remove" and record.object is not None and record.object_mask is not None:
-        shown = shown_name(record, mask(record.object_mask, picture(record.source_image)))
-        colour = shown.removesuffix(record.object).strip()
-        return (colour, record.object) if colour else None
-    if record.kind not in ("add", "replace", "recolour", "material"):
-        return None
-    colour, kind = record.params.get("colour"), record.object
-    if record.kind == "replace":
-        kind = record.params.get("to")
-    return (colour, kind) if isinstance(colour, str) and isinstance(kind, str) else None
+            yield ShownObject(kind=record.object, colour=colour, references=references)

@@ -110,9 +110,7 @@ def _cases(folder: Path) -> Iterator[ExampleCase]:
             yield ExampleCase(
                 id=record.id,
                 kind=record.object or "object",
-                instruction=record.edit_prompt
-                if record.kind == "add"
-                else f"add {with_article(shown_name(record, area))}",
+                instruction=record.edit_prompt if record.kind == "add" else f"add {with_article(_named(record))}",
                 source=without,
                 target=shown,
                 object_mask=area,
@@ -121,19 +119,29 @@ def _cases(folder: Path) -> Iterator[ExampleCase]:
             )
 
 
-def shown_name(record: PairRecord, area: Mask) -> str:
-    """The name of the object that the source shows in `area` with its colour, where the record's segments tell that."""
+def removed_colour(record: PairRecord) -> str | None:
+    """What the segments of a removal's source say of the colour of the object; None where they do not."""
     things = record.params.get("segments")
-    kind = record.object or "object"
-    if record.segments is None or not isinstance(things, list):
-        return kind
-    with Image.open(io.BytesIO(record.segments)) as image:
-        counts = np.bincount(np.array(image.convert("L"))[area], minlength=1)
-    number = int(counts.argmax())
-    if not 1 <= number <= len(things):
-        return kind
-    thing = cast("Mapping[str, object]", things[number - 1])
-    return f"{thing['colour']} {kind}" if thing.get("kind") == kind and thing.get("colour") else kind
+    if record.segments is None or record.object_mask is None or not isinstance(things, list):
+        return None
+    numbers, area = (_levels(data) for data in (record.segments, record.object_mask))
+    if numbers.shape != area.shape or not (area >= 128).any():
+        return None
+    number = int(np.bincount(numbers[area >= 128]).argmax())
+    thing = cast("Mapping[str, object]", things[number - 1]) if 1 <= number <= len(things) else {}
+    colour = thing.get("colour") if thing.get("kind") == record.object else None
+    return colour if isinstance(colour, str) and colour else None
+
+
+def _named(record: PairRecord) -> str:
+    """The removed object's name with its colour, where the record's segments tell that."""
+    kind, colour = record.object or "object", removed_colour(record)
+    return f"{colour} {kind}" if colour else kind
+
+
+def _levels(data: bytes) -> Picture:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.array(image.convert("L"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -124,7 +124,7 @@ def random_checkpoint(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         checkpoint = Checkpoint(
-            unet=random_unet(architecture, channels=CHANNELS[kind]),
+            unet=_unet(architecture, CHANNELS[kind]),
             vae=random_vae(architecture),
             text=TextTower(encoder=_text_encoder(architecture, tokenizer), tokenizer=tokenizer),
             scheduler_config={"_class_name": "DDIMScheduler", **schedule},
@@ -144,8 +144,7 @@ def _change_nothing(unet: Any) -> None:
     nn.init.zeros_(unet.conv_out.bias)
 
 
-def random_unet(shape: Architecture, *, channels: int) -> UNet2DConditionModel:
-    """A U-Net that takes so many channels, with random weights from torch's own generator."""
+def _unet(shape: Architecture, channels: int) -> UNet2DConditionModel:
     down = tuple("CrossAttnDownBlock2D" if attends else "DownBlock2D" for attends in shape.attention)
     up = tuple("CrossAttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(shape.attention))
     return UNet2DConditionModel(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from retouch.core.errors import ModelError, OutputError
+from retouch.models.insert import PUBLISHED_FILE, PUBLISHED_PICKLE
 from retouch.models.original import read_original
 from retouch.models.save import save
 from retouch.models.sources import PICKLED_SUFFIXES, WEIGHT_STEMS
@@ -16,11 +17,11 @@ from retouch.models.sources import PICKLED_SUFFIXES, WEIGHT_STEMS
 def convert(source: str | Path, out: str | Path, *, like: str | None = None, tokenizer: str | None = None) -> Path:
     """Convert `source` to a form that `load` takes; return what was written.
 
-    A folder with pickled components becomes a folder with safetensors. A single file with a whole model
-    becomes a folder; such files hold neither configuration nor tokenizer. Both come from `like`, a model of
-    the same shape; without it the weights' shapes tell the one (`read_original`), and `tokenizer` or its
-    defaults give the other (`find_tokenizer`). A pickled state dict of one network becomes one .safetensors
-    file. Pickles are read in a process of their own.
+    A folder with pickled components becomes a folder with safetensors; an `emb_opt.pt` in it is one of them (see
+    `load_insert`). A single file with a whole model becomes a folder; such files hold neither configuration nor
+    tokenizer. Both come from `like`, a model of the same shape; without it the weights' shapes tell the one
+    (`read_original`), and `tokenizer` or its defaults give the other (`find_tokenizer`). A pickled state dict of one
+    network becomes one .safetensors file. Pickles are read in a process of their own.
 
     Raises:
         ModelError: the source is missing, unsafe, damaged or of an unknown kind.
@@ -84,6 +85,9 @@ def _convert_folder(source: Path, target: Path) -> Path:
             for file in sorted((source / component).glob("*"))
             if file.suffix in PICKLED_SUFFIXES
         }
+        optimizer = source / PUBLISHED_PICKLE
+        if optimizer.is_file():
+            files[optimizer] = partial / PUBLISHED_FILE
         _unpickle({file: plain for file, plain in files.items() if not plain.exists()})
         partial.rename(target)
     except OSError as error:

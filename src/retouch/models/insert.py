@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -20,17 +20,17 @@ from retouch.models.embedding_optimizer import EmbeddingOptimizer, optimizer_of
 from retouch.models.image_encoder import ImageEncoder, load_image_encoder
 from retouch.models.load import load
 from retouch.models.pocket import INSERT_MEMBER, POCKET
+from retouch.models.vision_tower import is_vision_tower, load_vision_tower
 
 POCKET_INSERT = f"{POCKET}/{INSERT_MEMBER}"
 PUBLISHED_FILE = "emb_opt.safetensors"
 """The published optimizer in the folder of a whole editor, once converted from its pickle."""
+PUBLISHED_PICKLE = "emb_opt.pt"
 PUBLISHED_ENCODER = "openai/clip-vit-large-patch14"
 
 Null = Literal["empty-text", "encoded-zero-image", "zeros"]
-"""What "no reference" is: the editor's own empty text, what the optimizer makes of a picture of zeros, or zeros.
-
-Zeros as the image encoder reads pictures, normalised: a plain grey.
-"""
+"""What "no reference" is: the editor's own empty text, what the optimizer makes of a picture that is zero everywhere
+once it is normalised, or zeros."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,42 +59,26 @@ def tuned_attention(unet: UNet2DConditionModel) -> dict[str, torch.nn.Module]:
 
     That of the last down block that has one, of the middle, and of the first up block that has one.
     """
-    reading = {name: module for name, module in unet.named_modules() if name.endswith(".attn2")}
-    blocks = list(dict.fromkeys(_block(name) for name in reading))
-    down, up = ([block for block in blocks if block.startswith(side)] for side in ("down_blocks.", "up_blocks."))
-    chosen = (*down[-1:], "mid_block", *up[:1])
-    return {name: module for name, module in reading.items() if _block(name) in chosen}
-
-
-def _block(name: str) -> str:
-    """`down_blocks.2` of `down_blocks.2.attentions.0…`, `mid_block` of `mid_block.attentions.0…`."""
-    return name.partition(".attentions.")[0]
+    blocks: Any = unet
+    down = [f"down_blocks.{n}" for n, block in enumerate(blocks.down_blocks) if hasattr(block, "attentions")]
+    up = [f"up_blocks.{n}" for n, block in enumerate(blocks.up_blocks) if hasattr(block, "attentions")]
+    places = (*down[-1:], "mid_block", *up[:1])
+    return {
+        name: module
+        for name, module in unet.named_modules()
+        if name.endswith(".attn2") and any(name.startswith(f"{place}.") for place in places)
+    }
 
 
 def fresh_insert(
     base: Checkpoint, encoder: ImageEncoder, *, queries: int, null: Null = "empty-text", seed: int = 0
 ) -> Insert:
-    """An editor with an optimizer that has learned nothing yet.
-
-    Raises:
-        ModelError: `base` is no editor.
-    """
+    """An editor with an optimizer that has learned nothing yet."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         context = int(base.unet.config["cross_attention_dim"])
         optimizer = EmbeddingOptimizer(width=encoder.width, queries=queries, context=context)
-    return _checked(Insert(checkpoint=base, encoder=encoder, optimizer=optimizer, null=null))
-
-
-def attention_changes(insert: Insert, base: str) -> dict[str, Tensor]:
-    """The attention as changes of that of `base`, which the editor began as; see `delta_of`.
-
-    Raises:
-        ModelError: `base` cannot be loaded, or more than the attention differs.
-    """
-    names = tuple(f"{name}." for name in tuned_attention(insert.checkpoint.unet))
-    before, after = load(base).unet.state_dict(), insert.checkpoint.unet.state_dict()
-    return delta_of(before, after, rank=None, keep=lambda name: name.startswith(names))
+    return Insert(checkpoint=base, encoder=encoder, optimizer=optimizer, null=null)
 
 
 def save_insert(insert: Insert, folder: str | Path, *, base: str, card: str | None = None) -> Path:
@@ -104,7 +88,9 @@ def save_insert(insert: Insert, folder: str | Path, *, base: str, card: str | No
         ModelError: `base` cannot be loaded, or more than the attention changed.
         OutputError: the folder cannot be written.
     """
-    changes = attention_changes(insert, base)
+    names = tuple(f"{name}." for name in tuned_attention(insert.checkpoint.unet))
+    before, after = load(base).unet.state_dict(), insert.checkpoint.unet.state_dict()
+    changes = delta_of(before, after, rank=None, keep=lambda name: name.startswith(names))
     parts: dict[str, Mapping[str, Tensor]] = {"unet": changes, "optimizer": insert.optimizer.state_dict()}
     facts = AdapterFacts(
         kind="insert", base=base, image_encoder=insert.encoder.source, conventions={"null": insert.null}
@@ -121,8 +107,9 @@ def load_insert(
 ) -> Insert:
     """Load the model that `source` names: `pocket/insert`, a folder that `save_insert` wrote, or the published one.
 
-    The published one is the folder of a whole editor in diffusers layout with `emb_opt.safetensors` in it, converted
-    once from `emb_opt.pt` by `retouch models convert`; its "no reference" is zeros.
+    The published one is the folder of a whole editor in diffusers layout with `emb_opt.safetensors` in it, which
+    `retouch models convert` makes of `emb_opt.pt`; its "no reference" is zeros, and its queries, drawn anew at every
+    call there, are drawn once and for all. Its image encoder is in `image_encoder`, or else the published CLIP model.
 
     Raises:
         ModelError: it is missing, damaged or of another kind, or the model it changes cannot be loaded.
@@ -149,29 +136,36 @@ def _null(name: str | None, source: str) -> Null:
 
 
 def is_published_insert(place: Path) -> bool:
-    """Whether a folder holds the published form."""
-    return (place / PUBLISHED_FILE).is_file() and not is_adapter(place)
+    """Whether a folder holds the published form, converted or as a pickle."""
+    return not is_adapter(place) and any((place / file).is_file() for file in (PUBLISHED_FILE, PUBLISHED_PICKLE))
 
 
 def _published(place: Path, *, dtype: torch.dtype, vae_dtype: torch.dtype | None, device: torch.device | str) -> Insert:
+    if not (place / PUBLISHED_FILE).is_file():
+        raise ModelError(
+            f"'{place}' holds its optimizer as a pickle ({PUBLISHED_PICKLE}), which can run code on loading; convert "
+            f"the folder once with `retouch models convert {place} OUT` and use OUT."
+        )
     try:
         weights = load_file(place / PUBLISHED_FILE)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"'{place / PUBLISHED_FILE}' is damaged ({error}); convert it again.") from error
     checkpoint = load(place, dtype=dtype, vae_dtype=vae_dtype, device=device)
-    nested = place / "image_encoder"
-    encoder = load_image_encoder(nested if nested.is_dir() else PUBLISHED_ENCODER, dtype=dtype, device=device)
-    optimizer = optimizer_of(weights, str(place)).to(device=device, dtype=dtype)
+    # The published code reads what is no number in this file as zero.
+    whole = {name: torch.nan_to_num(value.float()) for name, value in weights.items()}
+    optimizer = optimizer_of(whole, str(place)).to(device=device, dtype=dtype)
+    encoder = _published_encoder(place / "image_encoder", dtype, device)
     return _checked(Insert(checkpoint=checkpoint, encoder=encoder, optimizer=optimizer, null="zeros"))
+
+
+def _published_encoder(nested: Path, dtype: torch.dtype, device: torch.device | str) -> ImageEncoder:
+    if is_vision_tower(nested):
+        return load_vision_tower(nested, source=str(nested), projected=False, dtype=dtype, device=device)
+    return load_image_encoder(nested if nested.is_dir() else PUBLISHED_ENCODER, dtype=dtype, device=device)
 
 
 def _checked(insert: Insert) -> Insert:
     """See that the parts are for each other."""
-    if insert.checkpoint.kind != "instruct":
-        raise ModelError(
-            f"Insertion goes over an editor, a model of kind 'instruct'; the base of '{insert.source}' is of kind "
-            f"'{insert.checkpoint.kind}': name the editor it was trained over."
-        )
     read, written = insert.checkpoint.unet.config["cross_attention_dim"], insert.optimizer.queries.shape[1]
     wanted, seen = insert.optimizer.projection_layer.in_features, insert.encoder.width
     if read != written or wanted != seen:

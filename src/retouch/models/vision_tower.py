@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from torch import nn
 from transformers import CLIPVisionModelWithProjection
 
 from retouch.core.errors import ModelError
@@ -24,9 +25,16 @@ def is_vision_tower(folder: Path) -> bool:
 
 
 def load_vision_tower(
-    folder: Path, *, source: str, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+    folder: Path,
+    *,
+    source: str,
+    projected: bool = True,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
 ) -> ImageEncoder:
     """Load transformers' `CLIPVisionModelWithProjection` from a folder, in evaluation mode.
+
+    With `projected` False a `CLIPVisionModel` will do, whose pictures have no place in the space of texts.
 
     Raises:
         ModelError: it is damaged, pickled alone, or without its projection.
@@ -40,13 +48,16 @@ def load_vision_tower(
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelError(f"The image encoder '{source}' cannot be loaded ({reason}); restore it.") from error
     model, report = loaded
-    if report.get("missing_keys") or report.get("mismatched_keys"):
+    missing = set(report.get("missing_keys") or ())
+    alone = missing == {"visual_projection.weight"} and not projected
+    if (missing and not alone) or report.get("mismatched_keys"):
         raise ModelError(f"The weights of the image encoder '{source}' do not fit its config.json; restore both.")
+    projection = nn.Identity() if alone else model.visual_projection
     model.eval().requires_grad_(False).to(device)
     said = _json(folder / "preprocessor_config.json")
     mean, deviation = (tuple(map(float, said.get(name) or usual)) for name, usual in _OPENAI.items())
     framing = Framing(side=int(model.config.image_size), mean=mean, deviation=deviation)
-    return ImageEncoder(tower=model.vision_model, projection=model.visual_projection, framing=framing, source=source)
+    return ImageEncoder(tower=model.vision_model, projection=projection, framing=framing, source=source)
 
 
 def _json(file: Path) -> dict[str, Any]:

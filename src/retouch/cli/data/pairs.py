@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ENGINES = ("rooms", "photos")
 """The engines whose pairs are exact by construction."""
 DEFAULT_COUNT = 100
+Seed = Annotated[int, typer.Option(help="Other seeds give other pairs.")]
+Workers = Annotated[int | None, typer.Option(help="Processes; 0 is this one. (default: 1; with a model 0)")]
 Only = Annotated[
     str | None, typer.Option(help="Kinds of edit to make alone, such as add,remove; rooms only.", show_default=False)
 ]
@@ -29,8 +31,8 @@ def make(
     out: Annotated[str, typer.Option("--out", "-o", help="The folder of records.", show_default=False)],
     engine: Annotated[str, typer.Option(help=f"{', '.join((*ENGINES, *generative.ENGINES))}.")] = "rooms",
     count: Annotated[int | None, typer.Option(help="How many pairs to make. (default: 100; of triples all)")] = None,
-    seed: Annotated[int, typer.Option(help="Other seeds give other pairs.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes; 0 is this one. (default: 1; with a model 0)")] = None,
+    seed: Seed = 0,
+    workers: Workers = None,
     source: Annotated[Path | None, typer.Option(help="Folder of pictures, for the engine photos.")] = None,
     split: Annotated[str, typer.Option(help="train, validation or bench.")] = "train",
     size: Annotated[int, typer.Option(help="Pixels of a picture's side; with a model it is the model's own.")] = 256,
@@ -81,9 +83,8 @@ def make(
         generative.sift(sifted, engine, out=out, count=count, workers=workers or 0, place=place, json=json)
         return
     factory = engine_factory(
-        engine, source=source, split=split, seed=seed, size=size, references=references, reserved=reserved,
-        only=only or "",
-    )  # fmt: skip
+        engine, source=source, split=split, seed=seed, size=size, references=references, reserved=reserved, only=only
+    )
     _make(factory, engine, out=out, count=count, workers=workers, place=place, json=json)
 
 
@@ -135,7 +136,7 @@ def engine_factory(
     size: int,
     references: int = 0,
     reserved: bool = False,
-    only: str = "",
+    only: str | None = None,
 ) -> "EngineFactory":
     """What makes the engine called `name`, in this process and in workers; raises SettingsError."""
     if name not in ENGINES:
@@ -146,7 +147,7 @@ def engine_factory(
     if name == "rooms":
         from retouch.datagen.rooms import RoomEngine, edit_kinds
 
-        kinds = edit_kinds(only)
+        kinds = edit_kinds(only or "")
         return partial(
             RoomEngine, seed=seed, split=named, size=size, references=references, reserved=reserved, only=kinds
         )

@@ -1,7 +1,7 @@
 """Train an editor to put in the object of a reference, without a region ("Visually guided insertion")."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import accumulate
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from retouch.conditioning.image import scaling_factor
 from retouch.conditioning.insert import null_tokens, of_one_length
+from retouch.conditioning.instruct import check_instruct
 from retouch.conditioning.text import encode_ids, token_ids
 from retouch.conditioning.unet import unet_predictor
 from retouch.core.errors import DataError
@@ -19,15 +20,7 @@ from retouch.diffusion.loop import denoise
 from retouch.diffusion.predictor import Branch
 from retouch.diffusion.schedules import make_scheduler
 from retouch.models.image_encoder import POCKET_ENCODER, load_image_encoder
-from retouch.models.insert import (
-    Insert,
-    Null,
-    attention_changes,
-    fresh_insert,
-    load_insert,
-    save_insert,
-    tuned_attention,
-)
+from retouch.models.insert import Insert, Null, fresh_insert, load_insert, save_insert, tuned_attention
 from retouch.models.load import load
 from retouch.records.pair import Split
 from retouch.scenes.language import mirrored
@@ -121,16 +114,19 @@ class InsertKind:
         place = next(place for place, group in enumerate(self.groups) if indices[0] in group)
         table, rows = self._tables[place], picked - self.groups[place].start
         side = (torch.rand(len(rows), generator=generator) < task.flip).long()
-        tokens = self._tokens(table, rows, generator, vary=True)
-        words = self._words(self._ids[side, picked]) if task.words or task.pull else None
+        tokens, words = self._tokens(table, rows, generator, vary=True), self._words(self._ids[side, picked])
         told = self._told[picked].to(tokens.device)
-        context = tokens if words is None else self._mixed(tokens, words, told, generator)
+        spoken = told & (torch.rand(len(rows), generator=generator) < task.words).to(tokens.device)
+        forms = of_one_length({"words": words, "tokens": tokens, "null": null_tokens(self.insert)})
+        context = torch.where(spoken[:, None, None], forms["words"], forms["tokens"])
         source = self._latents(table.other, table, rows, side)
-        context, source = self._dropped(context, source, generator)
+        context, source = self._dropped(context, forms["null"], source, generator)
         error, weight = self._errors(table, rows, side, (source, context), generator)
         total, parts = (error * weight).mean(), {"error": float(error.detach().mean())}
-        if words is not None and task.pull and bool(told.any()):
-            drawn = _distance(tokens[told], words[told])
+        if task.pull and bool(told.any()):
+            drawn = functional.mse_loss(tokens.mean(dim=1)[told], words.mean(dim=1)[told].detach())
+            if tokens.shape == words.shape:
+                drawn = drawn + functional.mse_loss(tokens[told], words[told].detach())
             total, parts["pull"] = total + task.pull * drawn, float(drawn.detach())
         return Loss(total=total, parts=parts)
 
@@ -175,18 +171,15 @@ class InsertKind:
     def _words(self, ids: Tensor) -> Tensor:
         return encode_ids(self.insert.checkpoint, ids)
 
-    def _mixed(self, tokens: Tensor, words: Tensor, told: Tensor, generator: torch.Generator) -> Tensor:
-        """What samples hear: a share of those that have words, `told`, hears these, all others the reference."""
-        spoken = told & (torch.rand(len(told), generator=generator) < self._task.words).to(told.device)
-        shown, said = of_one_length(tokens, words)
-        return torch.where(spoken[:, None, None], said, shown)
-
-    def _dropped(self, context: Tensor, source: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _dropped(
+        self, context: Tensor, null: Tensor, source: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
         share, draw = self._task.dropout, torch.rand(len(source), generator=generator)
-        context, null = of_one_length(context, null_tokens(self.insert).to(context.dtype))
         without = (draw < 2 * share).to(context.device)
         without_image = (draw >= share) & (draw < 3 * share)
-        return torch.where(without[:, None, None], null, context), source * (~without_image)[:, None, None, None]
+        return torch.where(without[:, None, None], null.to(context.dtype), context), source * (~without_image)[
+            :, None, None, None
+        ]
 
     def _latents(self, pictures: Tensor, table: ReferencedTable, rows: Tensor, side: Tensor) -> Tensor:
         checkpoint = self.insert.checkpoint
@@ -222,12 +215,13 @@ class InsertKind:
         checkpoint, rows = self.insert.checkpoint, _spaced(table, _SHOWN)
         spec, side = checkpoint.spec, torch.zeros(len(rows), dtype=torch.long)
         source = self._latents(table.other, table, rows, side).to(checkpoint.device)
-        tokens, null = of_one_length(self._tokens(table, rows, generator, vary=False), null_tokens(self.insert))
-        null = null.expand_as(tokens)
+        tokens = self._tokens(table, rows, generator, vary=False)
+        forms = of_one_length({"tokens": tokens, "null": null_tokens(self.insert)})
+        null = forms["null"].expand(len(rows), -1, -1)
         branches = {
             NONE: Branch(channels=torch.zeros_like(source), context=null),
             IMAGE: Branch(channels=source, context=null),
-            REFERENCE: Branch(channels=source, context=tokens),
+            REFERENCE: Branch(channels=source, context=forms["tokens"]),
         }
         made = denoise(
             unet_predictor(checkpoint, branches),
@@ -244,12 +238,6 @@ class InsertKind:
             targets=table.posteriors.of(table.shown[rows], side)[0] * factor,
             changed=table.changed[rows].float() / 255,
         )
-
-
-def _distance(tokens: Tensor, words: Tensor) -> Tensor:
-    """How far tokens of objects, (B, L, C), are from those of words for them: their means, and token by token."""
-    means = functional.mse_loss(tokens.mean(dim=1), words.mean(dim=1))
-    return means + functional.mse_loss(tokens, words) if tokens.shape == words.shape else means
 
 
 def _spaced(table: ReferencedTable, count: int) -> Tensor:
@@ -286,6 +274,7 @@ class InsertRecipe:
         """Prepare latents and networks. Raises DataError or ModelError where a part is missing."""
         insert = self._begun()
         checkpoint = insert.checkpoint
+        check_instruct(checkpoint)
         on_device(checkpoint, device)
         for network in (insert.optimizer, insert.encoder.tower, insert.encoder.projection):
             network.to(device)
@@ -302,10 +291,7 @@ class InsertRecipe:
 
     def _begun(self) -> Insert:
         if self.start is not None:
-            begun = load_insert(self.start)
-            # Said now, not when hours of training are to be written.
-            attention_changes(begun, self.base)
-            return begun
+            return load_insert(self.start)
         base = load(self.base)
         queries = self.task.queries or token_ids(base, [""]).shape[1]
         encoder = load_image_encoder(self.encoder)
@@ -338,5 +324,5 @@ def usual(material: Material, choices: Choices) -> InsertRecipe:
         base=material.base,
         cache=material.out / "latents" if material.cache else None,
         size=material.size,
-        settings=choices.applied(replace(settings)),
+        settings=choices.applied(settings),
     )

@@ -1,0 +1,129 @@
+"""References on the command line: texts to pictures of an object, to the model that reads them, to the record."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from retouch.cli.output import warn
+from retouch.core.errors import SettingsError
+from retouch.core.reference_settings import ReferenceSettings
+
+if TYPE_CHECKING:
+    from retouch.cli.regions import Words
+    from retouch.core.provenance import ReferenceRecord
+    from retouch.core.reference import Reference
+    from retouch.editing.protocol import RegionFinder
+    from retouch.grounding.references import Background
+
+PLACES = ("auto",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """Pictures of an object as the options name them.
+
+    texts: FILE or FILE:WEIGHT each.
+    background: what becomes of what stands about the object in opaque ones.
+    phrase: what the object is called, where that helps to cut it out.
+    place: "auto" has a region proposed.
+    ip_adapter: SOURCE or SOURCE:SCALE of what lets the model read them.
+    """
+
+    texts: tuple[str, ...] = ()
+    background: str = "auto"
+    phrase: str | None = None
+    place: str | None = None
+    ip_adapter: str | None = None
+    allow_private: bool = False
+
+    def __post_init__(self) -> None:
+        if self.place is not None and self.place not in PLACES:
+            raise SettingsError(f'--place is "{self.place}"; expected auto, or give the region with --region.')
+        _background(self.background)
+        if not self.texts and (self.place or self.ip_adapter or self.phrase):
+            raise SettingsError("There is no picture of an object; give one with --reference.")
+
+    def default_model(self, *, regional: bool) -> str:
+        """The model that reads them where none is named."""
+        from retouch.models.pocket import EXEMPLAR_MEMBER, INSERT_MEMBER, POCKET
+
+        if not self.texts or self.ip_adapter:
+            return POCKET
+        return f"{POCKET}/{EXEMPLAR_MEMBER if regional or self.place else INSERT_MEMBER}"
+
+    def read(self, words: "Words") -> "tuple[Reference, ...]":
+        """The references, cut out where they are to be; raises ImageError, SettingsError and NotFoundError."""
+        from retouch.core.reference import load_reference
+
+        found: list[Reference] = []
+        for text in self.texts:
+            place, weight = _weighted(text)
+            found.append(load_reference(place, weight=weight, allow_private=self.allow_private))
+        return tuple(self._cut_out(each, words) for each in found)
+
+    def placed(self, references: "Sequence[Reference]", *, seed: int, device: str) -> "RegionFinder":
+        """What proposes a region for them; raises ModelError."""
+        from retouch.editing.device import choose_device
+        from retouch.editing.placement import region_by_placement
+        from retouch.models.placement import load_placement
+
+        return region_by_placement(load_placement(device=str(choose_device(device))), references, seed=seed)
+
+    @cached_property
+    def adapter(self) -> tuple[str, float] | None:
+        """The IP-Adapter and its scale."""
+        return None if self.ip_adapter is None else _scaled(self.ip_adapter)
+
+    def _cut_out(self, reference: "Reference", words: "Words") -> "Reference":
+        from retouch.grounding.references import without_background
+
+        if reference.alpha is not None:
+            return reference
+        kind = _background(self.background)
+        if kind == "keep" and self.phrase is None:
+            return reference
+        found = without_background(reference, words.finder().segmenter, background=kind, phrase=self.phrase)
+        if found.alpha is None:
+            warn(f'No object stands out in "{reference.name}"; all of it is taken. Give it transparency to say what.')
+        return found
+
+
+def reference_settings(*, detail: float | None, words: float | None) -> ReferenceSettings | None:
+    """The settings that the options make, None where all are left open; raises SettingsError."""
+    settings = ReferenceSettings(detail=detail, words=words)
+    return None if settings == ReferenceSettings() else settings
+
+
+def reference_records(references: "Sequence[Reference]") -> "tuple[ReferenceRecord, ...]":
+    """What is written of them into a result."""
+    from retouch.core.provenance import ReferenceRecord
+
+    return tuple(ReferenceRecord(name=each.name, sha256=each.sha256, weight=each.weight) for each in references)
+
+
+def _weighted(text: str) -> tuple[str, float]:
+    """FILE or FILE:WEIGHT; a web address has colons of its own."""
+    place, colon, last = text.rpartition(":")
+    try:
+        return (place, float(last)) if colon and not Path(text).exists() else (text, 1.0)
+    except ValueError:
+        return text, 1.0
+
+
+def _scaled(text: str) -> tuple[str, float]:
+    place, colon, last = text.rpartition(":")
+    try:
+        return (place, float(last)) if colon else (text, 1.0)
+    except ValueError:
+        return text, 1.0
+
+
+def _background(name: str) -> "Background":
+    from retouch.grounding.references import Background
+
+    for known in get_args(Background):
+        if name == known:
+            return known
+    raise SettingsError(f'--background is "{name}"; expected {", ".join(get_args(Background))}.')
