@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retouch.core.errors import SettingsError
-from retouch.diffusion.guidance import BOTH, IMAGE, NONE, InstructGuidance
+from retouch.diffusion.guidance import BOTH, IMAGE, NONE, REFERENCE, TEXT, InsertGuidance, InstructGuidance
 
 SCALES = st.floats(min_value=-5.0, max_value=20.0)
 
@@ -57,3 +57,35 @@ def test_scales_must_be_finite(scale: float) -> None:
 def test_interval_must_be_two_ordered_fractions(interval: tuple[float, float]) -> None:
     with pytest.raises(SettingsError, match="interval"):
         InstructGuidance(text=7.5, image=1.5, interval=interval)
+
+
+@given(reference=SCALES, image=SCALES, words=st.floats(0.0, 1.0), progress=st.floats(0.0, 0.999))
+def test_what_is_put_in_stands_in_the_instructions_place(
+    reference: float, image: float, words: float, progress: float
+) -> None:
+    weights = InsertGuidance(reference=reference, image=image, words=words).weights(progress)
+    told = InstructGuidance(text=reference, image=image).weights(progress)
+    assert sum(weights.values()) == pytest.approx(1.0)
+    assert {name: weights[name] for name in (NONE, IMAGE)} == {name: told[name] for name in (NONE, IMAGE)}
+    assert weights.get(TEXT, 0.0) == pytest.approx(words * reference)
+    assert weights.get(REFERENCE, 0.0) == pytest.approx((1 - words) * reference)
+
+
+@pytest.mark.parametrize(("words", "left"), [(0.0, REFERENCE), (1.0, TEXT)])
+def test_a_share_of_none_is_no_branch(words: float, left: str) -> None:
+    guidance = InsertGuidance(reference=2.0, image=1.5, words=words, interval=(0.5, 1.0))
+    assert guidance.weights(0.0) == {left: 1.0}
+    assert guidance.weights(0.5) == {NONE: -0.5, IMAGE: -0.5, left: 2.0}
+
+
+def test_outside_the_interval_words_and_reference_share() -> None:
+    guidance = InsertGuidance(reference=2.0, image=1.5, words=0.25, interval=(0.5, 1.0))
+    assert guidance.weights(0.25) == {REFERENCE: 0.75, TEXT: 0.25}
+
+
+@pytest.mark.parametrize("words", [-0.1, 1.1, math.nan])
+def test_the_share_of_words_is_a_share(words: float) -> None:
+    with pytest.raises(SettingsError, match="share of words"):
+        InsertGuidance(reference=2.0, image=1.5, words=words)
+    with pytest.raises(SettingsError, match="reference guidance is inf"):
+        InsertGuidance(reference=math.inf, image=1.5)

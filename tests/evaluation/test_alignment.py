@@ -134,6 +134,7 @@ def write(folder: Path, records: list[PairRecord]) -> Path:
 
 def test_records_name_their_objects(tmp_path: Path) -> None:
     unnamed = {"kind": "add", "segments": []}
+    replaced = {"kind": "replace", "object": "sofa", "to": "table", "colour": "pink"}
     records = [
         record(1, "add", "red", "lamp"),
         record(2, "add", "red", "lamp"),
@@ -142,10 +143,11 @@ def test_records_name_their_objects(tmp_path: Path) -> None:
         record(5, "add", "green", "lamp", params=unnamed),
         record(6, "recolour", "green", "sofa"),
         record(7, "add", "blue", "lamp", reference_images=()),
+        record(8, "replace", "red", "sofa", params=replaced),
     ]
     found = shown_objects(write(tmp_path / "rooms", records))
-    assert [each.name for each in found] == ["a red lamp", "a green sofa", "a green sofa"]
-    assert [len(each.references) for each in found] == [2, 2, 2]
+    assert [each.name for each in found] == ["a red lamp", "a green sofa", "a green sofa", "a pink table"]
+    assert [len(each.references) for each in found] == [2, 2, 2, 2]
     assert len(shown_objects(tmp_path / "rooms", limit=2)) == 2
     with pytest.raises(DataError, match="tells the colour of 1 objects"):
         shown_objects(tmp_path / "rooms", limit=1)

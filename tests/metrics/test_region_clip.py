@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from retouch.metrics.clip import Encoder
-from retouch.metrics.region_clip import region_likeness, region_square
+from retouch.metrics.region_clip import exemplar_likeness, region_likeness, region_square
 from retouch.models.clip import load_clip
 
 
@@ -43,3 +44,27 @@ def test_what_happens_outside_the_region_is_not_seen() -> None:
     assert wanted == pytest.approx(1, abs=1e-5)
     assert given == pytest.approx(between, abs=1e-5)
     assert given < 0.999
+
+
+def test_a_reference_in_the_box_of_the_mask_is_itself() -> None:
+    """Whatever the shapes: both are stretched to the encoder's square."""
+    encoder = Encoder(load_clip("pocket/clip"))
+    generator = np.random.default_rng(0)
+    side = encoder.dual.framing.side
+    references = [
+        Image.fromarray(generator.integers(0, 256, (side, side, 3), dtype=np.uint8)),
+        Image.new("RGB", (64, 24), "teal"),
+    ]
+    output = Image.new("RGB", (400, 300), "red")
+    output.paste(references[0], (31, 50))
+    flat = Image.new("RGB", (128, 128), "red")
+    flat.paste("teal", (40, 30, 70, 90))
+    around = masked(300, 400, (31, 50, 31 + side, 50 + side))
+    around[60:100, 40:150] = False
+    masks = [around, masked(128, 128, (40, 30, 70, 90))]
+    own = exemplar_likeness([output, flat], masks, references, encoder)
+    np.testing.assert_allclose(own, [1, 1], atol=1e-5)
+    crossed = exemplar_likeness([output, flat], masks, references[::-1], encoder)
+    assert (crossed < 0.99).all()
+    nudged = masked(300, 400, (30, 50, 31 + side, 50 + side))
+    assert exemplar_likeness([output], [nudged], references[:1], encoder)[0] < 1 - 1e-5

@@ -110,6 +110,20 @@ def test_the_attention_that_learns_is_that_of_three_blocks() -> None:
     assert all(name.endswith(".attn2") for name in names)
 
 
+def test_blocks_that_attend_to_themselves_alone_are_passed_over() -> None:
+    unet = UNet2DConditionModel(
+        block_out_channels=(8, 16, 16),
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        attention_head_dim=2,
+        cross_attention_dim=16,
+        norm_num_groups=4,
+    )
+    blocks = {name.partition(".attentions")[0] for name in tuned_attention(unet)}
+    assert blocks == {"down_blocks.0", "mid_block", "up_blocks.1"}
+
+
 @pytest.fixture(scope="module")
 def base(make_tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(make_tiny(seed=3), tmp_path_factory.mktemp("insert") / "base", storage="float32")
@@ -201,4 +215,13 @@ def test_a_damaged_published_file_is_told(base: Path, tmp_path: Path) -> None:
         load_insert(folder)
     (folder / "emb_opt.safetensors").write_bytes(b"nothing")
     with pytest.raises(ModelError, match="is damaged"):
+        load_insert(folder)
+
+
+def test_a_base_that_does_not_edit_is_told(insert: Insert, base: Path, make_tiny, tmp_path: Path) -> None:
+    folder = save_insert(insert, tmp_path / "model", base=str(base))
+    drawing = save(make_tiny(kind="generate", seed=3), tmp_path / "drawing")
+    facts = folder / "retouch-adapter.json"
+    facts.write_text(facts.read_text().replace(str(base), str(drawing)))
+    with pytest.raises(ModelError, match=r"Insertion goes over an editor.+is of kind 'generate'"):
         load_insert(folder)

@@ -259,3 +259,27 @@ def test_the_base_stays_as_it_is(recipe: InsertRecipe, tmp_path: Path) -> None:
     kind_of(recipe).export(tmp_path / "model", steps=0, figures={})
     own = load_insert(tmp_path / "model").checkpoint.unet.state_dict()
     assert all(torch.equal(value, own[name]) for name, value in load(recipe.base).unet.state_dict().items())
+
+
+def test_a_training_goes_on_over_the_base_of_its_start_alone(recipe: InsertRecipe, make_tiny, tmp_path: Path) -> None:
+    kind = kind_of(recipe)
+    kind.insert.optimizer.queries.data.fill_(0.5)
+    kind.export(tmp_path / "model", steps=0, figures={})
+    further = replace(recipe, start=tmp_path / "model")
+    queries = kind_of(further).insert.optimizer.queries
+    assert torch.equal(queries, torch.full_like(queries, 0.5))
+    other = save(make_tiny(seed=9), tmp_path / "other")
+    with pytest.raises(ModelError, match="changed, which this kind of change has no room for"):
+        replace(further, base=str(other)).build(torch.device("cpu"))
+
+
+def test_an_interrupted_run_ends_as_one_that_was_not(recipe: InsertRecipe, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, steps=8, save_every=4, validate_every=8)
+    train(kind_of(recipe), settings, tmp_path / "whole")
+    asked = iter(range(100))
+    stopped = train(kind_of(recipe), settings, tmp_path / "parts", cancelled=lambda: next(asked) == 5)
+    assert stopped.interrupted
+    assert train(kind_of(recipe), settings, tmp_path / "parts").steps == 8
+    for part in ("optimizer", "unet"):
+        whole, parts = ((tmp_path / run / "model" / f"{part}.safetensors").read_bytes() for run in ("whole", "parts"))
+        assert whole == parts

@@ -9,6 +9,7 @@ import typer
 from retouch.cli import options
 from retouch.cli.data.pairs import engine_factory
 from retouch.cli.data.splits import named_split
+from retouch.cli.evaluate_cocoee import measure_cocoee
 from retouch.cli.evaluate_detail import measure_detail
 from retouch.cli.evaluate_examples import measure_alignment, measure_inpainting, measure_insertion
 from retouch.cli.evaluate_grounding import measure_grounded, measure_parser, measure_regions
@@ -30,6 +31,7 @@ app.command("insertion")(measure_insertion)
 app.command("inpainting")(measure_inpainting)
 app.command("alignment")(measure_alignment)
 app.command("subject")(measure_subjects)
+app.command("cocoee")(measure_cocoee)
 LIMITS = {"rooms": 500, "photos": 300}
 ENCODER = "pocket/clip, a CLIP model's folder in transformers layout, or a hub id."
 

@@ -24,7 +24,7 @@ from retouch.records.pair import Split
 from retouch.records.shards import read_records
 from retouch.scenes.language.words import with_article
 
-ALIGNMENT_PROTOCOL = "alignment/add-a-colour-kind/cosine/v1"
+ALIGNMENT_PROTOCOL = "alignment/add-a-colour-kind/cosine/v2"
 _COLUMNS = ("object_mask", "segments", "reference_images", "object", "params")
 _SHOWN = ("add", "remove", "replace", "recolour")
 """Kinds of edit whose records say colour and kind of the references' object."""
@@ -168,6 +168,8 @@ def _objects(folder: Path, split: Split) -> Iterator[ShownObject]:
             continue
         seen.add(record.reference_images[0])
         colour = removed_colour(record) if record.kind == "remove" else record.params.get("colour")
-        if record.object and isinstance(colour, str):
+        # What is replaced gives the record its object; the references show what comes in its place.
+        kind = record.params.get("to") if record.kind == "replace" else record.object
+        if isinstance(kind, str) and kind and isinstance(colour, str):
             references = tuple(load_reference(data) for data in record.reference_images)
-            yield ShownObject(kind=record.object, colour=colour, references=references)
+            yield ShownObject(kind=kind, colour=colour, references=references)

@@ -41,6 +41,12 @@ class Encoder:
         return torch.cat([self._embedded(part) for part in pictures.split(_BATCH)])
 
     @torch.no_grad()
+    def unscaled(self, pictures: Sequence[Image.Image]) -> Tensor:
+        """Return the pictures' vectors as the model has them, not of unit length, (B, D) float32, on the CPU."""
+        framed = torch.stack([self.dual.framing.framed(picture) for picture in pictures])
+        return torch.cat([self._features(part) for part in framed.split(_BATCH)])
+
+    @torch.no_grad()
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Return unit vectors, (B, D) float32, on the CPU."""
         model: Any = self.dual.model
@@ -61,9 +67,12 @@ class Encoder:
         return functional.normalize(features.float(), dim=-1).cpu()
 
     def _embedded(self, framed: Tensor) -> Tensor:
+        return functional.normalize(self._features(framed), dim=-1)
+
+    def _features(self, framed: Tensor) -> Tensor:
         model: Any = self.dual.model
         pixels = self.dual.framing.normalised(framed).to(model.device, model.dtype)
-        return functional.normalize(model.get_image_features(pixels).pooler_output.float(), dim=-1).cpu()
+        return model.get_image_features(pixels).pooler_output.float().cpu()
 
 
 def load_encoder(source: str | Path, *, device: str | torch.device = "cpu") -> Encoder:

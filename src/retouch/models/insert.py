@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -59,15 +59,16 @@ def tuned_attention(unet: UNet2DConditionModel) -> dict[str, torch.nn.Module]:
 
     That of the last down block that has one, of the middle, and of the first up block that has one.
     """
-    blocks: Any = unet
-    down = [f"down_blocks.{n}" for n, block in enumerate(blocks.down_blocks) if hasattr(block, "attentions")]
-    up = [f"up_blocks.{n}" for n, block in enumerate(blocks.up_blocks) if hasattr(block, "attentions")]
-    places = (*down[-1:], "mid_block", *up[:1])
-    return {
-        name: module
-        for name, module in unet.named_modules()
-        if name.endswith(".attn2") and any(name.startswith(f"{place}.") for place in places)
-    }
+    reading = {name: module for name, module in unet.named_modules() if name.endswith(".attn2")}
+    blocks = list(dict.fromkeys(map(_block, reading)))
+    down, up = ([block for block in blocks if block.startswith(side)] for side in ("down_blocks.", "up_blocks."))
+    chosen = (*down[-1:], "mid_block", *up[:1])
+    return {name: module for name, module in reading.items() if _block(name) in chosen}
+
+
+def _block(name: str) -> str:
+    """`down_blocks.2` of `down_blocks.2.attentions.0…`, `mid_block` of `mid_block.attentions.0…`."""
+    return name.partition(".attentions.")[0]
 
 
 def fresh_insert(
@@ -81,6 +82,17 @@ def fresh_insert(
     return Insert(checkpoint=base, encoder=encoder, optimizer=optimizer, null=null)
 
 
+def attention_changes(insert: Insert, base: str) -> dict[str, Tensor]:
+    """The attention as changes of that of `base`, which the editor began as; see `delta_of`.
+
+    Raises:
+        ModelError: `base` cannot be loaded, or more than the attention differs.
+    """
+    names = tuple(f"{name}." for name in tuned_attention(insert.checkpoint.unet))
+    before, after = load(base).unet.state_dict(), insert.checkpoint.unet.state_dict()
+    return delta_of(before, after, rank=None, keep=lambda name: name.startswith(names))
+
+
 def save_insert(insert: Insert, folder: str | Path, *, base: str, card: str | None = None) -> Path:
     """Write the optimizer, and the attention as changes of the editor's it began as.
 
@@ -88,10 +100,10 @@ def save_insert(insert: Insert, folder: str | Path, *, base: str, card: str | No
         ModelError: `base` cannot be loaded, or more than the attention changed.
         OutputError: the folder cannot be written.
     """
-    names = tuple(f"{name}." for name in tuned_attention(insert.checkpoint.unet))
-    before, after = load(base).unet.state_dict(), insert.checkpoint.unet.state_dict()
-    changes = delta_of(before, after, rank=None, keep=lambda name: name.startswith(names))
-    parts: dict[str, Mapping[str, Tensor]] = {"unet": changes, "optimizer": insert.optimizer.state_dict()}
+    parts: dict[str, Mapping[str, Tensor]] = {
+        "unet": attention_changes(insert, base),
+        "optimizer": insert.optimizer.state_dict(),
+    }
     facts = AdapterFacts(
         kind="insert", base=base, image_encoder=insert.encoder.source, conventions={"null": insert.null}
     )
@@ -166,6 +178,11 @@ def _published_encoder(nested: Path, dtype: torch.dtype, device: torch.device | 
 
 def _checked(insert: Insert) -> Insert:
     """See that the parts are for each other."""
+    if insert.checkpoint.kind != "instruct":
+        raise ModelError(
+            f"Insertion goes over an editor, a model of kind 'instruct'; the base of '{insert.source}' is of kind "
+            f"'{insert.checkpoint.kind}': name the editor it was trained over."
+        )
     read, written = insert.checkpoint.unet.config["cross_attention_dim"], insert.optimizer.queries.shape[1]
     wanted, seen = insert.optimizer.projection_layer.in_features, insert.encoder.width
     if read != written or wanted != seen:

@@ -20,7 +20,15 @@ from retouch.diffusion.loop import denoise
 from retouch.diffusion.predictor import Branch
 from retouch.diffusion.schedules import make_scheduler
 from retouch.models.image_encoder import POCKET_ENCODER, load_image_encoder
-from retouch.models.insert import Insert, Null, fresh_insert, load_insert, save_insert, tuned_attention
+from retouch.models.insert import (
+    Insert,
+    Null,
+    attention_changes,
+    fresh_insert,
+    load_insert,
+    save_insert,
+    tuned_attention,
+)
 from retouch.models.load import load
 from retouch.records.pair import Split
 from retouch.scenes.language import mirrored
@@ -291,7 +299,10 @@ class InsertRecipe:
 
     def _begun(self) -> Insert:
         if self.start is not None:
-            return load_insert(self.start)
+            begun = load_insert(self.start)
+            # Said now, not when what hours of training made is to be written.
+            attention_changes(begun, self.base)
+            return begun
         base = load(self.base)
         queries = self.task.queries or token_ids(base, [""]).shape[1]
         encoder = load_image_encoder(self.encoder)
