@@ -63,6 +63,7 @@ EXEMPLAR_SPEC = replace(
     kind="inpaint",
     channel_order=("latents", "masked-image", "mask"),
     mask_meaning="white-is-kept",
+    text_guidance=3.0,
     keep_detail="never",
 )
 

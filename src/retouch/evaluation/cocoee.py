@@ -51,11 +51,15 @@ class CocoeeCase:
 
 @dataclass(frozen=True, kw_only=True)
 class CocoeeLine:
-    """The figures of one set of pictures: CLIP-FID, QS and region CLIP, the latter two of a hundred."""
+    """The figures of one set of pictures: CLIP-FID, QS and region CLIP, the latter two of a hundred.
+
+    likelihood: the mean log-likelihood that QS cuts off at 0 and 300.
+    """
 
     pictures: str
     clip_fid: float
     quality: float
+    likelihood: float
     region_clip: float
 
 
@@ -71,11 +75,13 @@ class CocoeeReport:
     def markdown(self) -> str:
         """The lines as a table."""
         rows = [
-            f"| {self.cases} cases, {self.references} real pictures | CLIP-FID ↓ | QS ↑ | region CLIP ↑ |",
-            "|---|---|---|---|",
+            f"| {self.cases} cases, {self.references} real pictures | CLIP-FID ↓ | QS ↑ | log-likelihood ↑ "
+            "| region CLIP ↑ |",
+            "|---|---|---|---|---|",
         ]
         rows += [
-            f"| {line.pictures} | {line.clip_fid:.2f} | {line.quality:.2f} | {line.region_clip:.2f} |"
+            f"| {line.pictures} | {line.clip_fid:.2f} | {line.quality:.2f} | {line.likelihood:.0f} "
+            f"| {line.region_clip:.2f} |"
             for line in self.lines
         ]
         note = "CLIP-FID is not to be compared with an FID of Inception features."
@@ -234,6 +240,7 @@ class _Real:
             pictures=name,
             clip_fid=frechet_distance(features, self.features),
             quality=self.quality.score(features),
+            likelihood=float(self.quality.likelihoods(features).mean()),
             region_clip=float(100 * np.concatenate(likenesses).mean()),
         )
 

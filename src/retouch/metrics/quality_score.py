@@ -30,9 +30,13 @@ class QualityModel:
 
     mixture: Any
 
+    def likelihoods(self, features: Features) -> NDArray[np.float64]:
+        """Of features (N, D) the log-likelihoods (N,), which tell models of another encoder apart that all score 0."""
+        return self.mixture.score_samples(features)
+
     def scores(self, features: Features) -> NDArray[np.float64]:
         """Of features (N, D) the scores (N,) in 0…1: log-likelihoods by `SCALE`, cut off."""
-        return np.clip(self.mixture.score_samples(features) / SCALE, 0.0, 1.0)
+        return np.clip(self.likelihoods(features) / SCALE, 0.0, 1.0)
 
     def score(self, features: Features) -> float:
         """The mean score times a hundred."""
