@@ -81,16 +81,20 @@ def fresh_insert(
     return Insert(checkpoint=base, encoder=encoder, optimizer=optimizer, null=null)
 
 
-def save_insert(insert: Insert, folder: str | Path, *, base: str, card: str | None = None) -> Path:
+def save_insert(
+    insert: Insert, folder: str | Path, *, base: str, rank: int | None = None, card: str | None = None
+) -> Path:
     """Write the optimizer, and the attention as changes of the editor's it began as.
 
+    With a `rank` all of the U-Net may have changed: its changes are written as the nearest of that rank.
+
     Raises:
-        ModelError: `base` cannot be loaded, or more than the attention changed.
+        ModelError: `base` cannot be loaded, or more than the attention changed and there is no rank.
         OutputError: the folder cannot be written.
     """
     names = tuple(f"{name}." for name in tuned_attention(insert.checkpoint.unet))
     before, after = load(base).unet.state_dict(), insert.checkpoint.unet.state_dict()
-    changes = delta_of(before, after, rank=None, keep=lambda name: name.startswith(names))
+    changes = delta_of(before, after, rank=rank, keep=lambda name: rank is not None or name.startswith(names))
     parts: dict[str, Mapping[str, Tensor]] = {"unet": changes, "optimizer": insert.optimizer.state_dict()}
     facts = AdapterFacts(
         kind="insert", base=base, image_encoder=insert.encoder.source, conventions={"null": insert.null}

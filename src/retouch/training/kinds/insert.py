@@ -6,6 +6,7 @@ from itertools import accumulate
 from pathlib import Path
 
 import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -42,7 +43,7 @@ from retouch.training.settings import TrainSettings
 from retouch.training.start import on_device, preparation_of
 
 UNET_RATE = 0.1
-"""Of the learning rate: how fast the U-Net's attention learns beside the optimizer."""
+"""Of the learning rate: how fast the U-Net learns beside the optimizer."""
 _SHOWN = 16
 
 
@@ -57,6 +58,8 @@ class InsertTask:
         published.
     queries: tokens that a reference becomes; None as many as a text has.
     null: what no reference is.
+    rank: None trains of the U-Net the attention that `tuned_attention` names, as published; a number trains all of it,
+        at the same tenth of the rate, and its changes are written as the nearest of that rank.
     changed_weight, noise_bias, balance: see `InstructTask`.
     """
 
@@ -66,6 +69,7 @@ class InsertTask:
     pull: float = 0.0
     queries: int | None = None
     null: Null = "encoded-zero-image"
+    rank: int | None = None
     changed_weight: float = 0.0
     noise_bias: float = 0.0
     balance: float | None = None
@@ -95,14 +99,12 @@ class InsertKind:
         prompts = [prompt for table in tables for prompt in table.prompts]
         self._ids = torch.stack([token_ids(checkpoint, prompts), token_ids(checkpoint, [*map(mirrored, prompts)])])
         self._told = torch.tensor([bool(prompt) for prompt in prompts])
-        attention = nn.ModuleDict(
-            {name.replace(".", "_"): part for name, part in tuned_attention(checkpoint.unet).items()}
-        )
         checkpoint.unet.train().requires_grad_(False)
-        for network in (insert.optimizer, attention):
+        tuned = {"attention": _attention(checkpoint.unet)} if task.rank is None else {"unet": checkpoint.unet}
+        self.modules: Mapping[str, nn.Module] = {"optimizer": insert.optimizer, **tuned}
+        self.rates: Mapping[str, float] = dict.fromkeys(tuned, UNET_RATE)
+        for network in self.modules.values():
             network.train().requires_grad_(True)
-        self.modules: Mapping[str, nn.Module] = {"optimizer": insert.optimizer, "attention": attention}
-        self.rates: Mapping[str, float] = {"attention": UNET_RATE}
         ends = list(accumulate(map(len, tables)))
         self.groups: Sequence[range] = tuple(
             range(end - len(table), end) for table, end in zip(tables, ends, strict=True)
@@ -156,7 +158,7 @@ class InsertKind:
             figures=figures,
             tags=("image-editing", "insertion", "paint-by-inpaint", "retouch"),
         )
-        save_insert(self.insert, folder, base=self._base, card=model_card(card))
+        save_insert(self.insert, folder, base=self._base, rank=self._task.rank, card=model_card(card))
 
     def _tokens(self, table: ReferencedTable, rows: Tensor, generator: torch.Generator, *, vary: bool) -> Tensor:
         """Tokens of a reference of each sample, (B, Q, C)."""
@@ -238,6 +240,10 @@ class InsertKind:
             targets=table.posteriors.of(table.shown[rows], side)[0] * factor,
             changed=table.changed[rows].float() / 255,
         )
+
+
+def _attention(unet: UNet2DConditionModel) -> nn.ModuleDict:
+    return nn.ModuleDict({name.replace(".", "_"): part for name, part in tuned_attention(unet).items()})
 
 
 def _spaced(table: ReferencedTable, count: int) -> Tensor:
