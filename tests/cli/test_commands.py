@@ -147,6 +147,17 @@ def test_doctor_reports(command: Command) -> None:
     assert "free_disk_gigabytes" in command("doctor").out
 
 
+def test_a_subject_needs_pictures_and_a_name(command: Command, tmp_path: Path) -> None:
+    words = ("train", "subject", "--pictures", tmp_path, "--out", tmp_path / "run")
+    expect_error(command(*words), 2, "--name")
+    expect_error(command(*words, "--name", "my chair"), 2, "lucky-chair")
+    expect_error(command(*words, "--name", "chair", "--background", "blur"), 2, "auto, remove, keep")
+    expect_error(command(*words, "--name", "chair"), 6, "0 pictures")
+    expect_error(
+        command("train", "vae", "--data", tmp_path, "--name", "chair", "--out", tmp_path / "run"), 2, "subject"
+    )
+
+
 def test_train_needs_a_recipe(command: Command, tmp_path: Path) -> None:
     expect_error(command("train", "--recipe", tmp_path / "none.py"), 2, "none.py")
     (tmp_path / "odd.py").write_text("def member(data, out):\n    return 3\n")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def edit(
     *, image: options.Picture, output: options.Output, instructions: options.Instructions = None,
-    reference: options.References = None,
+    reference: options.References = None, subject: options.Subject = None,
     model: options.Model = None, tokenizer: options.Tokenizer = None, lora: options.Loras = None,
     steps: options.Steps = None, scheduler: options.Scheduler = None,
     seed: options.Seed = None, count: options.Count = 1,
@@ -67,7 +67,7 @@ def edit(
     )  # fmt: skip
     pictures = Pictures(
         texts=tuple(reference or ()), background=background, phrase=reference_phrase, place=place,
-        ip_adapter=ip_adapter, allow_private=allow_private,
+        ip_adapter=ip_adapter, subject=subject, allow_private=allow_private,
     )  # fmt: skip
     loras = tuple(map(parse_lora, lora or ()))
     plan = _Plan(tuple(instructions or ()), model, loras, settings, tuple(region or ()), pictures=pictures)
@@ -148,10 +148,10 @@ def _repeating(plan: _Plan, like: Path) -> _Plan:
 
 def _checked(plan: _Plan) -> _Plan:
     pictures = plan.pictures
-    if not plan.instructions and not pictures.texts:
+    if not plan.instructions and not pictures.any:
         raise SettingsError('There is no instruction; say what to do, such as "make the sofa green".')
     instructions = plan.instructions or ("",)
-    if not pictures.texts and not all(instruction.strip() for instruction in instructions):
+    if not pictures.any and not all(instruction.strip() for instruction in instructions):
         raise SettingsError('An instruction is empty; say what to do, such as "make the sofa green".')
     if pictures.place and plan.regions:
         raise SettingsError("A region is given and is to be proposed; leave --region or --place out.")
@@ -223,7 +223,7 @@ def _where(
     from retouch.core.region_request import PROPOSED
 
     if plan.pictures.place is not None:
-        finder = plan.pictures.placed(references, seed=plan.settings.seed or 0, device=setup.device)
+        finder = plan.pictures.placed(plan.pictures.own(references), seed=plan.settings.seed or 0, device=setup.device)
         count = len(plan.instructions)
         return Places(instructions=plan.instructions, asked=(PROPOSED,) * count, sources=(finder,) * count)
     asked = read_regions(plan.regions, len(plan.instructions), plan.settings.region)

@@ -12,6 +12,7 @@ from retouch.cli.data.splits import named_split
 from retouch.cli.evaluate_detail import measure_detail
 from retouch.cli.evaluate_examples import measure_alignment, measure_inpainting, measure_insertion
 from retouch.cli.evaluate_grounding import measure_grounded, measure_parser, measure_regions
+from retouch.cli.evaluate_subject import measure_subjects
 from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say, say_json
 from retouch.core.errors import SettingsError
@@ -28,6 +29,7 @@ app.command("detail")(measure_detail)
 app.command("insertion")(measure_insertion)
 app.command("inpainting")(measure_inpainting)
 app.command("alignment")(measure_alignment)
+app.command("subject")(measure_subjects)
 LIMITS = {"rooms": 500, "photos": 300}
 ENCODER = "pocket/clip, a CLIP model's folder in transformers layout, or a hub id."
 

@@ -188,6 +188,10 @@ Detail = Annotated[
     float | None,
     typer.Option(help="How much the details of a reference count beside it as a whole, 0 to 1. (default: 0.8)"),
 ]
+Subject = Annotated[
+    str | None,
+    typer.Option(help="A subject that was taught (`retouch train subject`), by its name or folder; needs a region."),
+]
 WordsWeight = Annotated[
     float | None, typer.Option("--words", help="How much words count beside a reference, 0 to 2. (default: 1)")
 ]

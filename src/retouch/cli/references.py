@@ -29,6 +29,7 @@ class Pictures:
     phrase: what the object is called, where that helps to cut it out.
     place: "auto" has a region proposed.
     ip_adapter: SOURCE or SOURCE:SCALE of what lets the model read them.
+    subject: the name or folder of a taught subject, which has pictures of its own.
     """
 
     texts: tuple[str, ...] = ()
@@ -36,19 +37,30 @@ class Pictures:
     phrase: str | None = None
     place: str | None = None
     ip_adapter: str | None = None
+    subject: str | None = None
     allow_private: bool = False
 
     def __post_init__(self) -> None:
         if self.place is not None and self.place not in PLACES:
             raise SettingsError(f'--place is "{self.place}"; expected auto, or give the region with --region.')
         _background(self.background)
-        if not self.texts and (self.place or self.ip_adapter or self.phrase):
+        if self.subject and self.ip_adapter:
+            raise SettingsError("A taught subject is a model of its own; leave --ip-adapter out.")
+        if not self.texts and (self.ip_adapter or self.phrase or (self.place and not self.subject)):
             raise SettingsError("There is no picture of an object; give one with --reference.")
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a picture of an object."""
+        return bool(self.texts or self.subject)
 
     def default_model(self, *, regional: bool) -> str:
         """The model that reads them where none is named."""
         from retouch.models.pocket import EXEMPLAR_MEMBER, INSERT_MEMBER, POCKET
+        from retouch.models.subject import find_subject
 
+        if self.subject:
+            return find_subject(self.subject)
         if not self.texts or self.ip_adapter:
             return POCKET
         return f"{POCKET}/{EXEMPLAR_MEMBER if regional or self.place else INSERT_MEMBER}"
@@ -62,6 +74,12 @@ class Pictures:
             place, weight = _weighted(text)
             found.append(load_reference(place, weight=weight, allow_private=self.allow_private))
         return tuple(self._cut_out(each, words) for each in found)
+
+    def own(self, references: "Sequence[Reference]") -> "Sequence[Reference]":
+        """The references, or the subject's own where none were given; raises ModelError."""
+        from retouch.models.subject import find_subject, load_subject
+
+        return references or (load_subject(find_subject(self.subject)).references if self.subject else ())
 
     def placed(self, references: "Sequence[Reference]", *, seed: int, device: str) -> "RegionFinder":
         """What proposes a region for them; raises ModelError."""

@@ -14,18 +14,28 @@ if TYPE_CHECKING:
 
 WHICH = "The kind to train, or with --recipe one of its functions. (default: the only one)"
 DATA = "A folder of records, several times for several; with --recipe where its folders lie. (default: runs/data)"
+RUNS = Path("runs")
+PICTURES = "For a subject: a folder of 3 to 5 pictures of it; NAME.mask.png beside NAME says where it is in one."
+BACKGROUND = "What is about a subject in pictures without a mask: auto (cut it out where it is found), remove, keep."
+RecipeFile = Annotated[
+    Path | None, typer.Option("--recipe", help="A Python file whose functions return run configurations.")
+]
+Checkpointing = Annotated[
+    bool | None, typer.Option("--checkpointing", help="Recompute activations, for memory against time.")
+]
 
 
 def train(
     *,
     which: Annotated[str | None, typer.Argument(metavar="KIND", help=WHICH, show_default=False)] = None,
-    recipe: Annotated[
-        Path | None, typer.Option("--recipe", help="A Python file whose functions return run configurations.")
-    ] = None,
+    recipe: RecipeFile = None,
     data: Annotated[list[Path] | None, typer.Option(help=DATA, show_default=False)] = None,
+    pictures: Annotated[Path | None, typer.Option(help=PICTURES, show_default=False)] = None,
+    name: Annotated[str | None, typer.Option(help="For a subject: what it is called.", show_default=False)] = None,
+    background: Annotated[str, typer.Option(help=BACKGROUND)] = "auto",
     base: Annotated[str, typer.Option(help="What a kind starts from: pocket, a folder or a hub id.")] = "pocket",
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the run is kept and resumed.")] = Path("runs"),
-    lora: Annotated[int | None, typer.Option(help="Train low-rank updates of this rank; instruct only.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the run is kept and resumed.")] = RUNS,
+    lora: Annotated[int | None, typer.Option(help="Train low-rank updates of this rank; instruct and subject.")] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps in all. (default: the kind's or recipe's)")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples a step. (default: the kind's)")] = None,
     accumulate: Annotated[int | None, typer.Option(help="Parts a batch is computed in. (default: 1)")] = None,
@@ -33,47 +43,47 @@ def train(
     schedule: Annotated[str | None, typer.Option(help="constant, linear or cosine. (default: the kind's)")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32, bfloat16 or float16. (default: auto)")] = None,
     optimiser: Annotated[str | None, typer.Option(help="adamw or adamw8bit. (default: adamw)")] = None,
-    checkpointing: Annotated[
-        bool | None, typer.Option("--checkpointing", help="Recompute activations, for memory against time.")
-    ] = None,
+    checkpointing: Checkpointing = None,
     size: Annotated[int | None, typer.Option(help="Longest side of pictures in pixels. (default: the base's)")] = None,
     cache: Annotated[bool, typer.Option(help="Encode all pictures ahead, or each whenever it is used.")] = True,
     seed: Annotated[int | None, typer.Option(help="Of everything random. (default: 0)")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Train a network: instruct, generate, controlnet, vae, clip, reader, writer, segmenter, parser or placement.
+    """Train a clip, controlnet, exemplar, generate, insert, instruct, ip-adapter, parser, placement, reader, segmenter,
+    subject, vae or writer.
 
-    Run the same command again to resume.
-
-    Losses, validation figures and pictures go to TensorBoard files in the run's folder, the trained model to its
-    folder `model`. Several processes share a run when started by torchrun or accelerate launch.
+    Run the same command again to resume. Losses, validation figures and pictures go to TensorBoard files in the
+    run's folder, the trained model to its folder `model`. Several processes share a run when started by torchrun or
+    accelerate launch.
 
     [bold]Examples[/bold]
-
-    retouch train instruct --data runs/data/rooms --base pocket --out runs/mine
 
     retouch train instruct --lora 8 --data pairs --base timbrooks/instruct-pix2pix --out runs/style
 
     retouch train --recipe recipes/pocket.py vae
 
-    torchrun --nproc-per-node 2 -m retouch train --recipe recipes/pocket.py instruct
+    retouch train subject --pictures photos/chair --name lucky-chair
     """
     if recipe is not None:
         chosen = (lora, batch_size, accumulate, learning_rate, schedule, precision, optimiser, checkpointing, size)
-        if any(value is not None for value in (*chosen, seed)) or not cache:
+        if any(value is not None for value in (*chosen, seed, pictures, name)) or not cache:
             raise SettingsError("A recipe says how it trains; beside --recipe give --steps alone, or change the file.")
         _run(*_from_recipe(recipe, which, data, out), steps=steps, device=device)
         return
-    if which is None or not data:
+    if which is None or not (data or pictures):
         raise SettingsError("Name a kind and its --data, or a --recipe; `retouch train --help` shows both.")
     from retouch.training.choices import Choices, Material
     from retouch.training.usual import usual_recipe
 
+    out = out / name if name is not None and out == RUNS else out
     choices = Choices.named(
         batch_size=batch_size, accumulate=accumulate, learning_rate=learning_rate, schedule=schedule,
         precision=precision, optimiser=optimiser, checkpointing=checkpointing, seed=seed,
     )  # fmt: skip
-    material = Material(data=data, base=base, out=out, lora=lora, size=size, cache=cache)
+    material = Material(
+        data=data or (), base=base, out=out, lora=lora, size=size, cache=cache, pictures=pictures, name=name,
+        background=background,
+    )  # fmt: skip
     _run(usual_recipe(which, material, choices), which, out, steps=steps, device=device)
 
 

@@ -19,7 +19,7 @@ from retouch.editing.protocol import ImageSource, ReferenceSource, RegionSource
 from retouch.editing.regional import RegionalEdit
 from retouch.editing.request import Prepared, prepare, with_alpha
 from retouch.editing.result import EditProgress, EditResult
-from retouch.editing.technique import Technique
+from retouch.editing.technique import Illustrated, Technique
 from retouch.editing.techniques import Place, load_technique, with_adapter
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.lora import fuse_loras
@@ -117,7 +117,8 @@ class Editor:
 
         Pictures of one model size are denoised together. Between instructions the result stays at the
         model's size, unrounded, so that a chain of edits drifts as little as the model lets it; a chain with regions
-        goes on from the picture at its own size, of which all that lies outside is the input's.
+        goes on from the picture at its own size, of which all that lies outside is the input's. A model that was
+        taught a subject has its pictures for references where none are given.
         """
         follower = Follower(on_progress=on_progress, cancelled=cancelled)
         prepared = prepare(
@@ -125,7 +126,7 @@ class Editor:
             instructions,
             settings=settings,
             region=region,
-            references=references,
+            references=references or self._own_references(),
             count=count,
             defaults=self.defaults,
         )
@@ -143,6 +144,9 @@ class Editor:
             regions=tuple(tuple(chain.regions for chain in row) for row in rows) if prepared.regions else (),
             warnings=self._warnings(prepared),
         )
+
+    def _own_references(self) -> Sequence[ReferenceSource]:
+        return self.technique.references if isinstance(self.technique, Illustrated) else ()
 
     def _whole(self, prepared: Prepared, follower: Follower) -> dict[tuple[int, int], _Made]:
         batches = make_batches(prepared, self.checkpoint.spec, self._batch_size)

@@ -41,28 +41,40 @@ class Filling:
 
     def condition(self, pixels: Tensor, link: Pass, settings: EditSettings, inside: Inside | None) -> Conditioned:
         """See `Technique`."""
-        if link.instruction:
-            raise ModelError(f"'{self.exemplar.source}' reads no words; leave '{link.instruction}' out.")
-        if inside is None or bool((inside.masks >= 0.5).flatten(1).all(dim=1).any()):
-            raise SettingsError("The region is the whole picture; leave some of it, for the object to stand in.")
-        if inside.settings.attend != "off":
-            raise ModelError(f"'{self.exemplar.source}' reads no words to attend to inside the region; leave that out.")
-        seeds = [derive_seed(seed, "condition") for seed in link.seeds]
-        sampled = self.checkpoint.spec.condition_posterior == "sample"
-        generators = [Generator().manual_seed(seed) for seed in seeds] if sampled else None
-        channels = hole_channels(self.checkpoint, pixels, inside.masks, generators)
+        channels = region_channels(self.checkpoint, pixels, link, inside)
         branches = exemplar_branches(self.exemplar, channels, link.references)
         return Conditioned(
             predictor=unet_predictor(self.checkpoint, branches),
             branches=branches,
-            guidance=self._guidance(settings),
+            guidance=reference_guidance(settings, details=self.exemplar.detail is not None),
             shape=(self.checkpoint.latent_channels, *channels.shape[2:]),
         )
 
-    def _guidance(self, settings: EditSettings) -> ExemplarGuidance:
-        wanted = required(settings.reference, "reference")
-        return ExemplarGuidance(
-            scale=required(settings.text_guidance, "text_guidance"),
-            detail=0.0 if self.exemplar.detail is None else required(wanted.detail, "detail"),
-            interval=required(settings.guidance_interval, "guidance_interval"),
-        )
+
+def region_channels(checkpoint: Checkpoint, pixels: Tensor, link: Pass, inside: Inside | None) -> Tensor:
+    """What stands beside the noisy latents, (B, 5, h, w), where the regions of pixels (B, 3, H, W) are to be filled.
+
+    Raises:
+        ModelError: words are given, in the instruction or to be attended to.
+        SettingsError: a region is the whole picture.
+    """
+    if link.instruction:
+        raise ModelError(f"'{checkpoint.source}' reads no words; leave '{link.instruction}' out.")
+    if inside is None or bool((inside.masks >= 0.5).flatten(1).all(dim=1).any()):
+        raise SettingsError("The region is the whole picture; leave some of it, for the object to stand in.")
+    if inside.settings.attend != "off":
+        raise ModelError(f"'{checkpoint.source}' reads no words to attend to inside the region; leave that out.")
+    seeds = [derive_seed(seed, "condition") for seed in link.seeds]
+    sampled = checkpoint.spec.condition_posterior == "sample"
+    generators = [Generator().manual_seed(seed) for seed in seeds] if sampled else None
+    return hole_channels(checkpoint, pixels, inside.masks, generators)
+
+
+def reference_guidance(settings: EditSettings, *, details: bool) -> ExemplarGuidance:
+    """Guidance by a reference, and where the model reads `details` by these, as resolved settings have it."""
+    wanted = required(settings.reference, "reference")
+    return ExemplarGuidance(
+        scale=required(settings.text_guidance, "text_guidance"),
+        detail=required(wanted.detail, "detail") if details else 0.0,
+        interval=required(settings.guidance_interval, "guidance_interval"),
+    )

@@ -1,12 +1,12 @@
 """The seam between a kind of model and the one loop: how it is conditioned, and how its branches are weighed.
 
-One file a technique: `instructing`, `filling`, `inserting`, `adapting`.
+One file a technique: `instructing`, `filling`, `subject`, `inserting`, `adapting`.
 """
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Generator, Tensor
 
@@ -74,6 +74,16 @@ class Technique(Protocol):
             ModelError: the model cannot do this.
             SettingsError: a setting is out of range, or missing.
         """
+        ...
+
+
+@runtime_checkable
+class Illustrated(Protocol):
+    """A technique that has references of its own, for edits that are given none."""
+
+    @property
+    def references(self) -> Sequence[Reference]:
+        """Pictures of the object that the model was taught."""
         ...
 
 

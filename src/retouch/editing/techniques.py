@@ -10,12 +10,14 @@ from retouch.editing.adapting import Adapting
 from retouch.editing.filling import Filling
 from retouch.editing.inserting import Inserting
 from retouch.editing.instructing import Instructing
+from retouch.editing.subject import FillingSubject
 from retouch.editing.technique import Technique
 from retouch.models.adapter import adapter_kind
 from retouch.models.exemplar import PUBLISHED_ID, is_published, load_exemplar
 from retouch.models.insert import is_published_insert, load_insert
 from retouch.models.ip_adapter_load import load_ip_adapter
 from retouch.models.load import load
+from retouch.models.subject import load_subject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,8 @@ def load_technique(
         return Filling(load_exemplar(source, dtype=place.dtype, vae_dtype=place.vae_dtype, device=place.device))
     if kind == "insert" or is_published_insert(Path(source).expanduser()):
         return Inserting(load_insert(source, dtype=place.dtype, vae_dtype=place.vae_dtype, device=place.device))
+    if kind == "subject":
+        return FillingSubject(load_subject(source, dtype=place.dtype, vae_dtype=place.vae_dtype, device=place.device))
     if kind is not None:
         raise ModelError(f"'{source}' is of kind '{kind}', which does not edit by itself; name a model that edits.")
     checkpoint = load(

@@ -1,6 +1,7 @@
 """Adapters: small folders that teach a model something more, such as to read a reference, and the model they are for.
 
-A folder holds `retouch-adapter.json`, what it says in words (README.md), and safetensors by part.
+A folder holds `retouch-adapter.json`, what it says in words (README.md), safetensors by part, and pictures where it
+has any.
 """
 
 import json
@@ -109,10 +110,12 @@ def write_adapter(
     storage: torch.dtype = torch.float16,
     card: str | None = None,
     spec: ConditioningSpec | None = None,
+    pictures: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write an adapter, whole or not at all, replacing one that is there; return its folder.
 
-    `spec` is written beside, where the model that it makes is conditioned otherwise than its base.
+    `spec` is written beside, where the model that it makes is conditioned otherwise than its base, and `pictures`,
+    encoded PNGs by the name of their file.
 
     Raises:
         OutputError: the folder cannot be written, or holds something else.
@@ -128,6 +131,8 @@ def write_adapter(
             save_file(stored, partial / f"{name}.safetensors")
         content = {"version": ADAPTER_VERSION, **asdict(facts)}
         (partial / ADAPTER_FILE).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        for name, data in (pictures or {}).items():
+            (partial / name).write_bytes(data)
         if spec is not None:
             write_spec(spec, partial)
         if card is not None:
@@ -145,7 +150,7 @@ def _folder(name: str) -> Path:
     if name.startswith(f"{POCKET}/"):
         return find_pocket(name.removeprefix(f"{POCKET}/"))
     folder = Path(name).expanduser()
-    return folder if folder.is_dir() else download(name, None, [ADAPTER_FILE, SPEC_FILE, "*.safetensors"])
+    return folder if folder.is_dir() else download(name, None, [ADAPTER_FILE, SPEC_FILE, "*.safetensors", "*.png"])
 
 
 def _facts(folder: Path, name: str) -> AdapterFacts:

@@ -62,7 +62,8 @@ class Material:
     """What a kind is made from: record folders, a model to start from, rank of a LoRA, where the run lies.
 
     `size` is the longest side in pixels that pictures are trained at, None the base's own; without `cache`
-    nothing is encoded ahead of the training.
+    nothing is encoded ahead of the training. A subject is made from a folder of `pictures` instead, has a `name`, and
+    `background` says what becomes of that of its pictures, see `without_background`.
     """
 
     data: Sequence[Path]
@@ -71,6 +72,9 @@ class Material:
     lora: int | None = None
     size: int | None = None
     cache: bool = True
+    pictures: Path | None = None
+    name: str | None = None
+    background: str = "auto"
 
     def refuse(self, kind: str, *options: Literal["lora", "size", "cache"]) -> None:
         """Raise SettingsError where one of `options` was chosen, which `kind` does not have."""

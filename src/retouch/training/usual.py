@@ -16,6 +16,7 @@ from retouch.training.kinds import (
     placement,
     reader,
     segmenter,
+    subject,
     vae,
     writer,
 )
@@ -28,6 +29,7 @@ _KINDS: dict[str, Callable[[Material, Choices], Recipe | OwnLoop]] = {
     "exemplar": exemplar.usual,
     "insert": insert.usual,
     "ip-adapter": ip_adapter.usual,
+    "subject": subject.usual,
     "vae": vae.usual,
     "clip": clip.usual,
     "reader": reader.usual,
@@ -42,9 +44,11 @@ KIND_NAMES: tuple[str, ...] = tuple(_KINDS)
 
 
 def usual_recipe(kind: str, material: Material, choices: Choices) -> Recipe | OwnLoop:
-    """Return the run configuration of `kind`. Raises SettingsError for an unknown kind or a LoRA it cannot have."""
+    """Return the run configuration of `kind`. Raises SettingsError for an unknown kind or what it cannot have."""
     if kind not in _KINDS:
         raise SettingsError(f"The kind '{kind}' is unknown; choose {', '.join(_KINDS)}, or give a --recipe.")
+    if kind != "subject" and (material.pictures is not None or material.name is not None):
+        raise SettingsError(f"The kind '{kind}' is trained from --data; --pictures and --name are for a subject.")
     if material.lora is not None and material.lora < 1:
         raise SettingsError(f"The LoRA's rank is {material.lora}; give at least 1.")
     return _KINDS[kind](material, choices)

@@ -8,16 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from retouch.conditioning.exemplar import detail_tokens, joined_channels, reference_tokens
-from retouch.conditioning.image import decode_latents, scaling_factor
-from retouch.conditioning.unet import unet_predictor
 from retouch.core.errors import ModelError
-from retouch.diffusion.guidance import DETAIL, NONE, REFERENCE, ExemplarGuidance
-from retouch.diffusion.loop import denoise
-from retouch.diffusion.predictor import Branch
-from retouch.diffusion.schedules import make_scheduler
+from retouch.diffusion.guidance import ExemplarGuidance
 from retouch.metrics.colour import mean_colour_difference
 from retouch.models.exemplar import Exemplar, fresh_exemplar, load_exemplar, save_exemplar
 from retouch.models.image_encoder import POCKET_ENCODER, load_image_encoder
@@ -27,7 +20,8 @@ from retouch.records.pair import Split
 from retouch.training.cache import OnPrepared, Preparation
 from retouch.training.card import CardFacts, model_card
 from retouch.training.choices import Choices, Material
-from retouch.training.hole_table import HoleTable, drawn_references, hole_table
+from retouch.training.hole_lessons import filled_holes, hole_errors, reference_context
+from retouch.training.hole_table import HoleTable, hole_table
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.noising import Noising
 from retouch.training.pictures import strip, to_bytes
@@ -87,7 +81,6 @@ class ExemplarKind:
         self.exemplar, self._tables, self._held_out, self._task = exemplar, tables, held_out, task
         self._base, self._data = base, tuple(data)
         self._noising = Noising.of(exemplar.checkpoint.scheduler_config)
-        self._change = exemplar.checkpoint.spec.denoises == "change"
         self.modules: Mapping[str, nn.Module] = exemplar.networks
         for network in self.modules.values():
             network.train().requires_grad_(True)
@@ -103,7 +96,7 @@ class ExemplarKind:
         table, task = self._tables[place], self._task
         side = (torch.rand(len(rows), generator=generator) < task.flip).long()
         holes = rows * table.each + torch.randint(table.each, (len(rows),), generator=generator)
-        context = self._dropped(self._context(table, rows, generator, vary=True), generator)
+        context = self._dropped(reference_context(self.exemplar, table, rows, generator, vary=True), generator)
         error, weight = self._errors(table, holes, side, context, generator)
         return Loss(total=(error * weight).mean(), parts={"error": float(error.detach().mean())})
 
@@ -114,7 +107,7 @@ class ExemplarKind:
         for table in self._held_out:
             for rows in _spaced(table, 192).split(16):
                 side = torch.zeros(len(rows), dtype=torch.long)
-                context = self._context(table, rows, generator, vary=False)
+                context = reference_context(self.exemplar, table, rows, generator, vary=False)
                 errors.append(self._errors(table, rows * table.each, side, context, generator)[0].mean((1, 2)))
         table = max(self._held_out, key=len)
         rows = _spaced(table, SHOWN)
@@ -139,21 +132,20 @@ class ExemplarKind:
         )
         save_exemplar(self.exemplar, folder, base=self._base, rank=self._task.rank, card=model_card(card))
 
-    def _context(self, table: HoleTable, rows: Tensor, generator: torch.Generator, *, vary: bool) -> Tensor:
-        """Tokens of a reference of each sample, (B, 1 + T, C): as a whole, then its details."""
-        views = [table.samples.references[row] for row in rows.tolist()]
-        framed = drawn_references(self.exemplar.encoder, views, generator, vary=vary)
-        with torch.no_grad():
-            features = self.exemplar.encoder(framed.to(self.exemplar.checkpoint.device))
-        whole, details = reference_tokens(self.exemplar, features), detail_tokens(self.exemplar, features)
-        return whole if details is None else torch.cat([whole, details], dim=1)
-
     def _dropped(self, context: Tensor, generator: torch.Generator) -> Tensor:
         """Some samples' details, or all of their reference, taken away; a token said often counts as said once."""
         draws = torch.rand(2, len(context), 1, 1, generator=generator).to(context.device)
         context = torch.where(draws[0] < self._task.detail_dropout, context[:, :1].expand_as(context), context)
         none = self.exemplar.mapper.uncond_vector.to(context.dtype).expand_as(context)
         return torch.where(draws[1] < self._task.dropout, none, context)
+
+    def _filled(self, table: HoleTable, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Holes, what was filled in, and originals, (B, 3, H, W) in −1…1 each."""
+        exemplar = self.exemplar
+        context = reference_context(exemplar, table, rows, generator, vary=False)
+        scale, detail = exemplar.checkpoint.spec.text_guidance, 1.0 if exemplar.detail else 0.0
+        guidance = ExemplarGuidance(scale=scale, detail=detail)
+        return filled_holes(exemplar, table, rows, context, generator, guidance=guidance)
 
     def _errors(
         self,
@@ -164,59 +156,21 @@ class ExemplarKind:
         generator: torch.Generator,
     ) -> tuple[Tensor, Tensor]:
         """Squared errors by cell, (B, h, w), and their weights."""
-        checkpoint, task = self.exemplar.checkpoint, self._task
-        rows = holes // table.each
-        channels = self._channels(table, holes, side)
-        clean = table.samples.posteriors.of(table.samples.shown[rows], side)[0] * scaling_factor(checkpoint.vae)
-        if self._change:
-            clean = clean - channels[:, :4]
-        noise = torch.randn(clean.shape, generator=generator)
-        times = self._noising.timesteps(len(holes), generator, bias=task.noise_bias)
-        noisy = torch.cat([self._noising.noisy(clean, noise, times), channels], dim=1).to(checkpoint.device)
-        answer = checkpoint.unet(noisy, times.to(checkpoint.device), context, return_dict=False)[0].float()
-        wanted = clean if self._change else self._noising.wanted(clean, noise, times)
-        error = functional.mse_loss(answer, wanted.to(answer.device), reduction="none").mean(dim=1)
-        inside = functional.interpolate(1 - table.kept(holes, side), size=error.shape[-2:], mode="area")[:, 0]
-        weight = 1 + task.inside_weight * inside
-        if task.balance is not None:
-            weight = weight / (task.balance + clean.square().mean(dim=(1, 2, 3)))[:, None, None]
-        return error, weight.to(error.device)
-
-    def _channels(self, table: HoleTable, holes: Tensor, side: Tensor) -> Tensor:
-        checkpoint = self.exemplar.checkpoint
-        masked = table.masked.of(holes, side)[0]
-        if checkpoint.spec.condition_scaled:
-            masked = masked * scaling_factor(checkpoint.vae)
-        return joined_channels(checkpoint, masked, table.kept(holes, side))
-
-    def _filled(self, table: HoleTable, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Holes, what was filled in, and originals, (B, 3, H, W) in −1…1 each."""
-        checkpoint, side = self.exemplar.checkpoint, torch.zeros(len(rows), dtype=torch.long)
-        spec, vae = checkpoint.spec, checkpoint.vae
-        channels = self._channels(table, rows * table.each, side).to(checkpoint.device)
-        context = self._context(table, rows, generator, vary=False)
-        none = self.exemplar.mapper.uncond_vector.expand_as(context)
-        branches = {
-            NONE: Branch(channels=channels, context=none),
-            REFERENCE: Branch(channels=channels, context=context[:, :1].expand_as(context)),
-            DETAIL: Branch(channels=channels, context=context),
-        }
-        made = denoise(
-            unet_predictor(checkpoint, branches),
-            make_scheduler(spec.scheduler, checkpoint.scheduler_config),
-            ExemplarGuidance(scale=spec.text_guidance, detail=1.0 if self.exemplar.detail else 0.0),
-            torch.randn(channels[:, :4].shape, generator=generator).to(checkpoint.device),
-            steps=spec.steps,
+        task = self._task
+        found = hole_errors(
+            self.exemplar.checkpoint,
+            table,
+            holes,
+            side,
+            context=context,
             generator=generator,
+            noising=self._noising,
+            noise_bias=task.noise_bias,
         )
-        factor = scaling_factor(vae)
-        seen = table.masked.of(rows * table.each, side)[0] * factor
-        wanted = table.samples.posteriors.of(table.samples.shown[rows], side)[0] * factor
-        masked, filled, original = (
-            torch.cat([decode_latents(vae, part).cpu().clamp(-1, 1) for part in latents.split(4)])
-            for latents in (seen, made, wanted)
-        )
-        return masked, filled, original
+        weight = 1 + task.inside_weight * found.inside
+        if task.balance is not None:
+            weight = weight / (task.balance + found.power)[:, None, None]
+        return found.error, weight.to(found.error.device)
 
 
 def _spaced(table: HoleTable, count: int) -> Tensor:
