@@ -20,7 +20,7 @@ from retouch.core.reference_settings import ReferenceSettings
 from retouch.core.settings import EditSettings
 from retouch.editing.editor import Editor
 from retouch.models.clip import TINY_CLIP, random_clip, save_clip
-from retouch.models.insert import load_insert, tuned_attention
+from retouch.models.insert import load_insert, save_insert, tuned_attention
 from retouch.models.load import load
 from retouch.models.save import save
 from retouch.records.pair import PairRecord, Split
@@ -136,6 +136,19 @@ def test_the_optimizer_learns_at_the_full_rate_the_attention_at_a_tenth_and_noth
     assert optimizer == pytest.approx(one.learning_rate, rel=0.02)
     assert attention == pytest.approx(UNET_RATE * one.learning_rate, rel=0.02)
     assert not any(change for name, change in moved.items() if not name.startswith(("optimizer.", *tuned)))
+
+
+def test_with_a_rank_all_of_the_network_learns_and_comes_out_at_that_rank(recipe: InsertRecipe, tmp_path: Path) -> None:
+    kind = kind_of(replace(recipe, task=replace(TASK, rank=64)))
+    train(kind, replace(SETTINGS, steps=2, ema_decay=0.0), tmp_path / "run")
+    trained, base = kind.insert.checkpoint.unet.state_dict(), load(recipe.base).unet.state_dict()
+    loaded = load_insert(tmp_path / "run" / "model").checkpoint.unet.state_dict()
+    assert not torch.equal(trained["conv_in.weight"], base["conv_in.weight"])
+    assert all(torch.allclose(loaded[name], value, atol=1e-3) for name, value in trained.items())
+    kind.export(tmp_path / "small", steps=2, figures={})
+    whole = (tmp_path / "small" / "unet.safetensors").stat().st_size
+    save_insert(kind.insert, tmp_path / "less", base=recipe.base, rank=2)
+    assert (tmp_path / "less" / "unet.safetensors").stat().st_size < 0.6 * whole
 
 
 def seen_by(kind: InsertKind, times: int = 6) -> list[tuple[torch.Tensor, torch.Tensor]]:

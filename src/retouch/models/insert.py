@@ -82,26 +82,30 @@ def fresh_insert(
     return Insert(checkpoint=base, encoder=encoder, optimizer=optimizer, null=null)
 
 
-def attention_changes(insert: Insert, base: str) -> dict[str, Tensor]:
-    """The attention as changes of that of `base`, which the editor began as; see `delta_of`.
+def unet_changes(insert: Insert, base: str, *, rank: int | None = None) -> dict[str, Tensor]:
+    """The U-Net as changes of that of `base`, which the editor began as; see `delta_of`.
 
     Raises:
-        ModelError: `base` cannot be loaded, or more than the attention differs.
+        ModelError: `base` cannot be loaded, or more than the attention differs and there is no rank.
     """
     names = tuple(f"{name}." for name in tuned_attention(insert.checkpoint.unet))
     before, after = load(base).unet.state_dict(), insert.checkpoint.unet.state_dict()
-    return delta_of(before, after, rank=None, keep=lambda name: name.startswith(names))
+    return delta_of(before, after, rank=rank, keep=lambda name: rank is not None or name.startswith(names))
 
 
-def save_insert(insert: Insert, folder: str | Path, *, base: str, card: str | None = None) -> Path:
+def save_insert(
+    insert: Insert, folder: str | Path, *, base: str, rank: int | None = None, card: str | None = None
+) -> Path:
     """Write the optimizer, and the attention as changes of the editor's it began as.
 
+    With a `rank` all of the U-Net may have changed: its changes are written as the nearest of that rank.
+
     Raises:
-        ModelError: `base` cannot be loaded, or more than the attention changed.
+        ModelError: `base` cannot be loaded, or more than the attention changed and there is no rank.
         OutputError: the folder cannot be written.
     """
     parts: dict[str, Mapping[str, Tensor]] = {
-        "unet": attention_changes(insert, base),
+        "unet": unet_changes(insert, base, rank=rank),
         "optimizer": insert.optimizer.state_dict(),
     }
     facts = AdapterFacts(

@@ -6,6 +6,7 @@ from itertools import accumulate
 from pathlib import Path
 
 import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -23,11 +24,11 @@ from retouch.models.image_encoder import POCKET_ENCODER, load_image_encoder
 from retouch.models.insert import (
     Insert,
     Null,
-    attention_changes,
     fresh_insert,
     load_insert,
     save_insert,
     tuned_attention,
+    unet_changes,
 )
 from retouch.models.load import load
 from retouch.records.pair import Split
@@ -50,7 +51,7 @@ from retouch.training.settings import TrainSettings
 from retouch.training.start import on_device, preparation_of
 
 UNET_RATE = 0.1
-"""Of the learning rate: how fast the U-Net's attention learns beside the optimizer."""
+"""Of the learning rate: how fast the U-Net learns beside the optimizer."""
 _SHOWN = 16
 
 
@@ -65,6 +66,8 @@ class InsertTask:
         published.
     queries: tokens that a reference becomes; None as many as a text has.
     null: what no reference is.
+    rank: None trains of the U-Net the attention that `tuned_attention` names, as published; a number trains all of it,
+        at the same tenth of the rate, and its changes are written as the nearest of that rank.
     changed_weight, noise_bias, balance: see `InstructTask`.
     """
 
@@ -74,6 +77,7 @@ class InsertTask:
     pull: float = 0.0
     queries: int | None = None
     null: Null = "encoded-zero-image"
+    rank: int | None = None
     changed_weight: float = 0.0
     noise_bias: float = 0.0
     balance: float | None = None
@@ -103,14 +107,12 @@ class InsertKind:
         prompts = [prompt for table in tables for prompt in table.prompts]
         self._ids = torch.stack([token_ids(checkpoint, prompts), token_ids(checkpoint, [*map(mirrored, prompts)])])
         self._told = torch.tensor([bool(prompt) for prompt in prompts])
-        attention = nn.ModuleDict(
-            {name.replace(".", "_"): part for name, part in tuned_attention(checkpoint.unet).items()}
-        )
         checkpoint.unet.train().requires_grad_(False)
-        for network in (insert.optimizer, attention):
+        tuned = {"attention": _attention(checkpoint.unet)} if task.rank is None else {"unet": checkpoint.unet}
+        self.modules: Mapping[str, nn.Module] = {"optimizer": insert.optimizer, **tuned}
+        self.rates: Mapping[str, float] = dict.fromkeys(tuned, UNET_RATE)
+        for network in self.modules.values():
             network.train().requires_grad_(True)
-        self.modules: Mapping[str, nn.Module] = {"optimizer": insert.optimizer, "attention": attention}
-        self.rates: Mapping[str, float] = {"attention": UNET_RATE}
         ends = list(accumulate(map(len, tables)))
         self.groups: Sequence[range] = tuple(
             range(end - len(table), end) for table, end in zip(tables, ends, strict=True)
@@ -164,7 +166,7 @@ class InsertKind:
             figures=figures,
             tags=("image-editing", "insertion", "paint-by-inpaint", "retouch"),
         )
-        save_insert(self.insert, folder, base=self._base, card=model_card(card))
+        save_insert(self.insert, folder, base=self._base, rank=self._task.rank, card=model_card(card))
 
     def _tokens(self, table: ReferencedTable, rows: Tensor, generator: torch.Generator, *, vary: bool) -> Tensor:
         """Tokens of a reference of each sample, (B, Q, C)."""
@@ -248,6 +250,10 @@ class InsertKind:
         )
 
 
+def _attention(unet: UNet2DConditionModel) -> nn.ModuleDict:
+    return nn.ModuleDict({name.replace(".", "_"): part for name, part in tuned_attention(unet).items()})
+
+
 def _spaced(table: ReferencedTable, count: int) -> Tensor:
     return torch.linspace(0, len(table) - 1, min(len(table), count)).long()
 
@@ -301,7 +307,7 @@ class InsertRecipe:
         if self.start is not None:
             begun = load_insert(self.start)
             # Said now, not when what hours of training made is to be written.
-            attention_changes(begun, self.base)
+            unet_changes(begun, self.base)
             return begun
         base = load(self.base)
         queries = self.task.queries or token_ids(base, [""]).shape[1]
