@@ -45,6 +45,9 @@ def test_a_reference_alone_goes_in_without_words_and_is_recorded(room: Path, cha
     assert [(each.name, each.weight) for each in written.references] == [("chair.png", 0.5)]
     assert told["references"][0]["sha256"] == written.references[0].sha256
     assert written.settings.reference is not None
+    shown = json.loads(run("show", out, "--json"))
+    assert shown["references"][0]["name"] == "chair.png"
+    assert "chair.png:0.5" in run("show", out)
     assert not np.array_equal(np.asarray(Image.open(out)), np.asarray(Image.open(room)))
 
 

@@ -26,10 +26,11 @@ def show(
     if json:
         facts = {"instructions": list(provenance.instructions), "settings": settings_facts(provenance.settings)}
     else:
-        texts = {"instruction" + str(n or ""): text for n, text in enumerate(provenance.instructions)}
+        texts = {"instruction" + str(n or ""): text for n, text in enumerate(provenance.instructions) if text}
         known = settings_facts(provenance.settings)
-        how = known.pop("region", None)
-        known.update(how if isinstance(how, dict) else {})
+        for name in ("region", "reference"):
+            how = known.pop(name, None)
+            known.update(how if isinstance(how, dict) else {})
         stated = {k: v for k, v in known.items() if v not in (None, "")}
         facts = {**texts, **stated}
     regions = provenance.regions
@@ -37,8 +38,14 @@ def show(
         facts["regions"] = [asdict(region) for region in regions]
     elif regions:
         facts.update({"region" + str(n or ""): f"{one.asked} ({one.found})" for n, one in enumerate(regions)})
+    references = provenance.references
+    if references and json:
+        facts["references"] = [asdict(reference) for reference in references]
+    elif references:
+        facts.update({"reference" + str(n or ""): f"{one.name}:{one.weight:g}" for n, one in enumerate(references)})
     facts = {
         "model": provenance.model,
+        **({"ip_adapter": provenance.ip_adapter} if provenance.ip_adapter else {}),
         **({"loras": list(provenance.loras)} if provenance.loras else {}),
         **facts,
         **({"source_name": provenance.source_name} if provenance.source_name else {}),
