@@ -10,6 +10,7 @@ from PIL import Image
 from retouch.core.errors import ModelError, SettingsError
 from retouch.core.reference import Reference, load_reference
 from retouch.core.reference_settings import ReferenceSettings
+from retouch.core.region import Region
 from retouch.core.region_request import region_from_box
 from retouch.core.settings import EditSettings
 from retouch.editing.adapting import Adapting
@@ -103,6 +104,13 @@ def test_insertion_repeats_by_seed_and_keeps_to_a_region(inserting: Editor) -> N
     result = inserting.edit(picture(), "", region=region, references=[thing("red")], settings=EditSettings(steps=1))
     changed = (np.asarray(result.image) != np.asarray(picture())).any(axis=2)
     assert not changed[np.asarray(region.mask) == 0].any()
+
+
+def test_an_empty_region_leaves_the_picture_and_says_so(inserting: Editor) -> None:
+    nowhere = Region(mask=Image.new("L", (64, 64), 0), origin="mask 'black.png'")
+    result = inserting.edit(picture(), "", region=nowhere, references=[thing("red")])
+    assert np.array_equal(np.asarray(result.image), np.asarray(picture()))
+    assert result.warnings == ("The region (mask 'black.png') is empty, so the picture stays as it is.",)
 
 
 def test_what_is_missing_is_said(adapted: Editor, inserting: Editor) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from retouch.core.reference import Reference
     from retouch.editing.protocol import RegionFinder
     from retouch.grounding.references import Background
+    from retouch.grounding.segmenter import Segmenter
 
 PLACES = ("auto",)
 
@@ -73,7 +74,10 @@ class Pictures:
         for text in self.texts:
             place, weight = _weighted(text)
             found.append(load_reference(place, weight=weight, allow_private=self.allow_private))
-        return tuple(self._cut_out(each, words) for each in found)
+        if all(each.alpha is not None for each in found) or (self.background == "keep" and self.phrase is None):
+            return tuple(found)
+        segmenter = words.finder().segmenter
+        return tuple(self._cut_out(each, segmenter) for each in found)
 
     def own(self, references: "Sequence[Reference]") -> "Sequence[Reference]":
         """The references, or the subject's own where none were given; raises ModelError."""
@@ -94,15 +98,11 @@ class Pictures:
         """The IP-Adapter and its scale."""
         return None if self.ip_adapter is None else _scaled(self.ip_adapter)
 
-    def _cut_out(self, reference: "Reference", words: "Words") -> "Reference":
+    def _cut_out(self, reference: "Reference", segmenter: "Segmenter") -> "Reference":
         from retouch.grounding.references import without_background
 
-        if reference.alpha is not None:
-            return reference
-        kind = _background(self.background)
-        if kind == "keep" and self.phrase is None:
-            return reference
-        found = without_background(reference, words.finder().segmenter, background=kind, phrase=self.phrase)
+        background = _background(self.background)
+        found = without_background(reference, segmenter, background=background, phrase=self.phrase)
         if found.alpha is None:
             warn(f'No object stands out in "{reference.name}"; all of it is taken. Give it transparency to say what.')
         return found

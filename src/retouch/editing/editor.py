@@ -173,10 +173,12 @@ class Editor:
         }
 
     def _warnings(self, prepared: Prepared) -> tuple[str, ...]:
+        empty = [each for each in prepared.regions if isinstance(each, Region) and each.is_empty]
+        said = tuple(f"The region ({each.origin}) is empty, so the picture stays as it is." for each in empty[:1])
         if self.checkpoint.text is None:
-            return ()
+            return said
         texts = (*prepared.active, prepared.settings.negative or "", prepared.settings.negative_image or "")
         cuts = [cut_text(self.checkpoint, text) for text in dict.fromkeys(texts)]
-        return tuple(
+        return said + tuple(
             f"The text is longer than the model reads; it did not see its end: '{cut}'." for cut in cuts if cut
         )
