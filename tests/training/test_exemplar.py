@@ -159,7 +159,7 @@ def test_what_the_model_cannot_do_is_said(make_tiny, recipe: ExemplarRecipe, tmp
         editor.edit(picture, "make it red", region=region, references=[chair])
     with pytest.raises(ModelError, match="reads words alone"):
         Editor.load(base).edit(picture, "", references=[chair])
-    with pytest.raises(ModelError, match="begin with a model of kind 'instruct' or 'generate'"):
+    with pytest.raises(ModelError, match="name the editor or text-to-image model to begin with"):
         filler = save(make_tiny(kind="inpaint"), tmp_path / "filler")
         usual(Material(data=[], base=str(filler), out=tmp_path), Choices())
 

@@ -47,7 +47,9 @@ def fuse_loras(checkpoint: Checkpoint, loras: Sequence[Lora]) -> None:
     Raises:
         ModelError: a file is missing, damaged or no LoRA, or does not fit the checkpoint's layers.
     """
-    layers = {network: _layers(checkpoint.modules[network]) for network in _NETWORKS if network in checkpoint.modules}
+    layers = {
+        name: _layers(checkpoint.modules[name]) for name in ("unet", "text_encoder") if name in checkpoint.modules
+    }
     placed = [found for lora in loras for found in _place(checkpoint.source, layers, lora)]
     for one in placed:
         _add(one)
@@ -66,7 +68,7 @@ def _place(source: str, layers: Mapping[str, Mapping[str, tuple[str, Tensor]]], 
     content = read_lora(lora.source)
     for stored, update in content.updates.items():
         network, flat = _locate(stored, content)
-        if flat not in layers[network]:
+        if flat not in layers.get(network, {}):
             raise ModelError(
                 f"The LoRA '{content.file}' changes '{stored}', a layer that the {network} of '{source}' does not "
                 "have; use a LoRA made for a model of this shape."
