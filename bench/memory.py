@@ -27,7 +27,7 @@ from torch.utils._pytree import tree_leaves
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from retouch.models.architecture import STABLE_DIFFUSION_1, Architecture, random_checkpoint
-from retouch.models.checkpoint import Checkpoint
+from retouch.models.checkpoint import Checkpoint, TextTower
 from retouch.models.tokenizer import train_tokenizer
 from retouch.training.lora import add_lora
 from retouch.training.optimiser import autocast, recompute_activations
@@ -249,7 +249,8 @@ def _checkpoint(shape: Architecture, kind: Any) -> Checkpoint:
         num_attention_heads=shape.text_heads,
         max_position_embeddings=shape.text_length,
     )
-    return replace(checkpoint, text_encoder=CLIPTextModel(config).requires_grad_(False))
+    encoder = CLIPTextModel(config).requires_grad_(False)
+    return replace(checkpoint, text=TextTower(encoder=encoder, tokenizer=checkpoint.tokenizer))
 
 
 def _parameters(networks: Mapping[str, nn.Module]) -> list[nn.Parameter]:

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from PIL import Image
 from tests.cli.conftest import Command
 
 from retouch.core.provenance import read_provenance
@@ -43,7 +45,11 @@ def test_pictures_carry_how_they_were_made_and_come_again(command: Command, mode
     assert "source" not in command("show", tmp_path / "sofa-2.png").out
     again = command("generate", "a red sofa", "-m", models / "text", "--seed", 6, "-o", tmp_path / "again.png")
     assert again.code == 0
-    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "sofa-2.png").read_bytes()
+    # Alone or among others a picture is the same but for how the processor sums, at most one level of 255.
+    one, other = (np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("again.png", "sofa-2.png"))
+    assert np.abs(one - other).max() <= 1
+    assert command(*words, "-o", tmp_path / "twice.png").code == 0
+    assert (tmp_path / "twice-2.png").read_bytes() == (tmp_path / "sofa-2.png").read_bytes()
 
 
 def test_edges_of_a_picture_hold_the_result(command: Command, models: Path, room: Path, tmp_path: Path) -> None:

@@ -81,5 +81,5 @@ def test_a_fresh_network_changes_nothing(make_tiny: Callable[..., "Checkpoint"])
 
 
 def test_a_model_without_a_scaled_source_cannot_denoise_its_change() -> None:
-    with pytest.raises(ModelError, match="whose condition is scaled"):
+    with pytest.raises(ModelError, match="stands scaled behind its latents"):
         ConditioningSpec(denoises="change")

@@ -8,6 +8,7 @@ from typing import Literal
 from huggingface_hub import constants, scan_cache_dir
 from huggingface_hub.errors import CacheNotFound
 
+from retouch.models.adapter import adapter_kind, is_adapter
 from retouch.models.pocket import POCKET, find_pocket, members
 from retouch.models.save import PIPELINES
 from retouch.models.single import single_kind
@@ -82,6 +83,8 @@ def _cached() -> tuple[CatalogueEntry, ...]:
 
 def _kind_of_folder(folder: Path) -> str:
     """The kind by the pipeline's name, or the network's where it stands alone, without opening any weights."""
+    if is_adapter(folder):
+        return adapter_kind(folder) or "unreadable"
     if not (folder / "model_index.json").is_file():
         return single_kind(folder) or "unreadable"
     try:
