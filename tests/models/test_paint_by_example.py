@@ -26,6 +26,7 @@ from retouch.diffusion.loop import denoise, unit_noise
 from retouch.diffusion.schedules import make_scheduler
 from retouch.models.architecture import random_checkpoint
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.convert import convert
 from retouch.models.exemplar import Exemplar, is_published, load_exemplar
 
 SIDE, STEPS, SCALE = 64, 5, 5.0
@@ -216,3 +217,13 @@ def test_what_is_missing_is_named(folder: Path, tmp_path: Path) -> None:
     (broken / "image_encoder" / "model.safetensors").unlink()
     with pytest.raises(ModelError, match=r"has no image_encoder/model\.safetensors"):
         load_exemplar(broken)
+
+
+def test_a_pickled_folder_is_converted_with_its_encoder(folder: Path, tmp_path: Path) -> None:
+    pickled = tmp_path / "pickled"
+    shutil.copytree(folder, pickled)
+    weights = pickled / "image_encoder" / "model.safetensors"
+    torch.save(load_file(weights), weights.with_name("pytorch_model.bin"))
+    weights.unlink()
+    found = load_exemplar(convert(pickled, tmp_path / "converted"))
+    torch.testing.assert_close(found.mapper.state_dict(), load_exemplar(folder).mapper.state_dict())

@@ -81,7 +81,7 @@ def _convert_folder(source: Path, target: Path) -> Path:
         shutil.copytree(source, partial, ignore=shutil.ignore_patterns("*.bin", "*.ckpt", "*.pt", "*.pth", "*.pkl"))
         files = {
             file: partial / component / _safetensors_name(file)
-            for component in WEIGHT_STEMS
+            for component in (*WEIGHT_STEMS, "image_encoder")
             for file in sorted((source / component).glob("*"))
             if file.suffix in PICKLED_SUFFIXES
         }
