@@ -96,7 +96,7 @@ class Pictures:
     @cached_property
     def adapter(self) -> tuple[str, float] | None:
         """The IP-Adapter and its scale."""
-        return None if self.ip_adapter is None else _scaled(self.ip_adapter)
+        return None if self.ip_adapter is None else _weighted(self.ip_adapter)
 
     def _cut_out(self, reference: "Reference", segmenter: "Segmenter") -> "Reference":
         from retouch.grounding.references import without_background
@@ -122,18 +122,10 @@ def reference_records(references: "Sequence[Reference]") -> "tuple[ReferenceReco
 
 
 def _weighted(text: str) -> tuple[str, float]:
-    """FILE or FILE:WEIGHT; a web address has colons of its own."""
+    """PLACE or PLACE:NUMBER, the number 1 where there is none; places have colons of their own."""
     place, colon, last = text.rpartition(":")
     try:
         return (place, float(last)) if colon and not Path(text).exists() else (text, 1.0)
-    except ValueError:
-        return text, 1.0
-
-
-def _scaled(text: str) -> tuple[str, float]:
-    place, colon, last = text.rpartition(":")
-    try:
-        return (place, float(last)) if colon else (text, 1.0)
     except ValueError:
         return text, 1.0
 

@@ -1,8 +1,10 @@
 """In which order the samples come: a function of (seed, step) alone, so that any run can resume anywhere."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from retouch.core.seeds import derive_seed
 
@@ -16,3 +18,8 @@ def batch_indices(groups: Sequence[range], *, batch: int, step: int, seed: int) 
         order = generator.permutation(len(group)) + group.start
         batches += order[: len(group) // batch * batch].reshape(-1, batch).tolist()
     return batches[place if len(groups) == 1 else generator.permutation(len(batches))[place]]
+
+
+def spaced(table: Sized, count: int) -> Tensor:
+    """Row numbers of at most `count` samples from all over a table, (rows,)."""
+    return torch.linspace(0, len(table) - 1, min(len(table), count)).long()

@@ -24,6 +24,7 @@ from retouch.training.hole_lessons import filled_holes, hole_errors, reference_c
 from retouch.training.hole_table import HoleTable, hole_table
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.noising import Noising
+from retouch.training.order import spaced
 from retouch.training.pictures import strip, to_bytes
 from retouch.training.referenced import ReferencedTable, parted_references, referenced_tables
 from retouch.training.settings import TrainSettings
@@ -105,12 +106,12 @@ class ExemplarKind:
         """Return the held-out error at fixed noise, whose colour the filled holes have, and some to look at."""
         errors: list[Tensor] = []
         for table in self._held_out:
-            for rows in _spaced(table, 192).split(16):
+            for rows in spaced(table, 192).split(16):
                 side = torch.zeros(len(rows), dtype=torch.long)
                 context = reference_context(self.exemplar, table, rows, generator, vary=False)
                 errors.append(self._errors(table, rows * table.each, side, context, generator)[0].mean((1, 2)))
         table = max(self._held_out, key=len)
-        rows = _spaced(table, SHOWN)
+        rows = spaced(table, SHOWN)
         masked, made, wanted = self._filled(table, rows, generator)
         return Validation(
             figures={
@@ -171,10 +172,6 @@ class ExemplarKind:
         if task.balance is not None:
             weight = weight / (task.balance + found.power)[:, None, None]
         return found.error, weight.to(found.error.device)
-
-
-def _spaced(table: HoleTable, count: int) -> Tensor:
-    return torch.linspace(0, len(table) - 1, min(len(table), count)).long()
 
 
 def _near(table: HoleTable, rows: Tensor, made: Tensor, wanted: Tensor) -> float:

@@ -39,6 +39,7 @@ from retouch.training.choices import Choices, Material
 from retouch.training.hole_table import drawn_references
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.noising import Noising
+from retouch.training.order import spaced
 from retouch.training.preview import Preview
 from retouch.training.referenced import (
     INSERTIONS,
@@ -145,7 +146,7 @@ class InsertKind:
         """Return the held-out error at fixed noise, how a few insertions compare with their targets, some to see."""
         errors: list[Tensor] = []
         for table in self._held_out:
-            for rows in _spaced(table, 96).split(16):
+            for rows in spaced(table, 96).split(16):
                 side = torch.zeros(len(rows), dtype=torch.long)
                 tokens = self._tokens(table, rows, generator, vary=False)
                 source = self._latents(table.other, table, rows, side)
@@ -222,7 +223,7 @@ class InsertKind:
         return error, weight.to(error.device)
 
     def _preview(self, table: ReferencedTable, generator: torch.Generator) -> Preview:
-        checkpoint, rows = self.insert.checkpoint, _spaced(table, _SHOWN)
+        checkpoint, rows = self.insert.checkpoint, spaced(table, _SHOWN)
         spec, side = checkpoint.spec, torch.zeros(len(rows), dtype=torch.long)
         source = self._latents(table.other, table, rows, side).to(checkpoint.device)
         tokens = self._tokens(table, rows, generator, vary=False)
@@ -252,10 +253,6 @@ class InsertKind:
 
 def _attention(unet: UNet2DConditionModel) -> nn.ModuleDict:
     return nn.ModuleDict({name.replace(".", "_"): part for name, part in tuned_attention(unet).items()})
-
-
-def _spaced(table: ReferencedTable, count: int) -> Tensor:
-    return torch.linspace(0, len(table) - 1, min(len(table), count)).long()
 
 
 def _turned(cells: Tensor, side: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from retouch.training.choices import Choices, Material
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.lora import add_lora, merged, write_lora
 from retouch.training.noising import Noising
+from retouch.training.order import spaced
 from retouch.training.places import placed
 from retouch.training.preview import Preview, sample_edits
 from retouch.training.settings import TrainSettings
@@ -140,7 +141,7 @@ class InstructKind:
         """Return the held-out loss at fixed noise, how a few edits compare with their targets, and some to look at."""
         values = []
         for table in self._held_out:
-            picked = _spaced(table, max(1, 192 * len(table) // sum(map(len, self._held_out))))
+            picked = spaced(table, max(1, 192 * len(table) // sum(map(len, self._held_out))))
             for part in picked.split(32):
                 side = torch.zeros(len(part), dtype=torch.long)
                 ids = token_ids(self.checkpoint, [table.prompts[row] for row in part.tolist()])
@@ -242,7 +243,7 @@ class InstructKind:
         return source * (~without_image)[:, None, None, None], ids
 
     def _preview(self, table: PairTable, generator: torch.Generator) -> Preview:
-        picked, factor = _spaced(table, self._task.shown), scaling_factor(self.checkpoint.vae)
+        picked, factor = spaced(table, self._task.shown), scaling_factor(self.checkpoint.vae)
         side = torch.zeros(len(picked), dtype=torch.long)
         modes = table.posteriors.of(table.source[picked], side)[0]
         prompts = [table.prompts[index] for index in picked.tolist()]
@@ -252,11 +253,6 @@ class InstructKind:
             targets=self._pooled(table.posteriors.of(table.target[picked], side)[0]) * factor,
             changed=self._pooled(_mirrored_cells(table.changed[picked], side)),
         )
-
-
-def _spaced(table: PairTable, count: int) -> Tensor:
-    """Row numbers of at most `count` pairs from all over a table."""
-    return torch.linspace(0, len(table) - 1, min(len(table), count)).long()
 
 
 def _mirrored_cells(changed: Tensor, side: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ from retouch.training.card import CardFacts, model_card
 from retouch.training.choices import Choices, Material
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.noising import Noising
+from retouch.training.order import spaced
 from retouch.training.preview import Preview, sample_edits
 from retouch.training.referenced import SHOWN, ReferencedTable, parted_references, referenced_tables
 from retouch.training.settings import TrainSettings
@@ -148,7 +149,7 @@ class IPAdapterKind:
         figures: dict[str, list[float]] = {}
         total = sum(map(len, self._held_out))
         for table in self._held_out:
-            for rows in _spaced(table, max(1, _MEASURED * len(table) // total)).split(32):
+            for rows in spaced(table, max(1, _MEASURED * len(table) // total)).split(32):
                 for name, value in self._measured(table, rows, generator).items():
                     figures.setdefault(name, []).extend([value] * len(rows))
         means = {name: sum(values) / len(values) for name, values in figures.items()}
@@ -254,7 +255,7 @@ class IPAdapterKind:
         return torch.where(dropped, self._null.to(embeddings), embeddings)
 
     def _preview(self, table: ReferencedTable, generator: torch.Generator) -> Preview:
-        rows, factor = _spaced(table, self._task.shown), scaling_factor(self.checkpoint.vae)
+        rows, factor = spaced(table, self._task.shown), scaling_factor(self.checkpoint.vae)
         side = torch.zeros(len(rows), dtype=torch.long)
         sources, targets = (table.posteriors.of(pictures[rows], side)[0] for pictures in (table.other, table.shown))
         embeddings = self._embedded(self._framed(table, rows, generator))
@@ -271,11 +272,6 @@ class IPAdapterKind:
             targets=targets * factor,
             changed=table.changed[rows].float() / 255,
         )
-
-
-def _spaced(table: ReferencedTable, count: int) -> Tensor:
-    """Row numbers of at most `count` samples from all over a table."""
-    return torch.linspace(0, len(table) - 1, min(len(table), count)).long()
 
 
 @dataclass(frozen=True, kw_only=True)
