@@ -174,7 +174,7 @@ def test_it_goes_with_attention_by_length(checkpoint: Checkpoint, adapter: IPAda
     processor: Any = AttendByLength()
     unet.set_attn_processor(processor)
     try:
-        torch.testing.assert_close(answer(checkpoint, prompt), found, atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(answer(checkpoint, prompt), found, atol=1e-5, rtol=1e-4)
     finally:
         unet.set_attn_processor(before)
 
