@@ -29,7 +29,7 @@ def encode_ids(checkpoint: Checkpoint, ids: Tensor) -> Tensor:
     features = checkpoint.text_encoder(ids.to(checkpoint.text_encoder.device)).last_hidden_state
     if checkpoint.spec.null_text == "encoded-empty":
         return features
-    said = (ids != token_ids(checkpoint, [""])).any(dim=1)
+    said = (ids != token_ids(checkpoint, [""]).to(ids.device)).any(dim=1)
     return features * said[:, None, None].to(features)
 
 

@@ -17,6 +17,7 @@ from retouch.models.checkpoint import Checkpoint
 from retouch.models.exemplar import Exemplar
 from retouch.training.hole_table import HoleTable, drawn_references
 from retouch.training.noising import Noising
+from retouch.training.sending import sent
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,7 +37,7 @@ def reference_context(
     views = [table.samples.references[row] for row in rows.tolist()]
     framed = drawn_references(exemplar.encoder, views, generator, vary=vary)
     with torch.no_grad():
-        features = exemplar.encoder(framed.to(exemplar.checkpoint.device))
+        features = exemplar.encoder(sent(framed, exemplar.checkpoint.device))
     whole, details = reference_tokens(exemplar, features), detail_tokens(exemplar, features)
     return whole if details is None else torch.cat([whole, details], dim=1)
 
@@ -61,10 +62,10 @@ def hole_errors(
         clean = clean - channels[:, :4]
     noise = torch.randn(clean.shape, generator=generator)
     times = noising.timesteps(len(holes), generator, bias=noise_bias)
-    noisy = torch.cat([noising.noisy(clean, noise, times), channels], dim=1).to(checkpoint.device)
-    answer = checkpoint.unet(noisy, times.to(checkpoint.device), context, return_dict=False)[0].float()
+    noisy = sent(torch.cat([noising.noisy(clean, noise, times), channels], dim=1), checkpoint.device)
+    answer = checkpoint.unet(noisy, sent(times, checkpoint.device), context, return_dict=False)[0].float()
     wanted = clean if change else noising.wanted(clean, noise, times)
-    error = functional.mse_loss(answer, wanted.to(answer.device), reduction="none").mean(dim=1)
+    error = functional.mse_loss(answer, sent(wanted, answer.device), reduction="none").mean(dim=1)
     inside = functional.interpolate(1 - table.kept(holes, side), size=error.shape[-2:], mode="area")[:, 0]
     return HoleErrors(error=error, inside=inside, power=clean.square().mean(dim=(1, 2, 3)))
 

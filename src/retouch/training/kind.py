@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """A scalar to minimise, and named scalars to log beside it."""
+    """A scalar to minimise, and named scalars to log beside it, which are read only when they are."""
 
     total: Tensor
-    parts: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[str, Tensor | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -122,7 +122,9 @@ class _LossModule(nn.Module):
         self.networks = nn.ModuleDict(dict(kind.modules))
         self._kind = kind
 
-    def forward(self, indices: Sequence[int], generator: torch.Generator) -> tuple[Tensor, Mapping[str, float]]:
+    def forward(
+        self, indices: Sequence[int], generator: torch.Generator
+    ) -> tuple[Tensor, Mapping[str, Tensor | float]]:
         loss = self._kind.loss(indices, generator)
         return loss.total, loss.parts
 

@@ -80,16 +80,17 @@ class Joined:
 
     def of(self, rows: Tensor, side: Tensor) -> tuple[Tensor, Tensor]:
         """See `Posteriors`."""
-        found: dict[int, tuple[Tensor, Tensor]] = {}
-        first = 0
+        first, places, means, spreads = 0, [], [], []
         for part in self.parts:
             here = ((rows >= first) & (rows < first + len(part))).nonzero()[:, 0]
             if len(here):
-                means, spreads = part.of(rows[here] - first, side[here])
-                found |= dict(zip(here.tolist(), zip(means, spreads, strict=True), strict=True))
+                mean, spread = part.of(rows[here] - first, side[here])
+                places.append(here)
+                means.append(mean)
+                spreads.append(spread)
             first += len(part)
-        means, spreads = zip(*(found[place] for place in range(len(rows))), strict=True)
-        return torch.stack(means), torch.stack(spreads)
+        order = torch.cat(places).argsort()
+        return torch.cat(means)[order], torch.cat(spreads)[order]
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from retouch.core.errors import TrainingError
 from retouch.core.seeds import derive_seed
@@ -84,6 +84,35 @@ def train(
     return TrainReport(steps=run.step, figures=run.figures, folder=out, interrupted=stopped, first=run.processes.first)
 
 
+class _Losses:
+    """The smoothed loss, read a step late so that a GPU is never waited for while it could be given work."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+        self._open: tuple[Tensor, int] | None = None
+        self.smooth = math.nan
+
+    def add(self, loss: Tensor, step: int) -> None:
+        """Take the loss of a step, and read that of the step before; the first, and on a CPU every one, at once."""
+        self.settle()
+        self._open = (loss, step)
+        if loss.device.type == "cpu" or math.isnan(self.smooth):
+            self.settle()
+
+    def settle(self) -> None:
+        """Read what is not read yet. Raises TrainingError where it is not finite."""
+        if self._open is None:
+            return
+        (loss, step), self._open = self._open, None
+        (value,) = self._processes.mean([float(loss)])
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"The loss became {value} at step {step}; the last good checkpoint was kept: "
+                "lower the learning rate and run again."
+            )
+        self.smooth = value if math.isnan(self.smooth) else 0.98 * self.smooth + 0.02 * value
+
+
 class _Run:
     """The moving parts of one run."""
 
@@ -121,40 +150,38 @@ class _Run:
 
     def loop(self, on_progress: OnProgress | None, cancelled: Callable[[], bool]) -> bool:
         """Run to the last step; True where the caller's wish stopped it before."""
-        settings, smooth = self.settings, math.nan
+        settings, losses = self.settings, _Losses(self.processes)
         began, first = time.monotonic(), self.step
         while self.step < settings.steps:
             if any(self.processes.mean([float(cancelled())])):
+                losses.settle()
                 self.save()
                 return True
             loss, parts = self.advance()
-            smooth = loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss
+            losses.add(loss, self.step - 1)
             rate = (self.step - first) * settings.batch_size / max(1e-9, time.monotonic() - began)
             if on_progress:
-                progress = Progress(step=self.step, steps=settings.steps, loss=smooth, samples_per_second=rate)
+                progress = Progress(step=self.step, steps=settings.steps, loss=losses.smooth, samples_per_second=rate)
                 on_progress(progress)
             if self.journal and self.step % settings.log_every == 0:
-                self.journal.scalars({"loss": smooth, "samples a second": rate, **parts}, self.step)
+                told = {name: float(part) for name, part in parts.items()}
+                self.journal.scalars({"loss": losses.smooth, "samples a second": rate, **told}, self.step)
             if self.step % settings.save_every == 0:
+                losses.settle()
                 self.save()
             if self.step % settings.validate_every == 0:
                 self.validate()
+        losses.settle()
         return False
 
-    def advance(self) -> tuple[float, dict[str, float]]:
-        """Take one optimiser step and return its loss and the loss's parts."""
+    def advance(self) -> tuple[Tensor, Mapping[str, Tensor | float]]:
+        """Take one optimiser step and return this process's loss, and the loss's parts, without waiting for them."""
         settings = self.settings
         for group in self.optimiser.param_groups:
             group["lr"] = settings.learning_rate * rate_factor(settings, self.step) * group["rate"]
         batch = batch_indices(self.kind.groups, batch=settings.batch_size, step=self.step, seed=settings.seed)
         mine = self.processes.share(batch)
         losses = [self.backward(mine, part) for part in range(settings.accumulate)]
-        (value,) = self.processes.mean([sum(float(loss.total.detach()) for loss in losses) / len(losses)])
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"The loss became {value} at step {self.step}; the last good checkpoint was kept: "
-                "lower the learning rate and run again."
-            )
         self.weights.average_gradients()
         self.scaler.unscale_(self.optimiser)
         self.weights.clip(settings.clip)
@@ -163,7 +190,7 @@ class _Run:
         self.optimiser.zero_grad(set_to_none=True)
         self.average.update(self.step)
         self.step += 1
-        return value, dict(losses[0].parts)
+        return torch.stack([loss.total.detach() for loss in losses]).mean(), losses[0].parts
 
     def backward(self, batch: Sequence[int], part: int) -> Loss:
         """Add the gradients of one part of this process's batch, with randomness of its own."""

@@ -106,17 +106,17 @@ class ClipKind:
         scale = model.logit_scale.exp().clamp_max(LARGEST_SCALE)
         similarities = scale * functional.normalize(seen, dim=-1) @ functional.normalize(read, dim=-1).T
         contrast = contrastive_loss(similarities.float(), partners(rows, ids).to(model.device))
-        total, parts = contrast, {"contrast": float(contrast.detach()), "scale": float(scale.detach())}
+        total, parts = contrast, {"contrast": contrast.detach(), "scale": scale.detach()}
         if self._task.words > 0:
             words = self._words_loss(seen, self._present[picked].flatten(0, 1))
-            total, parts["words"] = total + self._task.words * words, float(words.detach())
+            total, parts["words"] = total + self._task.words * words, words.detach()
         if self._patches is not None:
             known, numbers = self._patches.of_pictures(rows)
             numbers = torch.where(mirrored_sides[known], numbers.flip(-1), numbers)
             shares = self._patches.shares(rows[known], shifted(numbers, places[known], self._task.shift)[:, 0])
             tokens = model.vision_model.post_layernorm(eyes.last_hidden_state[known, 1:])
             segments = self.modules["segments"](tokens, shares.to(model.device))
-            total, parts["segments"] = total + self._task.segments * segments, float(segments.detach())
+            total, parts["segments"] = total + self._task.segments * segments, segments.detach()
         return Loss(total=total, parts=parts)
 
     def _words_loss(self, seen: Tensor, present: Tensor) -> Tensor:

@@ -38,6 +38,7 @@ from retouch.training.latents import (
 )
 from retouch.training.noising import Noising
 from retouch.training.pictures import strip
+from retouch.training.sending import sent
 from retouch.training.settings import TrainSettings
 from retouch.training.start import on_device, preparation_of
 
@@ -112,7 +113,7 @@ class ControlNetKind:
         without = torch.rand(len(indices), generator=generator) < task.dropout
         ids = torch.where(without[:, None], self._null_ids, ids)
         error, weight = self._errors(self._table, picked, side, ids, generator)
-        return Loss(total=(error * weight).mean(), parts={"error": float(error.detach().mean())})
+        return Loss(total=(error * weight).mean(), parts={"error": error.detach().mean()})
 
     def validate(self, generator: torch.Generator) -> Validation:
         """Return the held-out error with and without control, at the same noise, and pictures made from edges."""
@@ -160,14 +161,14 @@ class ControlNetKind:
         clean = table.latents.drawn(picked, side, generator) * scaling_factor(self.checkpoint.vae)
         noise = torch.randn(clean.shape, generator=generator)
         times = self._noising.timesteps(len(picked), generator, bias=task.noise_bias)
-        noisy, place = self._noising.noisy(clean, noise, times).to(unet.device), times.to(unet.device)
+        noisy, place = sent(self._noising.noisy(clean, noise, times), unet.device), sent(times, unet.device)
         context = encode_ids(self.checkpoint, ids)
         control = PictureControl(network=self.network, picture=table.edges(picked, side), scale=scale)
         extra = control.residuals(noisy, place, context)
         prediction = unet(noisy, place, context, return_dict=False, **extra)[0].float()
-        wanted = self._noising.wanted(clean, noise, times).to(unet.device)
+        wanted = sent(self._noising.wanted(clean, noise, times), unet.device)
         error = functional.mse_loss(prediction, wanted, reduction="none").mean(dim=(1, 2, 3))
-        return error, self._noising.weights(times, gamma=task.minimum_snr).to(unet.device)
+        return error, sent(self._noising.weights(times, gamma=task.minimum_snr), unet.device)
 
     def _strip(self, picked: Tensor, generator: torch.Generator) -> Tensor:
         vae, latents = self.checkpoint.vae, self._held_out.latents

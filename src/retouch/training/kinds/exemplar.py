@@ -27,6 +27,7 @@ from retouch.training.noising import Noising
 from retouch.training.order import spaced
 from retouch.training.pictures import strip, to_bytes
 from retouch.training.referenced import ReferencedTable, parted_references, referenced_tables
+from retouch.training.sending import sent
 from retouch.training.settings import TrainSettings
 from retouch.training.start import on_device, preparation_of
 
@@ -99,7 +100,7 @@ class ExemplarKind:
         holes = rows * table.each + torch.randint(table.each, (len(rows),), generator=generator)
         context = self._dropped(reference_context(self.exemplar, table, rows, generator, vary=True), generator)
         error, weight = self._errors(table, holes, side, context, generator)
-        return Loss(total=(error * weight).mean(), parts={"error": float(error.detach().mean())})
+        return Loss(total=(error * weight).mean(), parts={"error": error.detach().mean()})
 
     @torch.no_grad()
     def validate(self, generator: torch.Generator) -> Validation:
@@ -135,7 +136,7 @@ class ExemplarKind:
 
     def _dropped(self, context: Tensor, generator: torch.Generator) -> Tensor:
         """Some samples' details, or all of their reference, taken away; a token said often counts as said once."""
-        draws = torch.rand(2, len(context), 1, 1, generator=generator).to(context.device)
+        draws = sent(torch.rand(2, len(context), 1, 1, generator=generator), context.device)
         context = torch.where(draws[0] < self._task.detail_dropout, context[:, :1].expand_as(context), context)
         none = self.exemplar.mapper.uncond_vector.to(context.dtype).expand_as(context)
         return torch.where(draws[1] < self._task.dropout, none, context)
@@ -171,7 +172,7 @@ class ExemplarKind:
         weight = 1 + task.inside_weight * found.inside
         if task.balance is not None:
             weight = weight / (task.balance + found.power)[:, None, None]
-        return found.error, weight.to(found.error.device)
+        return found.error, sent(weight, found.error.device)
 
 
 def _near(table: HoleTable, rows: Tensor, made: Tensor, wanted: Tensor) -> float:

@@ -26,6 +26,7 @@ from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.latents import CaptionedLatents, CaptionTokens, captioned_latents, drawn_captions, read_folders
 from retouch.training.noising import Noising
 from retouch.training.pictures import strip
+from retouch.training.sending import sent
 from retouch.training.settings import TrainSettings
 from retouch.training.start import CAPTIONS, fresh_checkpoint, on_device, preparation_of, words_of
 
@@ -87,7 +88,7 @@ class GenerateKind:
         without = torch.rand(len(indices), generator=generator) < task.dropout
         ids = torch.where(without[:, None], self._null_ids, ids)
         error, weight = self._errors(self._table, picked, side, ids, generator)
-        return Loss(total=(error * weight).mean(), parts={"error": float(error.detach().mean())})
+        return Loss(total=(error * weight).mean(), parts={"error": error.detach().mean()})
 
     def validate(self, generator: torch.Generator) -> Validation:
         """Return the held-out error at fixed noise, and pictures made of held-out captions below their originals."""
@@ -124,12 +125,12 @@ class GenerateKind:
         clean = table.drawn(picked, side, generator) * scaling_factor(self.checkpoint.vae)
         noise = torch.randn(clean.shape, generator=generator)
         times = self._noising.timesteps(len(picked), generator, bias=task.noise_bias)
-        noisy = self._noising.noisy(clean, noise, times).to(unet.device)
+        noisy = sent(self._noising.noisy(clean, noise, times), unet.device)
         context = encode_ids(self.checkpoint, ids)
-        prediction = unet(noisy, times.to(unet.device), context, return_dict=False)[0].float()
-        wanted = self._noising.wanted(clean, noise, times).to(unet.device)
+        prediction = unet(noisy, sent(times, unet.device), context, return_dict=False)[0].float()
+        wanted = sent(self._noising.wanted(clean, noise, times), unet.device)
         error = functional.mse_loss(prediction, wanted, reduction="none").mean(dim=(1, 2, 3))
-        return error, self._noising.weights(times, gamma=task.minimum_snr).to(unet.device)
+        return error, sent(self._noising.weights(times, gamma=task.minimum_snr), unet.device)
 
     def _strip(self, picked: Tensor, generator: torch.Generator) -> Tensor:
         vae = self.checkpoint.vae

@@ -48,6 +48,7 @@ from retouch.training.referenced import (
     parted_references,
     referenced_tables,
 )
+from retouch.training.sending import sent
 from retouch.training.settings import TrainSettings
 from retouch.training.start import on_device, preparation_of
 
@@ -126,19 +127,19 @@ class InsertKind:
         table, rows = self._tables[place], picked - self.groups[place].start
         side = (torch.rand(len(rows), generator=generator) < task.flip).long()
         tokens, words = self._tokens(table, rows, generator, vary=True), self._words(self._ids[side, picked])
-        told = self._told[picked].to(tokens.device)
-        spoken = told & (torch.rand(len(rows), generator=generator) < task.words).to(tokens.device)
+        told = sent(self._told[picked], tokens.device)
+        spoken = told & sent(torch.rand(len(rows), generator=generator) < task.words, tokens.device)
         forms = of_one_length({"words": words, "tokens": tokens, "null": null_tokens(self.insert)})
         context = torch.where(spoken[:, None, None], forms["words"], forms["tokens"])
         source = self._latents(table.other, table, rows, side)
         context, source = self._dropped(context, forms["null"], source, generator)
         error, weight = self._errors(table, rows, side, (source, context), generator)
-        total, parts = (error * weight).mean(), {"error": float(error.detach().mean())}
+        total, parts = (error * weight).mean(), {"error": error.detach().mean()}
         if task.pull and bool(told.any()):
             drawn = functional.mse_loss(tokens.mean(dim=1)[told], words.mean(dim=1)[told].detach())
             if tokens.shape == words.shape:
                 drawn = drawn + functional.mse_loss(tokens[told], words[told].detach())
-            total, parts["pull"] = total + task.pull * drawn, float(drawn.detach())
+            total, parts["pull"] = total + task.pull * drawn, drawn.detach()
         return Loss(total=total, parts=parts)
 
     @torch.no_grad()
@@ -175,18 +176,18 @@ class InsertKind:
         views = [table.references[row] for row in rows.tolist()]
         framed = drawn_references(insert.encoder, views, generator, vary=vary)
         with torch.no_grad():
-            features = insert.encoder(framed.to(insert.checkpoint.device)).last
+            features = insert.encoder(sent(framed, insert.checkpoint.device)).last
         return insert.optimizer(features)
 
     @torch.no_grad()
     def _words(self, ids: Tensor) -> Tensor:
-        return encode_ids(self.insert.checkpoint, ids)
+        return encode_ids(self.insert.checkpoint, sent(ids, self.insert.checkpoint.device))
 
     def _dropped(
         self, context: Tensor, null: Tensor, source: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         share, draw = self._task.dropout, torch.rand(len(source), generator=generator)
-        without = (draw < 2 * share).to(context.device)
+        without = sent(draw < 2 * share, context.device)
         without_image = (draw >= share) & (draw < 3 * share)
         return torch.where(without[:, None, None], null.to(context.dtype), context), source * (~without_image)[
             :, None, None, None
@@ -213,14 +214,14 @@ class InsertKind:
             clean = clean - source
         noise = torch.randn(clean.shape, generator=generator)
         times = self._noising.timesteps(len(rows), generator, bias=task.noise_bias)
-        noisy = torch.cat([self._noising.noisy(clean, noise, times), source], dim=1).to(checkpoint.device)
-        answer = checkpoint.unet(noisy, times.to(checkpoint.device), context, return_dict=False)[0].float()
+        noisy = sent(torch.cat([self._noising.noisy(clean, noise, times), source], dim=1), checkpoint.device)
+        answer = checkpoint.unet(noisy, sent(times, checkpoint.device), context, return_dict=False)[0].float()
         wanted = clean if self._change else self._noising.wanted(clean, noise, times)
-        error = functional.mse_loss(answer, wanted.to(answer.device), reduction="none").mean(dim=1)
+        error = functional.mse_loss(answer, sent(wanted, answer.device), reduction="none").mean(dim=1)
         weight = 1 + task.changed_weight * _turned(table.changed[rows].float() / 255, side)
         if task.balance is not None:
             weight = weight / (task.balance + clean.square().mean(dim=(1, 2, 3)))[:, None, None]
-        return error, weight.to(error.device)
+        return error, sent(weight, error.device)
 
     def _preview(self, table: ReferencedTable, generator: torch.Generator) -> Preview:
         checkpoint, rows = self.insert.checkpoint, spaced(table, _SHOWN)

@@ -29,6 +29,7 @@ from retouch.training.noising import Noising
 from retouch.training.order import spaced
 from retouch.training.places import placed
 from retouch.training.preview import Preview, sample_edits
+from retouch.training.sending import sent
 from retouch.training.settings import TrainSettings
 from retouch.training.start import INSTRUCTIONS, fresh_checkpoint, on_device, preparation_of, words_of
 from retouch.training.teachers import RegionHead, SegmentHead
@@ -190,24 +191,24 @@ class InstructKind:
         noise = torch.randn(target.shape, generator=generator)
         times = self._noising.timesteps(len(picked), generator, bias=self._task.noise_bias)
         noisy = self._noising.noisy(target, noise, times)
-        context = encode_ids(self.checkpoint, ids)
-        model_input = torch.cat([noisy, source], dim=1).to(unet.device)
-        prediction = unet(model_input, times.to(unet.device), context, return_dict=False)[0].float()
+        context = encode_ids(self.checkpoint, sent(ids, unet.device))
+        model_input = sent(torch.cat([noisy, source], dim=1), unet.device)
+        prediction = unet(model_input, sent(times, unet.device), context, return_dict=False)[0].float()
         wanted = target if self._change else self._noising.wanted(target, noise, times)
-        error = functional.mse_loss(prediction, wanted.to(unet.device), reduction="none").mean(dim=1)
-        changed = self._pooled(_mirrored_cells(table.changed[picked], side)).to(unet.device)
-        weight = self._weights(times, target)[:, None, None].to(unet.device)
+        error = functional.mse_loss(prediction, sent(wanted, unet.device), reduction="none").mean(dim=1)
+        changed = sent(self._pooled(_mirrored_cells(table.changed[picked], side)), unet.device)
+        weight = sent(self._weights(times, target)[:, None, None], unet.device)
         total = (error * weight * (1 + self._task.changed_weight * changed)).mean()
-        parts = {"error": float(error.detach().mean())}
+        parts = {"error": error.detach().mean()}
         if self._regions is not None:
             regions = self._regions(changed)
             total = total + self._task.regions * regions
-            parts["regions"] = float(regions.detach())
+            parts["regions"] = regions.detach()
         if self._segments is not None:
             shown = renumbered(table.segments[picked], table.things, self._things)
-            segments = self._segments(self._pooled_numbers(_mirrored(shown, side)).to(unet.device))
+            segments = self._segments(sent(self._pooled_numbers(_mirrored(shown, side)), unet.device))
             total = total + self._task.segments * segments
-            parts["segments"] = float(segments.detach())
+            parts["segments"] = segments.detach()
         return Loss(total=total, parts=parts)
 
     def _weights(self, times: Tensor, target: Tensor) -> Tensor:

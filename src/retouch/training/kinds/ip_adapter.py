@@ -30,6 +30,7 @@ from retouch.training.noising import Noising
 from retouch.training.order import spaced
 from retouch.training.preview import Preview, sample_edits
 from retouch.training.referenced import SHOWN, ReferencedTable, parted_references, referenced_tables
+from retouch.training.sending import sent
 from retouch.training.settings import TrainSettings
 from retouch.training.start import on_device, preparation_of
 from retouch.training.varied import varied
@@ -142,7 +143,7 @@ class IPAdapterKind:
             sourced=~(dropped & (draw >= 3 * task.dropout)),
         )
         error, weight = self._errors(batch, generator)
-        return Loss(total=(error * weight).mean(), parts={"error": float(error.detach().mean())})
+        return Loss(total=(error * weight).mean(), parts={"error": error.detach().mean()})
 
     def validate(self, generator: torch.Generator) -> Validation:
         """Return held-out errors at the same noise, with pictures and without, with texts and without, and edits."""
@@ -203,16 +204,18 @@ class IPAdapterKind:
         noise = torch.randn(target.shape, generator=generator)
         times = self._noising.timesteps(len(batch.rows), generator, bias=self._task.noise_bias)
         noisy = self._noising.noisy(target, noise, times)
-        inputs = (noisy if source is None else torch.cat([noisy, source], dim=1)).to(unet.device)
+        inputs = sent(noisy if source is None else torch.cat([noisy, source], dim=1), unet.device)
         with torch.no_grad():
-            context = encode_ids(self.checkpoint, batch.ids)
+            context = encode_ids(self.checkpoint, sent(batch.ids, unet.device))
         prompt = ImagePrompt(adapter=self.adapter, tokens=self.adapter.project(batch.embeddings))
         with ImageTokens([prompt]).over(unet):
             extra = {IMAGE_TOKENS: ((prompt.tokens,),)}
-            found = unet(inputs, times.to(unet.device), context, added_cond_kwargs=extra, return_dict=False)[0].float()
+            found = unet(inputs, sent(times, unet.device), context, added_cond_kwargs=extra, return_dict=False)[
+                0
+            ].float()
         wanted = target if self._change else self._noising.wanted(target, noise, times)
-        error = functional.mse_loss(found, wanted.to(unet.device), reduction="none").mean(dim=1)
-        return error, self._weights(batch, times, target).to(unet.device)
+        error = functional.mse_loss(found, sent(wanted, unet.device), reduction="none").mean(dim=1)
+        return error, sent(self._weights(batch, times, target), unet.device)
 
     def _weights(self, batch: Batch, times: Tensor, target: Tensor) -> Tensor:
         """(B, h, w)."""
@@ -251,7 +254,7 @@ class IPAdapterKind:
         return self.adapter.embed(framed).float()
 
     def _without(self, embeddings: Tensor, dropped: Tensor) -> Tensor:
-        dropped = dropped.to(embeddings.device).view(-1, *[1] * (embeddings.dim() - 1))
+        dropped = sent(dropped, embeddings.device).view(-1, *[1] * (embeddings.dim() - 1))
         return torch.where(dropped, self._null.to(embeddings), embeddings)
 
     def _preview(self, table: ReferencedTable, generator: torch.Generator) -> Preview:

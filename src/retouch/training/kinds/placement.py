@@ -94,7 +94,7 @@ class PlacementKind:
         parts = {"place": place, "box": box, "mask": mask}
         return Loss(
             total=place + task.boxes * box + task.masks * mask,
-            parts={name: float(part.detach()) for name, part in parts.items()},
+            parts={name: part.detach() for name, part in parts.items()},
         )
 
     def _tokens(self, objects: Sequence[PlacedObject], generator: Generator) -> Tensor:

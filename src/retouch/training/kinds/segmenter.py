@@ -34,6 +34,7 @@ from retouch.training.phrased import (
     shown,
 )
 from retouch.training.pictures import Sizes, to_model_range
+from retouch.training.sending import sent
 from retouch.training.settings import TrainSettings
 
 WRONGLY_REFUSED = 0.04
@@ -105,10 +106,10 @@ class SegmenterKind:
             lesson(one, phrases=task.phrases, points=task.points, flip=task.flip, zoom=task.zoom, generator=generator)
             for one in chosen
         ]
-        seen = self.network.look(to_model_range(torch.stack([one.pixels for one in drawn])).to(self._device))
+        seen = self.network.look(to_model_range(sent(torch.stack([one.pixels for one in drawn]), self._device)))
         ids = self._model.tokens([text for one in drawn for text in one.texts])
-        told = self.network.find(seen, ids.view(len(drawn), task.phrases, -1).to(self._device))
-        pointed = self.network.find_at(seen, torch.stack([one.points for one in drawn]).to(self._device))
+        told = self.network.find(seen, sent(ids.view(len(drawn), task.phrases, -1), self._device))
+        pointed = self.network.find_at(seen, sent(torch.stack([one.points for one in drawn]), self._device))
         masks, presence = self._answer_losses(told, torch.stack([one.wanted for one in drawn]))
         at_points, _ = self._answer_losses(pointed, torch.stack([one.pointed for one in drawn]))
         total = masks + at_points * task.points / task.phrases + task.presence * presence
@@ -116,12 +117,12 @@ class SegmenterKind:
         if self._labels:
             cells = self._cells_loss(seen.fine, chosen, drawn)
             total, parts["cells"] = total + task.segments * cells, cells
-        return Loss(total=total, parts={name: float(part.detach()) for name, part in parts.items()})
+        return Loss(total=total, parts={name: part.detach() for name, part in parts.items()})
 
     def _answer_losses(self, answer: Answer, wanted: Tensor) -> tuple[Tensor, Tensor]:
         """The loss of the masks, and that of presence; `wanted` is (B, P, H, W) bool."""
-        shares = functional.avg_pool2d(wanted.float(), FINE).to(answer.masks.device)
-        logits, present = answer.masks.float(), wanted.flatten(2).any(dim=2).to(answer.masks.device)
+        shares = sent(functional.avg_pool2d(wanted.float(), FINE), answer.masks.device)
+        logits, present = answer.masks.float(), sent(wanted.flatten(2).any(dim=2), answer.masks.device)
         cross = functional.binary_cross_entropy_with_logits(logits, shares, reduction="none").mean(dim=(2, 3))
         found = logits.sigmoid()
         overlap = (found * shares).sum(dim=(2, 3))
@@ -135,11 +136,11 @@ class SegmenterKind:
         logits = self.modules["segments"](fine).float().split([len(values) for values in self._labels.values()], dim=1)
         numbers = torch.stack([one.numbers[FINE // 2 :: FINE, FINE // 2 :: FINE] for one in drawn])
         sizes = torch.stack([torch.bincount(one.flatten().long(), minlength=256)[one.long()] for one in numbers])
-        weights = sizes.float().rsqrt().to(fine.device)
+        weights = sent(sizes.float().rsqrt(), fine.device)
         losses = []
         for scores, (aspect, values) in zip(logits, self._labels.items(), strict=True):
             maps = [label_map(one, two.things, aspect, values) for one, two in zip(numbers, chosen, strict=True)]
-            wanted = torch.stack(maps).to(fine.device)
+            wanted = sent(torch.stack(maps), fine.device)
             each = functional.cross_entropy(scores, wanted, ignore_index=-1, reduction="none") * weights
             losses.append(each.sum() / (weights * (wanted >= 0)).sum().clamp_min(1e-3))
         return torch.stack(losses).mean()

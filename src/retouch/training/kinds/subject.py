@@ -89,7 +89,7 @@ class SubjectKind:
         left_out = torch.rand(len(rows), 1, 1, generator=generator).to(context.device) < task.dropout
         none = self.subject.base.mapper.uncond_vector.to(context.dtype).expand_as(context)
         error = self._error(holes, side, torch.where(left_out, none, context), generator)
-        return Loss(total=error, parts={"error": float(error.detach())})
+        return Loss(total=error, parts={"error": error.detach()})
 
     @torch.no_grad()
     def validate(self, generator: torch.Generator) -> Validation:

@@ -20,6 +20,7 @@ from retouch.training.card import CardFacts, model_card
 from retouch.training.choices import Choices, Material
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.pictures import decode, random_crops, strip, to_model_range, unique_pictures
+from retouch.training.sending import sent
 from retouch.training.settings import TrainSettings
 
 
@@ -65,9 +66,9 @@ class VaeKind:
         """Return reconstruction error plus weighted divergence of the posterior from N(0, 1)."""
         task = self._task
         pictures = random_crops(self._pictures, indices, size=task.crop, generator=generator)
-        pictures = pictures.to(next(self.vae.parameters()).device)
+        pictures = sent(pictures, next(self.vae.parameters()).device)
         posterior = self.vae.encode(as_input(pictures), return_dict=False)[0]
-        noise = torch.randn(posterior.mean.shape, generator=generator).to(pictures.device)
+        noise = sent(torch.randn(posterior.mean.shape, generator=generator), pictures.device)
         output = reconstruction(self.vae, posterior.mean + posterior.std * noise)
         absolute = functional.l1_loss(output, pictures)
         squared = functional.mse_loss(output, pictures)
@@ -77,7 +78,7 @@ class VaeKind:
         total = absolute + task.squared * squared + task.edges * edges + task.colours * colours
         total = total + task.divergence * divergence.float()
         parts = {"absolute": absolute, "squared": squared, "edges": edges, "colours": colours, "divergence": divergence}
-        return Loss(total=total, parts={name: float(part.detach()) for name, part in parts.items()})
+        return Loss(total=total, parts={name: part.detach() for name, part in parts.items()})
 
     def validate(self, generator: torch.Generator) -> Validation:
         """Return mean PSNR in dB of whole held-out pictures by group, and a strip of a few."""
@@ -87,7 +88,7 @@ class VaeKind:
             values, shown = [], []
             for data in pictures:
                 picture = to_model_range(decode(data))[None]
-                output = round_trip(self.vae, picture)
+                output = round_trip(self.vae, picture).cpu()
                 values.append(psnr(output, picture))
                 shown.append(torch.cat([picture, output], dim=-2))
             figures[f"PSNR {group}"] = sum(values) / len(values)
@@ -95,8 +96,9 @@ class VaeKind:
         return Validation(figures=figures, pictures=strips)
 
     def export(self, folder: Path, *, steps: int, figures: Mapping[str, float]) -> None:
-        """Write the autoencoder in diffusers layout, in half precision, its scaling factor measured on the pictures."""
-        self.vae.register_to_config(scaling_factor=measured_scaling(self.vae, self._pictures))
+        """Write the autoencoder in diffusers layout, in half precision; of a new latent space the scale is measured."""
+        if not self._task.decoder_only:
+            self.vae.register_to_config(scaling_factor=measured_scaling(self.vae, self._pictures))
         deepcopy(self.vae).half().save_pretrained(folder)
         card = CardFacts(
             title="Retouch vae",
@@ -128,7 +130,8 @@ def reconstruction(vae: AutoencoderKL, latents: Tensor) -> Tensor:
 
 @torch.no_grad()
 def round_trip(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
-    """Encode (the posterior's mode) and decode pictures, (B, 3, H, W) in −1…1."""
+    """Encode (the posterior's mode) and decode pictures, (B, 3, H, W) in −1…1, where the autoencoder is."""
+    pictures = pictures.to(next(vae.parameters()).device)
     return reconstruction(vae, vae.encode(as_input(pictures), return_dict=False)[0].mode())
 
 
@@ -144,7 +147,8 @@ def measured_scaling(vae: AutoencoderKL, pictures: Sequence[bytes], *, count: in
     picked = pictures[:: max(1, len(pictures) // count)][:count]
     latents = []
     for data in picked:
-        latents.append(vae.encode(as_input(to_model_range(decode(data))[None]), return_dict=False)[0].mode())
+        picture = to_model_range(decode(data))[None].to(next(vae.parameters()).device)
+        latents.append(vae.encode(as_input(picture), return_dict=False)[0].mode())
     return round(1 / float(torch.cat(latents).std()), 5)
 
 
