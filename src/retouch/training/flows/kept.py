@@ -1,0 +1,57 @@
+"""What encoders made of pictures and prompts, on disk by content: written whole or not at all, read at every step."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from retouch.core.errors import TrainingError
+
+_NAME = "encoded"
+
+
+class Kept:
+    """Tensors in a folder, one file each, for one encoder of which `identity` tells.
+
+    Files of other encoders may lie there too; they have other names.
+    """
+
+    def __init__(self, folder: Path, identity: bytes) -> None:
+        self._folder, self._identity = folder, identity
+
+    def __contains__(self, content: bytes) -> bool:
+        return self._path(content).is_file()
+
+    def write(self, content: bytes, encoded: Tensor) -> None:
+        """Keep what the encoder made of `content`. Raises TrainingError where it cannot be written."""
+        path = self._path(content)
+        partial = path.with_suffix(".tmp")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            save_file({_NAME: encoded.contiguous()}, partial)
+            partial.rename(path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise TrainingError(f"{self._folder} cannot be written: {error}; free some space.") from error
+
+    def read(self, contents: Sequence[bytes]) -> Tensor:
+        """What the encoder made of contents, all of one shape, (B, …) in the type they were kept in."""
+        return torch.stack([load_file(self._path(content))[_NAME] for content in contents])
+
+    def _path(self, content: bytes) -> Path:
+        key = hashlib.sha256(self._identity + hashlib.sha256(content).digest()).hexdigest()
+        return self._folder / f"{key[:40]}.safetensors"
+
+
+def identity_of(folder: Path, parts: Sequence[str], dtype: torch.dtype) -> bytes:
+    """Tell encoders apart: a digest of all files in some parts of a model's folder, and of the type they compute in."""
+    digest = hashlib.sha256(repr(dtype).encode())
+    files = sorted(file for part in parts for file in (folder / part).rglob("*") if file.is_file())
+    for file in files:
+        with file.open("rb") as stream:
+            digest.update(file.relative_to(folder).as_posix().encode())
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.digest()
