@@ -32,27 +32,42 @@ class PromptCoder(Protocol):
 
 
 class FlowFamily(Protocol):
-    """One model of a family, in a folder: its parts, opened when they are needed, and how its transformer is called.
-
-    `pipeline` is the diffusers class that edits with it. `cell` is the side of a token in pixels. `picture_parts` and
-    `prompt_parts` are the folders on which latents and embeddings depend. `steps` and `guidance` are how
-    the model edits when nothing else is said; a guidance of 1 asks the transformer once a step.
-    """
+    """One model of a family, in a folder: its parts, opened when they are needed, and how its transformer is called."""
 
     @property
-    def pipeline(self) -> str: ...  # noqa: D102
+    def pipeline(self) -> str:
+        """The diffusers class that edits with it."""
+        ...
+
     @property
-    def folder(self) -> Path: ...  # noqa: D102
+    def folder(self) -> Path:
+        """Where it lies, in diffusers layout."""
+        ...
+
     @property
-    def cell(self) -> int: ...  # noqa: D102
+    def cell(self) -> int:
+        """The side of a token in pixels."""
+        ...
+
     @property
-    def picture_parts(self) -> tuple[str, ...]: ...  # noqa: D102
+    def picture_parts(self) -> tuple[str, ...]:
+        """The folders on which latents depend."""
+        ...
+
     @property
-    def prompt_parts(self) -> tuple[str, ...]: ...  # noqa: D102
+    def prompt_parts(self) -> tuple[str, ...]:
+        """The folders on which embeddings depend."""
+        ...
+
     @property
-    def steps(self) -> int: ...  # noqa: D102
+    def steps(self) -> int:
+        """In how many steps it edits when nothing else is said."""
+        ...
+
     @property
-    def guidance(self) -> float: ...  # noqa: D102
+    def guidance(self) -> float:
+        """How far its edits go away from what it answers to the empty prompt; 1 asks the transformer once a step."""
+        ...
 
     def picture_coder(self, device: torch.device) -> PictureCoder:
         """Open the autoencoder. Raises ModelError where it cannot be read."""

@@ -37,9 +37,9 @@ class Kept:
             partial.unlink(missing_ok=True)
             raise TrainingError(f"{self._folder} cannot be written: {error}; free some space.") from error
 
-    def read(self, contents: Sequence[bytes]) -> Tensor:
-        """What the encoder made of contents, all of one shape, (B, …) in the type they were kept in."""
-        return torch.stack([load_file(self._path(content))[_NAME] for content in contents])
+    def read(self, content: bytes) -> Tensor:
+        """What the encoder made of `content`, in the type it was kept in."""
+        return load_file(self._path(content))[_NAME]
 
     def _path(self, content: bytes) -> Path:
         key = hashlib.sha256(self._identity + hashlib.sha256(content).digest()).hexdigest()

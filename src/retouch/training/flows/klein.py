@@ -1,9 +1,8 @@
-"""FLUX.2 klein: pictures as normalised 2 × 2 patches, prompts as three layers of Qwen3, sources at a time of their own."""
+"""FLUX.2 klein: pictures as normalised 2 × 2 patches, prompts as three layers of Qwen3, a time for each picture."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_flux2 import AutoencoderKLFlux2
@@ -25,14 +24,6 @@ _TEXT_LENGTH = 512
 _SOURCE_TIME = 10
 """The place in time of the first picture beside the one that is made, whose own is 0."""
 _PATCH = 2
-
-Part = TypeVar("Part", covariant=True)
-
-
-class _Opens(Protocol[Part]):
-    """A class of a library that opens what lies in a folder."""
-
-    def from_pretrained(self, folder: Path, /, **options: object) -> Part: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +49,7 @@ class Klein:
             if not (folder / part).is_dir():
                 raise ModelError(f"'{source}' has no {part}; restore it from the original model.")
         distilled = bool(read_index(folder, source).get("is_distilled", False))
-        blocks = _configured(folder, source).get("block_out_channels", ())
-        cell = _PATCH * 2 ** (len(cast("Sequence[int]", blocks)) - 1)
+        cell = _PATCH * 2 ** (_autoencoder_levels(folder, source) - 1)
         return cls(folder=folder, source=source, cell=cell, distilled=distilled)
 
     @property
@@ -127,24 +117,25 @@ class Klein:
     def write(self, transformer: nn.Module, folder: Path) -> None:
         """See `FlowFamily`."""
         network: Any = transformer
+        weights: Any = get_peft_model_state_dict(network)
         metadata = network.peft_config["default"].to_dict()
         targets = metadata["target_modules"]
         metadata["target_modules"] = targets if isinstance(targets, str) else sorted(targets)
         folder.mkdir(parents=True, exist_ok=True)
         Flux2KleinPipeline.save_lora_weights(
             folder,
-            transformer_lora_layers=get_peft_model_state_dict(network),
+            transformer_lora_layers=weights,
             transformer_lora_adapter_metadata=metadata,
         )
 
-    def _opened(self, kind: _Opens[Part], part: str, dtype: torch.dtype | None = None) -> Part:
+    def _opened(self, kind: Any, part: str, dtype: torch.dtype | None = None) -> Any:
+        """One part of the model, by a library's class for it; networks are frozen, in evaluation mode."""
         options: dict[str, object] = {"local_files_only": True}
         if dtype is not None:
-            key = "dtype" if part == "text_encoder" else "torch_dtype"
-            options |= {key: dtype, "use_safetensors": True}
+            options |= {"torch_dtype": dtype, "use_safetensors": True}
         try:
             with quiet_libraries():
-                opened: Any = kind.from_pretrained(self.folder / part, **options)
+                opened = kind.from_pretrained(self.folder / part, **options)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ModelError(f"The {part} of '{self.source}' cannot be read ({reason}); restore it.") from error
@@ -232,8 +223,10 @@ def text_places(prompts: Tensor) -> Tensor:
     return places
 
 
-def _configured(folder: Path, source: str) -> dict[str, object]:
+def _autoencoder_levels(folder: Path, source: str) -> int:
+    """At how many sizes the autoencoder computes, each half the one before."""
     try:
-        return AutoencoderKLFlux2.load_config(folder / "vae", local_files_only=True)
-    except (OSError, ValueError) as error:
+        settings: Any = AutoencoderKLFlux2.load_config(folder / "vae", local_files_only=True)
+        return len(settings["block_out_channels"])
+    except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"The vae of '{source}' has no configuration that can be read; restore it.") from error

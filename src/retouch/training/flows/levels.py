@@ -21,7 +21,7 @@ def fixed_levels(count: int, *, scheduler: FlowMatchEulerDiscreteScheduler, shif
 
 
 def shifted(scheduler: FlowMatchEulerDiscreteScheduler, levels: Tensor, *, shift: float) -> Tensor:
-    """Move levels towards noise as the scheduler moves those of its steps: by `shift` (μ), or by a factor of its own."""
+    """Move levels towards noise as the scheduler moves its steps' own: by `shift` (μ), or by a factor it has itself."""
     settings: Any = scheduler.config
     if settings.use_dynamic_shifting:
         return scheduler.time_shift(shift, 1.0, levels)

@@ -50,11 +50,11 @@ class FlowPairs:
 
     def latents(self, digests: Sequence[bytes]) -> Tensor:
         """Latents of pictures of one size, (B, C, h, w) float32."""
-        return self.pictures.read(digests).float()
+        return torch.stack([self.pictures.read(digest).float() for digest in digests])
 
     def embeddings(self, prompts: Sequence[str]) -> Tensor:
         """What the transformer reads of prompts, (B, L, D); the empty one is always there."""
-        return self.prompts.read([prompt.encode() for prompt in prompts])
+        return torch.stack([self.prompts.read(prompt.encode()) for prompt in prompts])
 
 
 @dataclass(frozen=True, kw_only=True)

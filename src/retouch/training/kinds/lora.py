@@ -74,7 +74,8 @@ class LoraKind:
     ) -> None:
         """Take a transformer that has its updates (see `add_updates`) and lies on its device."""
         self._family, self._transformer, self._pairs, self._task = family, transformer, pairs, task
-        self._base, self._precision, self._notes = base, precision, tuple(notes)
+        self._base, self._notes = base, tuple(notes)
+        self._precision: Precision = precision
         self._device = next(transformer.parameters()).device
         self._scheduler = family.scheduler()
         self.modules: Mapping[str, nn.Module] = {"transformer": transformer.train()}
@@ -83,8 +84,7 @@ class LoraKind:
     def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
         """Return the mean squared error of the velocity at the target's tokens (flow matching, arXiv 2210.02747)."""
         rows = [self._pairs.train[index] for index in indices]
-        dropped = torch.rand(len(rows), generator=generator) < self._task.dropout
-        prompts = ["" if drop else row.prompt for row, drop in zip(rows, dropped.tolist(), strict=True)]
+        prompts = with_dropped([row.prompt for row in rows], self._task.dropout, generator)
         target = self._pairs.latents([row.target for row in rows])
         noise = torch.randn(target.shape, generator=generator)
         levels = drawn_levels(len(rows), generator, scheduler=self._scheduler, shift=self._shift(target))
@@ -167,6 +167,12 @@ class LoraKind:
             empty=self._pairs.embeddings([""]).to(self._device),
             steps=min(self._family.steps, self._task.shown_steps),
         )[0]
+
+
+def with_dropped(prompts: Sequence[str], share: float, generator: torch.Generator) -> list[str]:
+    """Prompts of which each is the empty one with the probability `share`, 0…1."""
+    draws = torch.rand(len(prompts), generator=generator)
+    return ["" if drop else prompt for prompt, drop in zip(prompts, (draws < share).tolist(), strict=True)]
 
 
 def add_updates(family: FlowFamily, transformer: nn.Module, *, rank: int, seed: int) -> None:
