@@ -24,8 +24,8 @@ def test_updates_are_trained_resumed_and_edit(command: Command, tmp_path: Path) 
     pipe: Any = Flux2KleinPipeline.from_pretrained(base)
     pipe.set_progress_bar_config(disable=True)
     pipe.load_lora_weights(tmp_path / "run" / "model")
-    image = pipe(image=Image.new("RGB", (32, 32)), prompt="make it red", num_inference_steps=1).images[0]
-    assert image.size == (32, 32)
+    image = pipe(image=Image.new("RGB", (64, 64)), prompt="make it red", num_inference_steps=1).images[0]
+    assert image.size == (64, 64)
 
 
 def test_bases_and_options_that_do_not_fit_are_refused(command: Command, tmp_path: Path) -> None:

@@ -61,8 +61,6 @@ def train(
 
     retouch train instruct --lora 8 --data pairs --base timbrooks/instruct-pix2pix --out runs/style
 
-    retouch train lora --data pairs --base black-forest-labs/FLUX.2-klein-base-4B --out runs/klein
-
     retouch train --recipe recipes/pocket.py vae
 
     retouch train subject --pictures photos/chair --name lucky-chair
