@@ -1,7 +1,9 @@
 """A LoRA of a modern editor: it learns, goes on to the bit, encodes once, and diffusers reads what it exports."""
 
+import gc
 import io
 import json
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +19,13 @@ from safetensors.torch import load_file
 from tests.training.conftest import squares, write_squares
 from tests.training.tiny_klein import save_klein
 
-from retouch.core.errors import DataError, ModelError, SettingsError
+from retouch.core.errors import DataError, ModelError, SettingsError, TrainingError
 from retouch.core.images import png_bytes
 from retouch.records.pair import PairRecord
 from retouch.records.shards import open_writer
 from retouch.training.choices import Choices, Material
 from retouch.training.flows.bases import open_family
+from retouch.training.flows.klein import Klein, KleinPictures, KleinPrompts
 from retouch.training.flows.levels import drawn_levels, fixed_levels
 from retouch.training.flows.pairs import FlowPreparation, flow_pairs
 from retouch.training.kinds.lora import LoraKind, LoraRecipe, LoraTask, with_dropped
@@ -122,6 +125,37 @@ def test_a_stopped_run_goes_on_to_the_bit(recipe: LoraRecipe, tmp_path: Path) ->
     whole, parted = state_of(tmp_path / "whole"), state_of(tmp_path / "parted")
     assert whole.keys() == parted.keys()
     assert all(torch.equal(whole[name], parted[name]) for name in whole)
+
+
+def test_a_state_of_another_rank_is_refused(recipe: LoraRecipe, tmp_path: Path) -> None:
+    run(replace(recipe, settings=replace(recipe.settings, steps=1)), tmp_path)
+    with pytest.raises(TrainingError, match="updates of another rank"):
+        run(replace(recipe, task=replace(TASK, rank=2)), tmp_path)
+
+
+def test_encoders_leave_memory(recipe: LoraRecipe, tmp_path: Path) -> None:
+    opened: list[weakref.ref[object]] = []
+
+    class Watched(Klein):
+        """Notes the networks that it opens."""
+
+        def picture_coder(self, device: torch.device) -> KleinPictures:
+            coder = super().picture_coder(device)
+            opened.append(weakref.ref(coder.vae))
+            return coder
+
+        def prompt_coder(self, device: torch.device, dtype: torch.dtype) -> KleinPrompts:
+            coder = super().prompt_coder(device, dtype)
+            opened.append(weakref.ref(coder.encoder))
+            return coder
+
+    preparation = FlowPreparation(
+        family=Watched.open(Path(recipe.base), recipe.base), cache=tmp_path, size=64, device=CPU, dtype=torch.float32
+    )
+    pairs = flow_pairs(preparation, recipe.data)
+    gc.collect()
+    assert len(pairs.train) and len(opened) == 2
+    assert [network() for network in opened] == [None, None]
 
 
 def test_diffusers_reads_the_export(recipe: LoraRecipe, base: Path, tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
-from retouch.core.errors import TrainingError
+from retouch.core.files import atomic_write
 
 _NAME = "encoded"
 
@@ -26,16 +26,8 @@ class Kept:
         return self._path(content).is_file()
 
     def write(self, content: bytes, encoded: Tensor) -> None:
-        """Keep what the encoder made of `content`. Raises TrainingError where it cannot be written."""
-        path = self._path(content)
-        partial = path.with_suffix(".tmp")
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            save_file({_NAME: encoded.contiguous()}, partial)
-            partial.rename(path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise TrainingError(f"{self._folder} cannot be written: {error}; free some space.") from error
+        """Keep what the encoder made of `content`. Raises OutputError where it cannot be written."""
+        atomic_write(self._path(content), save({_NAME: encoded.contiguous()}))
 
     def read(self, content: bytes) -> Tensor:
         """What the encoder made of `content`, in the type it was kept in."""

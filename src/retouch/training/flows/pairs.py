@@ -93,8 +93,7 @@ def flow_pairs(preparation: FlowPreparation, folders: Sequence[Path]) -> FlowPai
         train, held_out = _parted(train, every=preparation.validation_every)
     prompts = Kept(cache / "prompts", identity_of(family.folder, family.prompt_parts, preparation.dtype))
     _encode(preparation, reader, prompts, sorted({"", *(pair.prompt for pair in (*train, *held_out))}))
-    first = {pair.size: number for number, pair in reversed(list(enumerate(train)))}
-    ordered = sorted(train, key=lambda pair: first[pair.size])
+    ordered = sorted(train, key=lambda pair: pair.size)
     return FlowPairs(train=ordered, held_out=held_out, pictures=reader.pictures, prompts=prompts)
 
 
