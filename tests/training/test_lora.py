@@ -271,15 +271,15 @@ def test_instructions_are_dropped_as_often_as_asked() -> None:
 
 def test_levels_are_those_of_the_scheduler() -> None:
     scheduler: Any = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True)
-    generator = torch.Generator().manual_seed(0)
-    levels = drawn_levels(20_000, generator, scheduler=scheduler, shift=1.5)
-    scheduler.set_timesteps(sigmas=[0.5], mu=1.5)
-    middle = float(scheduler.sigmas[0])
-    assert float(levels.median()) == pytest.approx(middle, abs=5e-3)
-    assert float(levels.min()) > 0 and float(levels.max()) < 1
-    assert float(fixed_levels(3, scheduler=scheduler, shift=1.5)[1]) == pytest.approx(middle, abs=1e-6)
+    for cells, shift in ((256, 0.5), (2176, 0.825), (4096, 1.15)):
+        levels = drawn_levels(20_000, torch.Generator().manual_seed(0), scheduler=scheduler, cells=cells)
+        scheduler.set_timesteps(sigmas=[0.5], mu=shift)
+        middle = float(scheduler.sigmas[0])
+        assert float(levels.median()) == pytest.approx(middle, abs=5e-3)
+        assert float(levels.min()) > 0 and float(levels.max()) < 1
+        assert float(fixed_levels(3, scheduler=scheduler, cells=cells)[1]) == pytest.approx(middle, abs=1e-6)
     plain = FlowMatchEulerDiscreteScheduler(shift=3.0)
-    assert float(fixed_levels(1, scheduler=plain, shift=1.5)) == pytest.approx(0.75)
+    assert float(fixed_levels(1, scheduler=plain, cells=64)) == pytest.approx(0.75)
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])

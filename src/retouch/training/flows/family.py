@@ -90,7 +90,7 @@ class FlowFamily(Protocol):
         ...
 
     def shift(self, cells: int, steps: int) -> float:
-        """How far the scheduler's levels move towards noise (its μ) for pictures of `cells` tokens in `steps` steps."""
+        """How far an edit's levels move towards noise (the scheduler's μ), of `cells` tokens in `steps` steps."""
         ...
 
     def velocity(

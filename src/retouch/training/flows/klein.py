@@ -92,7 +92,7 @@ class Klein:
         return [name for name, part in modules if ".attn." in name and isinstance(part, nn.Linear)]
 
     def shift(self, cells: int, steps: int) -> float:
-        """See `FlowFamily`."""
+        """See `FlowFamily`: higher than that of the training (see `levels`), as the pipeline has it."""
         return compute_empirical_mu(cells, steps)
 
     def velocity(

@@ -87,7 +87,7 @@ class LoraKind:
         prompts = with_dropped([row.prompt for row in rows], self._task.dropout, generator)
         target = self._pairs.latents([row.target for row in rows])
         noise = torch.randn(target.shape, generator=generator)
-        levels = drawn_levels(len(rows), generator, scheduler=self._scheduler, shift=self._shift(target))
+        levels = drawn_levels(len(rows), generator, scheduler=self._scheduler, cells=target[0, 0].numel())
         return Loss(total=self._error(rows, prompts, target, noise, levels))
 
     def validate(self, generator: torch.Generator) -> Validation:
@@ -117,9 +117,6 @@ class LoraKind:
         )
         atomic_write(folder / "README.md", model_card(card).encode())
 
-    def _shift(self, latents: Tensor) -> float:
-        return self._family.shift(latents[0, 0].numel(), self._family.steps)
-
     def _error(
         self, rows: Sequence[FlowPair], prompts: Sequence[str], target: Tensor, noise: Tensor, levels: Tensor
     ) -> Tensor:
@@ -136,7 +133,7 @@ class LoraKind:
 
     def _measured(self, row: FlowPair, generator: torch.Generator) -> float:
         target = self._pairs.latents([row.target])
-        levels = fixed_levels(_LEVELS, scheduler=self._scheduler, shift=self._shift(target))
+        levels = fixed_levels(_LEVELS, scheduler=self._scheduler, cells=target[0, 0].numel())
         noises = torch.randn(_LEVELS, *target.shape, generator=generator)
         errors = [
             self._error([row], [row.prompt], target, noise, level[None])
