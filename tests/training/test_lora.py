@@ -192,6 +192,7 @@ def test_the_export_tells_rank_and_alpha_and_has_a_card(recipe: LoraRecipe, tmp_
     assert all(shape[0] == 4 for key, shape in shapes.items() if "lora_A" in key)
     card = (tmp_path / "model" / "README.md").read_text()
     assert "load_lora_weights" in card and "rank: 4" in card and "held-out error" in card
+    assert "base_model" not in card and str(Path(recipe.base).parent) not in card
 
 
 def test_a_second_run_encodes_nothing(recipe: LoraRecipe, tmp_path: Path) -> None:

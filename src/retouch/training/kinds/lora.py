@@ -103,17 +103,18 @@ class LoraKind:
     def export(self, folder: Path, *, steps: int, figures: Mapping[str, float]) -> None:
         """Write the updates alone, as `load_lora_weights` of the base's pipeline reads them, and a model card."""
         self._family.write(self._transformer, folder)
-        pipeline, hub = self._family.pipeline, HUB_ID.fullmatch(self._base) is not None
+        hub = HUB_ID.fullmatch(self._base) is not None and not Path(self._base).exists()
+        base = self._base if hub else Path(self._base).name
         card = CardFacts(
             title="Retouch LoRA",
-            summary=f"Low-rank updates of {self._base}: open that with diffusers' `{pipeline}` and give this folder "
-            "to `load_lora_weights`. The base's licence holds for them too.",
+            summary=f"Low-rank updates of {base}: open that with diffusers' `{self._family.pipeline}` and give this "
+            "folder to `load_lora_weights`. The base's licence holds for them too.",
             data=[f"{len(self._pairs.train)} pairs of the train split", *self._notes],
             training={"optimiser steps": steps, **asdict(self._task)},
             figures=figures,
             licence="other",
             tags=_TAGS,
-            base=self._base if hub and not Path(self._base).exists() else None,
+            base=base if hub else None,
         )
         atomic_write(folder / "README.md", model_card(card).encode())
 
