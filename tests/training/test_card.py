@@ -1,5 +1,7 @@
 """The model card: metadata that the hub reads, whatever stands in it, beside the prose."""
 
+from dataclasses import replace
+
 from huggingface_hub import ModelCard
 
 from retouch.training.card import CardFacts, model_card
@@ -33,3 +35,9 @@ def test_the_prose_holds_them_too() -> None:
 def test_a_card_without_figures_names_no_results() -> None:
     card = model_card(CardFacts(title="A", summary="B", data=[], training={}))
     assert "model-index" not in card and "Figures" not in card and "model_name" not in card
+
+
+def test_an_update_names_its_base() -> None:
+    data = ModelCard(model_card(replace(FACTS, base="someone/editor"))).data
+    assert data.get("base_model") == "someone/editor"
+    assert "base_model" not in model_card(FACTS)

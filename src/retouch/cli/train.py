@@ -17,6 +17,7 @@ DATA = "A folder of records, several times for several; with --recipe where its 
 RUNS = Path("runs")
 PICTURES = "For a subject: a folder of 3 to 5 pictures of it; NAME.mask.png beside NAME says where it is in one."
 BACKGROUND = "What is about a subject in pictures without a mask: auto (cut it out where it is found), remove, keep."
+LORA = "Train low-rank updates of this rank: instruct, subject, and lora, which trains nothing else. (lora: 16)"
 RecipeFile = Annotated[
     Path | None, typer.Option("--recipe", help="A Python file whose functions return run configurations.")
 ]
@@ -35,7 +36,7 @@ def train(
     background: Annotated[str, typer.Option(help=BACKGROUND)] = "auto",
     base: Annotated[str, typer.Option(help="What a kind starts from: pocket, a folder or a hub id.")] = "pocket",
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the run is kept and resumed.")] = RUNS,
-    lora: Annotated[int | None, typer.Option(help="Train low-rank updates of this rank; instruct and subject.")] = None,
+    lora: Annotated[int | None, typer.Option(help=LORA)] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps in all. (default: the kind's or recipe's)")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples a step. (default: the kind's)")] = None,
     accumulate: Annotated[int | None, typer.Option(help="Parts a batch is computed in. (default: 1)")] = None,
@@ -49,8 +50,8 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Of everything random. (default: 0)")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Train a clip, controlnet, exemplar, generate, insert, instruct, ip-adapter, parser, placement, reader, segmenter,
-    subject, vae or writer.
+    """Train a clip, controlnet, exemplar, generate, insert, instruct, ip-adapter, lora, parser, placement, reader,
+    segmenter, subject, vae or writer.
 
     Run the same command again to resume. Losses, validation figures and pictures go to TensorBoard files in the
     run's folder, the trained model to its folder `model`. Several processes share a run when started by torchrun or

@@ -8,7 +8,10 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 @dataclass(frozen=True, kw_only=True)
 class CardFacts:
-    """What a card states: title, what it is, data, how it was trained, and the last validation's figures."""
+    """What a card states: title, what it is, data, how it was trained, and the last validation's figures.
+
+    `base` is the hub id of the model that this one is an update of.
+    """
 
     title: str
     summary: str
@@ -19,6 +22,7 @@ class CardFacts:
     library: str = "diffusers"
     task: str = "image-to-image"
     tags: Sequence[str] = ("image-editing", "instruct-pix2pix", "retouch")
+    base: str | None = None
 
 
 def model_card(facts: CardFacts) -> str:
@@ -47,6 +51,7 @@ def _metadata(facts: CardFacts) -> ModelCardData:
         library_name=facts.library,
         pipeline_tag=facts.task,
         tags=list(facts.tags),
+        base_model=facts.base,
         model_name=facts.title if facts.figures else None,
         eval_results=[_result(facts.task, name, value) for name, value in facts.figures.items()] or None,
         # Not one of the hub's own keys, which it keeps as they are.

@@ -87,6 +87,7 @@ def load_state(
             # One at a time, so that a process that holds a part never holds the whole of all.
             tensor = held(name, file.get_tensor(key)).clone()
             if what == "weights":
+                _check_shape(state, name, tensor, parameters[name])
                 parameters[name].copy_(tensor)
             elif what == "average":
                 average[name] = tensor
@@ -107,4 +108,12 @@ def _check_names(state: Path, parameters: Mapping[str, nn.Parameter], keys: set[
         raise TrainingError(
             f"{state} holds no weights for {missing[0]} and {len(missing) - 1} more; "
             "it belongs to another network: give another --out."
+        )
+
+
+def _check_shape(state: Path, name: str, found: Tensor, wanted: Tensor) -> None:
+    if found.shape != wanted.shape:
+        raise TrainingError(
+            f"{state} holds {name} of the shape {tuple(found.shape)}, expected {tuple(wanted.shape)}; it belongs to "
+            "another network, or to updates of another rank: give another --out."
         )

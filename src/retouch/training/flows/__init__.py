@@ -1,0 +1,1 @@
+"""Editing pipelines whose transformer flows from noise to a picture beside the source's tokens: what trains a LoRA."""
