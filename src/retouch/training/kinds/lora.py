@@ -27,6 +27,7 @@ from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.optimiser import autocast, resolved
 from retouch.training.order import spaced
 from retouch.training.pictures import strip
+from retouch.training.sending import sent
 from retouch.training.settings import Precision, TrainSettings
 
 _DTYPES: Mapping[Precision, torch.dtype] = {
@@ -125,12 +126,12 @@ class LoraKind:
         share = levels[:, None, None, None]
         answer = self._family.velocity(
             self._transformer,
-            noisy=((1 - share) * target + share * noise).to(self._device),
-            source=self._pairs.latents([row.source for row in rows]).to(self._device),
-            levels=levels.to(self._device),
-            prompts=self._pairs.embeddings(prompts).to(self._device),
+            noisy=sent((1 - share) * target + share * noise, self._device),
+            source=sent(self._pairs.latents([row.source for row in rows]), self._device),
+            levels=sent(levels, self._device),
+            prompts=sent(self._pairs.embeddings(prompts), self._device),
         )
-        return functional.mse_loss(answer, (noise - target).to(self._device))
+        return functional.mse_loss(answer, sent(noise - target, self._device))
 
     def _measured(self, row: FlowPair, generator: torch.Generator) -> float:
         target = self._pairs.latents([row.target])
