@@ -66,15 +66,15 @@ def load_technique(
 def with_adapter(
     technique: Technique, source: str | Path, *, place: Place, scale: float = 1.0, image_encoder: str | None = None
 ) -> Adapting:
-    """A technique that edits by instruction with an IP-Adapter; see `load_ip_adapter`.
+    """A technique that edits by instruction, or fills by example, with an IP-Adapter; see `load_ip_adapter`.
 
     Raises:
         ModelError: the model edits otherwise, or the adapter cannot be loaded or is for another U-Net.
     """
-    if not isinstance(technique, Instructing):
+    if not isinstance(technique, Instructing | Filling):
         raise ModelError(
-            f"'{technique.checkpoint.source}' reads references itself; give the IP-Adapter to a model that edits by "
-            "instruction, such as pocket."
+            f"'{technique.checkpoint.source}' reads references in the place of words; give the IP-Adapter to a model "
+            "that edits by instruction, such as pocket, or to one that fills a region, such as pocket/exemplar."
         )
     unet = technique.checkpoint.unet
     adapter = load_ip_adapter(source, unet, image_encoder=image_encoder, dtype=place.dtype, device=place.device)
