@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from retouch.core.errors import ModelError, SettingsError
+from retouch.core.errors import ImageError, ModelError, SettingsError
 from retouch.core.reference import Reference, load_reference
 from retouch.core.reference_settings import ReferenceSettings
 from retouch.core.region import Region
@@ -134,6 +134,16 @@ def test_an_empty_region_leaves_the_picture_and_says_so(inserting: Editor) -> No
     assert result.warnings == ("The region (mask 'black.png') is empty, so the picture stays as it is.",)
 
 
+def test_a_region_of_a_reference_is_of_the_picture_and_for_those_that_heed_it(
+    adapted: Editor, inserting: Editor
+) -> None:
+    own = replace(thing("red"), region=region_from_box((8, 8, 16, 16), (64, 64)))
+    with pytest.raises(ModelError, match="is for a region of its own, and 'random' reads references"):
+        inserting.edit(picture(), "", references=[own])
+    with pytest.raises(ImageError, match="64 x 64"):
+        adapted.edit(picture((96, 64)), GREEN, references=[own])
+
+
 def test_what_is_missing_is_said(adapted: Editor, inserting: Editor) -> None:
     for editor in (adapted, inserting):
         with pytest.raises(ModelError, match="give one as a reference"):
@@ -169,6 +179,8 @@ def test_an_adapter_reads_beside_the_network_that_fills(
     assert not np.array_equal(filled(beside, one), filled(plain, one))
     here = replace(one, region=region_from_box((8, 8, 16, 16), (64, 64)))
     assert not np.array_equal(filled(beside, here), filled(beside, one))
+    with pytest.raises(ModelError, match="is for a region of its own"):
+        filled(plain, here)
     with pytest.raises(ModelError, match="fills a region; say which"):
         beside.edit(picture(), "", references=[one])
 

@@ -113,7 +113,7 @@ def generate(
     _warn_of_cuts(checkpoint, (text, negative or ""))
     written = []
     with progress("making pictures") as update:
-        for result in _make(checkpoint, text, settings, paths, held, beside):
+        for result in _make(checkpoint, text, settings, paths, held=held, beside=beside):
             written.append(result)
             update(len(written), count)
     if json:
@@ -193,6 +193,7 @@ def _make(
     text: str,
     settings: EditSettings,
     paths: Sequence[Path],
+    *,
     held: _Edges | None,
     beside: _Beside,
 ) -> Iterator[_Written]:

@@ -17,7 +17,6 @@ from retouch.editing.technique import Conditioned, Pass
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.ip_adapter import IPAdapter
 
-
 READING = (BOTH, REFERENCE, DETAIL)
 """The branches that read pictures: those that the instruction or the reference is told to."""
 
