@@ -147,6 +147,10 @@ def test_what_is_no_region_of_a_reference_is_said(
         (("--reference", "{chair}", "--background", "blur"), '--background is "blur"; expected auto, remove, keep'),
         (("--reference", "{chair}", "--region", "whole"), "fills a region; say which"),
         (("--reference", "{chair}", "-m", "pocket"), "reads words alone"),
+        (("--reference", "{chair}", "-m", "pocket/generate"), "editing by instruction needs one of kind 'instruct'"),
+        (("--reference", "{chair}:half"), "is no number; give a weight"),
+        (("--reference", "{chair}", "--region", "box:0,0,999,999"), "The region is the whole picture"),
+        (("--subject", "nobody", "--region", "box:0,0,9,9"), "There is no taught subject 'nobody'"),
         (("--reference", "{chair}", "--reference-region", "whole"), "which an IP-Adapter alone can heed"),
         (
             (
@@ -171,3 +175,37 @@ def test_what_cannot_be_is_said_in_one_sentence(
     assert result.exit_code != 0
     assert told in str(result.exception)
     assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("clear.png", "is transparent everywhere"),
+        ("pixel.png", "is 1 x 1 pixels; both sides must have at least 16"),
+        ("moving.gif", "is a GIF; give a PNG, JPEG or WEBP"),
+        ("folder", "is a folder; give a PNG, JPEG or WEBP file"),
+        ("words.png", "is not a picture that can be read"),
+        ("empty.png", "is empty"),
+        ("gone.png", "There is no file"),
+    ],
+)
+def test_what_is_no_picture_of_an_object_is_said(room: Path, tmp_path: Path, name: str, told: str) -> None:
+    Image.new("RGBA", (50, 50)).save(tmp_path / "clear.png")
+    Image.new("RGBA", (1, 1), "red").save(tmp_path / "pixel.png")
+    frames = [Image.new("P", (40, 40), shade) for shade in (1, 90, 200)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "words.png").write_text("no picture")
+    (tmp_path / "empty.png").write_bytes(b"")
+    with pytest.raises(ImageError, match=told):
+        run("edit", room, "--reference", tmp_path / name, "-o", tmp_path / "out.png", "--steps", 1)
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_a_huge_and_a_tiny_object_go_in(room: Path, tmp_path: Path) -> None:
+    for name, side, box in (("huge.png", 8000, (1000, 1000, 7000, 7000)), ("speck.png", 60, (5, 5, 6, 6))):
+        picture = Image.new("RGBA", (side, side))
+        picture.paste((200, 30, 30, 255), box)
+        picture.save(tmp_path / name, compress_level=1)
+        run("edit", room, "--reference", tmp_path / name, "-o", tmp_path / "out.png", "--steps", 1)
+        assert Image.open(tmp_path / "out.png").size == (192, 128)

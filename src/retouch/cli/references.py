@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 from retouch.cli.output import warn
 from retouch.cli.regions import region_of_reference
-from retouch.core.errors import SettingsError
+from retouch.core.errors import ModelError, SettingsError
 from retouch.core.reference_settings import ReferenceSettings
 
 if TYPE_CHECKING:
@@ -72,10 +72,17 @@ class Pictures:
     def default_model(self, *, regional: bool) -> str:
         """The model that reads them where none is named."""
         from retouch.models.pocket import EXEMPLAR_MEMBER, INSERT_MEMBER, POCKET
+        from retouch.models.sources import HUB_ID
         from retouch.models.subject import find_subject
 
         if self.subject:
-            return find_subject(self.subject)
+            found = find_subject(self.subject)
+            if not Path(found).is_dir() and HUB_ID.fullmatch(found) is None:
+                raise ModelError(
+                    f"There is no taught subject '{self.subject}'; teach it by `retouch train subject --name "
+                    f"{self.subject}`, or give the folder of one."
+                )
+            return found
         if not self.texts or self.ip_adapter:
             return POCKET
         return f"{POCKET}/{EXEMPLAR_MEMBER if regional or self.place else INSERT_MEMBER}"
@@ -158,6 +165,8 @@ def _weighted(text: str) -> tuple[str, float]:
     try:
         return (place, float(last)) if colon and not Path(text).exists() else (text, 1.0)
     except ValueError:
+        if Path(place).is_file():
+            raise SettingsError(f'"{last}" after "{place}" is no number; give a weight, such as {place}:0.5.') from None
         return text, 1.0
 
 

@@ -73,21 +73,25 @@ def without_background(
 
 def _in_the_middle(picture: Image.Image, segmenter: Segmenter, *, least: float) -> Shape | None:
     """The mean of what is found at several points, in several sizes and mirrored, where it is at least that sure."""
-    masks = [mask for part in _SHRUNK for mask in _found(picture, segmenter, part)]
-    mirrored = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    small = picture.convert("RGB")
+    small.thumbnail((_SIDE, _SIDE))
+    masks = [mask for part in _SHRUNK for mask in _found(small, segmenter, part)]
+    mirrored = small.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     masks += [mask[:, ::-1] for part in _SHRUNK for mask in _found(mirrored, segmenter, part)]
     objects = [mask for mask in masks if _is_object(cut_out(mask))]
     if not objects:
         return None
     together = np.mean(objects, axis=0, dtype=np.float32)
     shape = cut_out(together)
-    return shape if _is_object(shape) and together[shape].mean() >= least else None
+    if not _is_object(shape) or together[shape].mean() < least:
+        return None
+    return cut_out(np.asarray(Image.fromarray(together).resize(picture.size, Image.Resampling.BILINEAR)))
 
 
 def _found(picture: Image.Image, segmenter: Segmenter, part: float) -> Iterator[NDArray[np.float32]]:
     """What a segmenter finds at each point, (H, W), where the picture is that part of a wider one."""
     left, top = (round(side * (1 / part - 1) / 2) for side in picture.size)
-    wider = Image.fromarray(np.pad(np.asarray(picture.convert("RGB")), ((top, top), (left, left), (0, 0)), mode="edge"))
+    wider = Image.fromarray(np.pad(np.asarray(picture), ((top, top), (left, left), (0, 0)), mode="edge"))
     for across, down in _POINTS:
         point = (left + int(across * picture.width), top + int(down * picture.height))
         yield segmenter.segment_at(wider, point).mask[top : top + picture.height, left : left + picture.width]
