@@ -12,6 +12,9 @@ from tests.cli.conftest import Command
 
 from retouch.core.provenance import read_provenance
 from retouch.models.control import control_of, save_control
+from retouch.models.image_encoder import load_image_encoder
+from retouch.models.ip_adapter import fresh_ip_adapter
+from retouch.models.ip_adapter_load import save_ip_adapter
 from retouch.models.save import save
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ def models(make_tiny: Callable[..., "Checkpoint"], tmp_path_factory: pytest.Temp
     network = control_of(checkpoint, channels=(8, 16, 16, 16), seed=1)
     network.controlnet_mid_block.weight.data.fill_(0.05)
     save_control(network, folder / "control")
+    adapter = fresh_ip_adapter(checkpoint.unet, load_image_encoder(), variant="base", seed=1)
+    save_ip_adapter(adapter, folder / "adapter", base="text")
     return folder
 
 
@@ -64,6 +69,40 @@ def test_edges_of_a_picture_hold_the_result(command: Command, models: Path, room
     assert read_provenance(tmp_path / "held.png").source_name == "room.png"
 
 
+def test_pictures_of_objects_are_read_beside_text_and_edges(
+    command: Command, models: Path, room: Path, tmp_path: Path
+) -> None:
+    for colour in ("red", "blue"):
+        Image.new("RGB", (40, 40), colour).save(tmp_path / f"{colour}.png")
+    words = (
+        "generate",
+        "a sofa",
+        "-m",
+        models / "text",
+        "--edges",
+        room,
+        "--control",
+        models / "control",
+        "--steps",
+        2,
+    )
+
+    def made(name: str, *references: str, scale: float = 1.0, edges: bool = True) -> np.ndarray:
+        shown = [part for each in references for part in ("--reference", tmp_path / f"{each}.png")]
+        read = ["--ip-adapter", f"{models / 'adapter'}:{scale}", "--background", "keep"] if references else []
+        ran = command(*(words if edges else (*words[:4], *words[-2:])), *shown, *read, "-o", tmp_path / f"{name}.png")
+        assert ran.code == 0, ran.err
+        return np.asarray(Image.open(tmp_path / f"{name}.png"))
+
+    plain, beside = made("plain"), made("beside", "red")
+    assert np.array_equal(made("silent", "red", scale=0.0), plain)
+    assert not np.array_equal(beside, plain)
+    assert not np.array_equal(made("free", "red", edges=False), beside)
+    assert np.array_equal(made("one", "red", "blue"), made("other", "blue", "red"))
+    told = read_provenance(tmp_path / "beside.png")
+    assert ([each.name for each in told.references], told.ip_adapter) == (["red.png"], "adapter:1")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -71,6 +110,8 @@ def test_edges_of_a_picture_hold_the_result(command: Command, models: Path, room
         (("a sofa", "--count", 0), 2, "count is 0"),
         (("a sofa", "--edges", "missing.png"), 3, "missing.png"),
         (("a sofa", "-m", "pocket"), 4, "instruct"),
+        (("a sofa", "--reference", "chair.png"), 2, "say with --ip-adapter what reads the references"),
+        (("a sofa", "--ip-adapter", "adapter"), 2, "There is no picture of an object"),
         (("a sofa", "-m", "pocket/none"), 4, "not in this installation"),
     ],
 )

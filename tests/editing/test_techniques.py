@@ -1,5 +1,7 @@
 """Techniques behind the one editor: what a reference changes, what it leaves, and what is refused."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from retouch.core.errors import ModelError, SettingsError
+from retouch.core.errors import ImageError, ModelError, SettingsError
 from retouch.core.reference import Reference, load_reference
 from retouch.core.reference_settings import ReferenceSettings
 from retouch.core.region import Region
@@ -15,15 +17,34 @@ from retouch.core.region_request import region_from_box
 from retouch.core.settings import EditSettings
 from retouch.editing.adapting import Adapting
 from retouch.editing.editor import Editor
+from retouch.editing.filling import Filling
 from retouch.editing.inserting import Inserting
 from retouch.editing.instructing import Instructing
+from retouch.models.exemplar import Exemplar, fresh_exemplar, save_exemplar
 from retouch.models.image_encoder import ImageEncoder, load_image_encoder
 from retouch.models.insert import fresh_insert
 from retouch.models.ip_adapter import fresh_ip_adapter
+from retouch.models.ip_adapter_load import save_ip_adapter
+from retouch.models.load import load
+from retouch.models.save import save
+from retouch.models.spec import ConditioningSpec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from retouch.models.checkpoint import Checkpoint
 
+FILLS = ConditioningSpec(
+    kind="inpaint",
+    condition_posterior="mode",
+    condition_scaled=True,
+    null_text="zeros",
+    channel_order=("latents", "masked-image", "mask"),
+    mask_meaning="white-is-kept",
+    steps=2,
+    scheduler="ddim",
+    native_size=64,
+)
 GREEN = "make the sofa green"
 
 
@@ -113,6 +134,16 @@ def test_an_empty_region_leaves_the_picture_and_says_so(inserting: Editor) -> No
     assert result.warnings == ("The region (mask 'black.png') is empty, so the picture stays as it is.",)
 
 
+def test_a_region_of_a_reference_is_of_the_picture_and_for_those_that_heed_it(
+    adapted: Editor, inserting: Editor
+) -> None:
+    own = replace(thing("red"), region=region_from_box((8, 8, 16, 16), (64, 64)))
+    with pytest.raises(ModelError, match="is for a region of its own, and 'random' reads references"):
+        inserting.edit(picture(), "", references=[own])
+    with pytest.raises(ImageError, match="64 x 64"):
+        adapted.edit(picture((96, 64)), GREEN, references=[own])
+
+
 def test_what_is_missing_is_said(adapted: Editor, inserting: Editor) -> None:
     for editor in (adapted, inserting):
         with pytest.raises(ModelError, match="give one as a reference"):
@@ -125,8 +156,51 @@ def test_what_is_missing_is_said(adapted: Editor, inserting: Editor) -> None:
         inserting.edit(picture(), "", references="chair.png")
 
 
-def test_an_adapter_goes_with_editors_by_instruction_alone() -> None:
-    with pytest.raises(ModelError, match="reads references itself; give the IP-Adapter to a model that edits by"):
+def filled(editor: Editor, *references: Reference) -> np.ndarray:
+    region = region_from_box((8, 8, 56, 56), (64, 64))
+    return np.asarray(
+        editor.edit(picture(), "", region=region, references=references, settings=EditSettings(steps=2)).image
+    )
+
+
+@pytest.mark.parametrize("grid", [None, 2])
+def test_an_adapter_reads_beside_the_network_that_fills(
+    make_tiny: "Callable[..., Checkpoint]", encoder: ImageEncoder, grid: int | None
+) -> None:
+    base = make_tiny(kind="instruct", seed=1, condition_scaled=True)
+    exemplar = fresh_exemplar(base, encoder, FILLS, layers=1, detail_layers=1, detail_grid=grid)
+    filling = Filling(exemplar)
+    adapter = fresh_ip_adapter(exemplar.checkpoint.unet, encoder, variant="base", seed=1)
+    plain, beside = Editor(filling), Editor(Adapting(filling, adapter))
+    one, other = thing("red"), thing("blue")
+    silent = Editor(Adapting(filling, adapter, scale=0.0))
+    assert np.array_equal(filled(silent, one), filled(plain, one))
+    assert np.array_equal(filled(beside, one, other), filled(beside, other, one))
+    assert not np.array_equal(filled(beside, one), filled(plain, one))
+    here = replace(one, region=region_from_box((8, 8, 16, 16), (64, 64)))
+    assert not np.array_equal(filled(beside, here), filled(beside, one))
+    with pytest.raises(ModelError, match="is for a region of its own"):
+        filled(plain, here)
+    with pytest.raises(ModelError, match="fills a region; say which"):
+        beside.edit(picture(), "", references=[one])
+
+
+def test_a_filler_and_its_adapter_load_together(
+    make_tiny: "Callable[..., Checkpoint]", encoder: ImageEncoder, tmp_path: "Path"
+) -> None:
+    editor = save(make_tiny(kind="instruct", seed=1, condition_scaled=True), tmp_path / "editor")
+    exemplar: Exemplar = fresh_exemplar(load(editor), encoder, FILLS, layers=1)
+    model = save_exemplar(exemplar, tmp_path / "exemplar", base=str(editor), rank=None)
+    adapter = save_ip_adapter(
+        fresh_ip_adapter(exemplar.checkpoint.unet, encoder, variant="base", seed=1), tmp_path / "adapter", base="tiny"
+    )
+    plain = filled(Editor.load(model), thing("red"))
+    assert np.array_equal(filled(Editor.load(model, ip_adapter=adapter, ip_adapter_scale=0.0), thing("red")), plain)
+    assert not np.array_equal(filled(Editor.load(model, ip_adapter=adapter), thing("red")), plain)
+
+
+def test_an_adapter_goes_with_models_that_read_words_or_fill() -> None:
+    with pytest.raises(ModelError, match="in the place of words; give the IP-Adapter to a model that edits by"):
         Editor.load("pocket/insert", ip_adapter="whatever")
 
 

@@ -97,3 +97,27 @@ def test_a_border_reaches_round_corners_but_not_through_walls() -> None:
     wanted = area.copy()
     wanted[3, 1] = False
     assert np.array_equal(_from_border(area), wanted)
+
+
+class Unsure(ByColour):
+    """Sees something in the middle whose outline is another at every point."""
+
+    def segment_at(self, image: Image.Image, point: tuple[float, float]) -> Segment:
+        mask = np.zeros((image.height, image.width), dtype=np.float32)
+        left, top = int(point[0]), int(point[1])
+        mask[top - 5 : top + 6, left - 7 : left + 8] = 0.9
+        return Segment(mask=mask, score=1.0)
+
+
+def test_an_outline_that_views_do_not_agree_about_is_cut_only_when_asked_for() -> None:
+    opaque = Reference(picture=stripes())
+    assert without_background(opaque, Unsure()) is opaque
+    assert without_background(opaque, Unsure(), background="remove").alpha is not None
+
+
+def test_what_lies_beside_the_object_s_middle_does_not_count() -> None:
+    picture = stripes()
+    ImageDraw.Draw(picture).rectangle((55, 20, 65, 70), fill=RED)
+    wanted = np.zeros((90, 120), dtype=bool)
+    wanted[20:71, 55:66] = True
+    assert iou(without_background(Reference(picture=picture), ByColour()), wanted) > 0.95

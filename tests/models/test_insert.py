@@ -7,12 +7,20 @@ from typing import Any
 import pytest
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from huggingface_hub import constants
+from PIL import Image
 from safetensors.torch import save_file
 from tests.models.ip_adapters import tiny_encoder
 from torch import Tensor, nn
 from transformers import CLIPVisionModel
 
 from retouch.core.errors import ModelError
+from retouch.core.reference import Reference
+from retouch.core.settings import EditSettings
+from retouch.editing.editor import Editor
+from retouch.editing.inserting import Inserting
+from retouch.editing.instructing import Instructing
+from retouch.models import sources
 from retouch.models.architecture import TINY
 from retouch.models.clip import TINY_CLIP, random_clip, save_clip
 from retouch.models.convert import convert
@@ -185,14 +193,18 @@ def published_folder(place: Path, base: Path, content: dict[str, Tensor], *, pic
     return folder
 
 
-def test_a_published_folder_loads_once_converted(base: Path, tiny_tokenizer, tmp_path: Path) -> None:
-    clip = tmp_path / "clip"
+def published_encoder(clip: Path, tiny_tokenizer) -> Path:
     tower: Any = random_clip(TINY_CLIP, tiny_tokenizer).model
     alone: Any = CLIPVisionModel(tower.config.vision_config)
     own = tower.vision_model.state_dict()
     prefix = "vision_model." if next(iter(alone.state_dict())).startswith("vision_model.") else ""
     alone.load_state_dict({prefix + name: value for name, value in own.items()})
     alone.save_pretrained(clip)
+    return clip
+
+
+def test_a_published_folder_loads_once_converted(base: Path, tiny_tokenizer, tmp_path: Path) -> None:
+    clip = published_encoder(tmp_path / "clip", tiny_tokenizer)
     weights = published_weights(TINY_CLIP.vision_width, TINY.text_width)
     weights["mlp_fc1.bias"][0] = torch.nan
     folder = published_folder(tmp_path / "published", base, weights, pickled=True, clip=clip)
@@ -207,6 +219,62 @@ def test_a_published_folder_loads_once_converted(base: Path, tiny_tokenizer, tmp
     assert torch.equal(loaded.optimizer.mlp_fc4.weight, weights["mlp_fc4.weight"])
     pixels = torch.randn(2, 3, TINY_CLIP.side, TINY_CLIP.side, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(loaded.encoder.read(pixels).last, tiny_encoder(tiny_tokenizer).read(pixels).last, atol=1e-5)
+
+
+def on_hub(content: Path, root: Path, name: str) -> Path:
+    """Put a folder into a hub cache under `root` as `someone/NAME`."""
+    repository = root / f"models--someone--{name}"
+    (repository / "refs").mkdir(parents=True)
+    for branch in ("main", "v1"):
+        (repository / "refs" / branch).write_text("0" * 40)
+    return Path(shutil.copytree(content, repository / "snapshots" / ("0" * 40)))
+
+
+def test_a_published_model_and_an_adapter_edit_by_their_hub_ids(
+    insert: Insert, base: Path, tiny_tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    clip = published_encoder(tmp_path / "clip-tower", tiny_tokenizer)
+    weights = published_weights(TINY_CLIP.vision_width, TINY.text_width)
+    folder = published_folder(tmp_path / "published", base, weights, pickled=True, clip=clip)
+    on_hub(convert(folder, tmp_path / "safe"), tmp_path / "hub", "insertion")
+    snapshot = on_hub(folder, tmp_path / "hub", "pickled")
+    on_hub(save_insert(insert, tmp_path / "model", base=str(base)), tmp_path / "hub", "adapter")
+    on_hub(base, tmp_path / "hub", "words")
+    reference = Reference(picture=Image.new("RGB", (32, 32), "red"))
+    settings, room = EditSettings(steps=1), Image.new("RGB", (64, 64), "grey")
+    for name, place in (("someone/insertion", tmp_path / "safe"), ("someone/adapter", tmp_path / "model")):
+        editor, beside = Editor.load(name), Editor.load(place)
+        assert isinstance(editor.technique, Inserting)
+        assert editor.name == name
+        made = editor.edit(room, "", references=[reference], settings=settings).image
+        assert made.tobytes() == beside.edit(room, "", references=[reference], settings=settings).image.tobytes()
+        with pytest.raises(ModelError, match="not at revision 'v1'; leave the revision out"):
+            Editor.load(name, revision="v1")
+    assert isinstance(Editor.load("someone/words").technique, Instructing)
+    with pytest.raises(ModelError, match=rf"as a pickle .* `retouch models convert {snapshot} OUT`"):
+        Editor.load("someone/pickled")
+
+
+def test_only_what_an_insertion_model_needs_is_downloaded(
+    base: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = published_folder(tmp_path / "one", base, {"a": torch.zeros(1)}, pickled=False, clip=None)
+    asked: list[str] = []
+
+    def download(_: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+        assert revision is None
+        asked.extend(allow_patterns)
+        return str(folder)
+
+    monkeypatch.setattr(sources, "snapshot_download", download)
+    with pytest.raises(ModelError, match="holds no embedding optimizer"):
+        load_insert("someone/insertion")
+    wanted = {"emb_opt.safetensors", "image_encoder/model.safetensors", "unet/diffusion_pytorch_model.safetensors"}
+    assert wanted <= set(asked)
+    assert not any(
+        "*" in pattern and pattern.endswith((".bin", ".pt", "/*")) for pattern in asked if "tok" not in pattern
+    )
 
 
 def test_a_damaged_published_file_is_told(base: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
 from diffusers.pipelines.deprecated.paint_by_example import PaintByExamplePipeline
 from diffusers.pipelines.deprecated.paint_by_example.image_encoder import PaintByExampleImageEncoder
+from huggingface_hub import constants
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from tests.models.original_layout import ORIGINAL_TINY, original_layout
@@ -24,6 +25,8 @@ from retouch.core.reference import Reference
 from retouch.diffusion.guidance import DETAIL, REFERENCE, ExemplarGuidance
 from retouch.diffusion.loop import denoise, unit_noise
 from retouch.diffusion.schedules import make_scheduler
+from retouch.editing.editor import Editor
+from retouch.editing.filling import Filling
 from retouch.models.architecture import random_checkpoint
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.convert import convert
@@ -182,6 +185,21 @@ def test_the_folder_gives_what_the_pipeline_gives(pipeline: PaintByExamplePipeli
     wanted = torch.from_numpy(made.images[0]).permute(2, 0, 1)
     assert is_published(folder)
     torch.testing.assert_close(ours(load_exemplar(folder)), wanted, atol=2e-4, rtol=0)
+
+
+def test_the_published_model_loads_by_its_hub_id(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    for owner, name in (("Fantasy-Studio", "Paint-by-Example"), ("someone", "fills")):
+        repository = tmp_path / "hub" / f"models--{owner}--{name}"
+        (repository / "refs").mkdir(parents=True)
+        (repository / "refs" / "main").write_text("0" * 40)
+        shutil.copytree(folder, repository / "snapshots" / ("0" * 40))
+        editor = Editor.load(f"{owner}/{name}", precision="float32")
+        assert isinstance(editor.technique, Filling)
+        assert editor.name == f"{owner}/{name}"
+        torch.testing.assert_close(
+            editor.technique.exemplar.mapper.state_dict(), load_exemplar(folder).mapper.state_dict()
+        )
 
 
 def test_the_original_file_is_the_same_model(original: Path, folder: Path, whole: Checkpoint) -> None:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 def edit(
     *, image: options.Picture, output: options.Output, instructions: options.Instructions = None,
-    reference: options.References = None, subject: options.Subject = None,
+    reference: options.References = None, reference_region: options.ReferenceRegions = None,
+    subject: options.Subject = None,
     model: options.Model = None, tokenizer: options.Tokenizer = None, lora: options.Loras = None,
     steps: options.Steps = None, scheduler: options.Scheduler = None,
     seed: options.Seed = None, count: options.Count = 1,
@@ -67,7 +68,7 @@ def edit(
     )  # fmt: skip
     pictures = Pictures(
         texts=tuple(reference or ()), background=background, phrase=reference_phrase, place=place,
-        ip_adapter=ip_adapter, subject=subject, allow_private=allow_private,
+        ip_adapter=ip_adapter, subject=subject, allow_private=allow_private, regions=tuple(reference_region or ()),
     )  # fmt: skip
     loras = tuple(map(parse_lora, lora or ()))
     plan = _Plan(tuple(instructions or ()), model, loras, settings, tuple(region or ()), pictures=pictures)
@@ -128,6 +129,8 @@ def _repeating(plan: _Plan, like: Path) -> _Plan:
     if earlier.references and not plan.pictures.texts:
         names = ", ".join(f'"{reference.name}"' for reference in earlier.references)
         raise SettingsError(f'"{like}" was made with the references {names}; give them again with --reference.')
+    if any(reference.region for reference in earlier.references) and not plan.pictures.regions:
+        raise SettingsError(f'The references of "{like}" had regions of their own; give them with --reference-region.')
     pictures = plan.pictures
     if earlier.ip_adapter and not pictures.ip_adapter:
         pictures = replace(pictures, ip_adapter=earlier.ip_adapter)
@@ -188,7 +191,7 @@ def _make(
             ip_adapter_scale=scale,
         )
 
-    references = plan.pictures.read(setup.words)
+    references = plan.pictures.within(plan.pictures.read(setup.words), source, setup.words)
     if plan.seen and plan.seen != tuple(each.sha256 for each in references):
         warn("The references are not those of the result that is repeated; this one will differ.")
     where = _where(plan, source, setup, references, lambda: editor().checkpoint)

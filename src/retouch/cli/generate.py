@@ -1,4 +1,4 @@
-"""`retouch generate`: pictures from text, alone or held to the edges of a picture."""
+"""`retouch generate`: pictures from text, alone, held to the edges of a picture, or beside pictures of an object."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,13 +10,17 @@ import typer
 from retouch.cli import options
 from retouch.cli.edit import output_paths
 from retouch.cli.output import progress, say, say_json, warn
+from retouch.cli.references import Pictures, reference_records
+from retouch.cli.regions import Words
 from retouch.core.errors import SettingsError
 from retouch.core.settings import EditSettings
 
 if TYPE_CHECKING:
     from retouch.conditioning.control import PictureControl
     from retouch.core.images import LoadedImage
+    from retouch.core.reference import Reference
     from retouch.models.checkpoint import Checkpoint
+    from retouch.models.ip_adapter import ImagePrompt
 
 TEXT_MODEL = "pocket/generate"
 EDGE_MODEL = "pocket/controlnet"
@@ -33,6 +37,24 @@ ControlModel = Annotated[
     str, typer.Option("--control", help="The ControlNet for edges: pocket/controlnet or a folder.")
 ]
 ControlScale = Annotated[float, typer.Option(help="How firmly the results keep to the edges; 0 is not at all.")]
+Shown = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reference",
+        metavar="FILE[:WEIGHT]",
+        help="A picture of an object that --ip-adapter reads beside the text; repeat it for further ones. (weight: 1)",
+        show_default=False,
+    ),
+]
+Adapter = Annotated[
+    str | None,
+    typer.Option(
+        "--ip-adapter",
+        metavar="SOURCE[:SCALE]",
+        help="What lets the model read references: a folder, a file, or a hub id with a file, such as "
+        "h94/IP-Adapter:models/ip-adapter_sd15.safetensors. (scale: 1)",
+    ),
+]
 
 
 def generate(
@@ -43,6 +65,10 @@ def generate(
     edges: Edges = None,
     control: ControlModel = EDGE_MODEL,
     control_scale: ControlScale = 1.0,
+    reference: Shown = None,
+    ip_adapter: Adapter = None,
+    background: options.Background = "auto",
+    reference_phrase: options.ReferencePhrase = None,
     tokenizer: options.Tokenizer = None,
     steps: options.Steps = None,
     scheduler: options.Scheduler = None,
@@ -62,9 +88,18 @@ def generate(
     retouch generate "a bedroom with a blue bed and a wooden wardrobe" -o bedroom.png --count 4
 
     retouch generate "a living room with a red sofa" -o red.png --edges examples/living-room.png
+
+    retouch generate "a room with a chair" -o chair.png -m runwayml/stable-diffusion-v1-5 --reference chair.png \\
+        --ip-adapter h94/IP-Adapter:models/ip-adapter_sd15.safetensors:0.8
     """
     if not text.strip():
         raise SettingsError('The text is empty; say what to show, such as "a bedroom with a blue bed".')
+    shown = Pictures(
+        texts=tuple(reference or ()), background=background, phrase=reference_phrase, ip_adapter=ip_adapter,
+        allow_private=allow_private,
+    )  # fmt: skip
+    if shown.texts and shown.adapter is None:
+        raise SettingsError("A text-to-image model reads words alone; say with --ip-adapter what reads the references.")
     paths = output_paths(output, count)
     settings = EditSettings(steps=steps, scheduler=scheduler, text_guidance=text_guidance, negative=negative, seed=seed)
     held = None
@@ -72,11 +107,13 @@ def generate(
         from retouch.core.images import load_image
 
         held = _Edges(picture=load_image(edges, allow_private=allow_private), model=control, scale=control_scale)
+    references = shown.read(Words(device=device))
     checkpoint = _loaded(model, tokenizer=tokenizer, device=device, precision=precision)
+    beside = _Beside(references=references, adapter=shown.adapter)
     _warn_of_cuts(checkpoint, (text, negative or ""))
     written = []
     with progress("making pictures") as update:
-        for result in _make(checkpoint, text, settings, paths, held):
+        for result in _make(checkpoint, text, settings, paths, held=held, beside=beside):
             written.append(result)
             update(len(written), count)
     if json:
@@ -107,6 +144,31 @@ class _Edges:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Beside:
+    """The pictures that are read beside the text, and by which IP-Adapter at which scale."""
+
+    references: "Sequence[Reference]"
+    adapter: tuple[str, float] | None
+
+    @property
+    def label(self) -> str:
+        """How the adapter is recorded, without its folder; "" for none."""
+        return "" if self.adapter is None else f"{options.model_name(self.adapter[0])}:{self.adapter[1]:g}"
+
+    def prompts(self, checkpoint: "Checkpoint") -> "tuple[ImagePrompt, ...]":
+        """What the model reads of them; nothing where none counts."""
+        from retouch.conditioning.ip_adapter import image_prompt
+        from retouch.models.ip_adapter_load import load_ip_adapter
+
+        counted = sorted((each for each in self.references if each.weight > 0), key=lambda each: each.sha256)
+        if self.adapter is None or not counted:
+            return ()
+        source, scale = self.adapter
+        adapter = load_ip_adapter(source, checkpoint.unet, dtype=checkpoint.dtype, device=checkpoint.device)
+        return (image_prompt(adapter, [counted], scale=scale),)
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Written:
     """A picture on disk, its seed and its size in pixels."""
 
@@ -127,19 +189,29 @@ def _loaded(model: str, *, tokenizer: str | None, device: str, precision: str) -
 
 
 def _make(
-    checkpoint: "Checkpoint", text: str, settings: EditSettings, paths: Sequence[Path], held: _Edges | None
+    checkpoint: "Checkpoint",
+    text: str,
+    settings: EditSettings,
+    paths: Sequence[Path],
+    *,
+    held: _Edges | None,
+    beside: _Beside,
 ) -> Iterator[_Written]:
     from retouch.core.provenance import Provenance, write_png
     from retouch.editing.generate import generate as generate_pictures
     from retouch.editing.memory import memory_errors
 
     control = None if held is None else held.control(checkpoint)
+    pictures = beside.prompts(checkpoint)
     settings = replace(settings.resolve(checkpoint.spec.defaults), image_guidance=None)
     for start in range(0, len(paths), _TOGETHER):
         part = paths[start : start + _TOGETHER]
         seeds = range((settings.seed or 0) + start, (settings.seed or 0) + start + len(part))
         with memory_errors(f"{len(part)} pictures with '{checkpoint.source}'"):
-            made = generate_pictures(checkpoint, [text] * len(part), seeds=seeds, settings=settings, control=control)
+            made = generate_pictures(
+                checkpoint, [text] * len(part), seeds=seeds, settings=settings, control=control,
+                pictures=[_for_all(prompt, len(part)) for prompt in pictures],
+            )  # fmt: skip
         for path, picture, seed in zip(part, made, seeds, strict=True):
             provenance = Provenance(
                 model=options.model_name(checkpoint.source),
@@ -147,9 +219,16 @@ def _make(
                 settings=replace(settings, seed=seed),
                 source_sha256=held.picture.sha256 if held else "",
                 source_name=held.picture.name if held else "",
+                references=reference_records(beside.references),
+                ip_adapter=beside.label,
             )
             write_png(path, picture, provenance)
             yield _Written(path=path, seed=seed, size=picture.size)
+
+
+def _for_all(prompt: "ImagePrompt", count: int) -> "ImagePrompt":
+    """One sample's prompt for `count` of them."""
+    return replace(prompt, tokens=prompt.tokens.expand(count, -1, -1))
 
 
 def _warn_of_cuts(checkpoint: "Checkpoint", texts: Sequence[str]) -> None:

@@ -184,6 +184,16 @@ References = Annotated[
         show_default=False,
     ),
 ]
+ReferenceRegions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reference-region",
+        metavar="REGION",
+        help="The part of the picture that a reference is for: box:x0,y0,x1,y1, point:x,y, a mask's file, a phrase or "
+        "whole; give it once for each --reference, in their order. Needs --ip-adapter.",
+        show_default=False,
+    ),
+]
 Detail = Annotated[
     float | None,
     typer.Option(help="How much the details of a reference count beside it as a whole, 0 to 1. (default: 0.8)"),

@@ -1,17 +1,19 @@
 """References on the command line: texts to pictures of an object, to the model that reads them, to the record."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from retouch.cli.output import warn
-from retouch.core.errors import SettingsError
+from retouch.cli.regions import region_of_reference
+from retouch.core.errors import ModelError, SettingsError
 from retouch.core.reference_settings import ReferenceSettings
 
 if TYPE_CHECKING:
     from retouch.cli.regions import Words
+    from retouch.core.images import LoadedImage
     from retouch.core.provenance import ReferenceRecord
     from retouch.core.reference import Reference
     from retouch.editing.protocol import RegionFinder
@@ -31,6 +33,7 @@ class Pictures:
     place: "auto" has a region proposed.
     ip_adapter: SOURCE or SOURCE:SCALE of what lets the model read them.
     subject: the name or folder of a taught subject, which has pictures of its own.
+    regions: for each of the texts the part of the edited picture it is for, or none.
     """
 
     texts: tuple[str, ...] = ()
@@ -40,6 +43,7 @@ class Pictures:
     ip_adapter: str | None = None
     subject: str | None = None
     allow_private: bool = False
+    regions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.place is not None and self.place not in PLACES:
@@ -49,6 +53,16 @@ class Pictures:
             raise SettingsError("A taught subject is a model of its own; leave --ip-adapter out.")
         if not self.texts and (self.ip_adapter or self.phrase or (self.place and not self.subject)):
             raise SettingsError("There is no picture of an object; give one with --reference.")
+        if self.regions and len(self.regions) != len(self.texts):
+            raise SettingsError(
+                f"There are {len(self.regions)} reference regions for {len(self.texts)} references; give "
+                "--reference-region once for each --reference, in their order, or whole for one that is for all."
+            )
+        if self.regions and not self.ip_adapter:
+            raise SettingsError(
+                "A reference has a region of its own, which an IP-Adapter alone can heed; give one with --ip-adapter, "
+                "or say with --region where all of them go."
+            )
 
     @property
     def any(self) -> bool:
@@ -58,10 +72,17 @@ class Pictures:
     def default_model(self, *, regional: bool) -> str:
         """The model that reads them where none is named."""
         from retouch.models.pocket import EXEMPLAR_MEMBER, INSERT_MEMBER, POCKET
+        from retouch.models.sources import HUB_ID
         from retouch.models.subject import find_subject
 
         if self.subject:
-            return find_subject(self.subject)
+            found = find_subject(self.subject)
+            if not Path(found).is_dir() and HUB_ID.fullmatch(found) is None:
+                raise ModelError(
+                    f"There is no taught subject '{self.subject}'; teach it by `retouch train subject --name "
+                    f"{self.subject}`, or give the folder of one."
+                )
+            return found
         if not self.texts or self.ip_adapter:
             return POCKET
         return f"{POCKET}/{EXEMPLAR_MEMBER if regional or self.place else INSERT_MEMBER}"
@@ -78,6 +99,15 @@ class Pictures:
             return tuple(found)
         segmenter = words.finder().segmenter
         return tuple(self._cut_out(each, segmenter) for each in found)
+
+    def within(
+        self, references: "Sequence[Reference]", source: "LoadedImage", words: "Words"
+    ) -> "tuple[Reference, ...]":
+        """The references, each with the part of the source it is for; raises as `region_of_reference` does."""
+        if not self.regions:
+            return tuple(references)
+        found = [region_of_reference(text, source, words) for text in self.regions]
+        return tuple(replace(each, region=region) for each, region in zip(references, found, strict=True))
 
     def own(self, references: "Sequence[Reference]") -> "Sequence[Reference]":
         """The references, or the subject's own where none were given; raises ModelError."""
@@ -118,7 +148,15 @@ def reference_records(references: "Sequence[Reference]") -> "tuple[ReferenceReco
     """What is written of them into a result."""
     from retouch.core.provenance import ReferenceRecord
 
-    return tuple(ReferenceRecord(name=each.name, sha256=each.sha256, weight=each.weight) for each in references)
+    return tuple(
+        ReferenceRecord(
+            name=each.name,
+            sha256=each.sha256,
+            weight=each.weight,
+            region="" if each.region is None else each.region.origin,
+        )
+        for each in references
+    )
 
 
 def _weighted(text: str) -> tuple[str, float]:
@@ -127,6 +165,8 @@ def _weighted(text: str) -> tuple[str, float]:
     try:
         return (place, float(last)) if colon and not Path(text).exists() else (text, 1.0)
     except ValueError:
+        if Path(place).is_file():
+            raise SettingsError(f'"{last}" after "{place}" is no number; give a weight, such as {place}:0.5.') from None
         return text, 1.0
 
 

@@ -133,6 +133,25 @@ def places(
     return Places(instructions=texts, asked=asked, sources=sources)
 
 
+def region_of_reference(text: str, source: "LoadedImage", words: Words) -> "Region | None":
+    """The part of the source that a reference is for, None for all of it.
+
+    Raises SettingsError for what cannot be one, ImageError for a mask of another size or no mask; NotFoundError and
+    what `Words.finder` raises.
+    """
+    from retouch.core.region import Region
+    from retouch.core.region_request import RegionKind, parse_region
+
+    request = parse_region(text)
+    if request.kind in (RegionKind.AUTO, RegionKind.LIME):
+        raise SettingsError(f'--reference-region is "{text}"; give a box, a point, a mask, a phrase or whole.')
+    found = _source(request, source, words.finder() if request.kind in (RegionKind.PHRASE, RegionKind.POINT) else None)
+    region = found if isinstance(found, Region) or found is None else found(source.pixels, "")
+    if region is not None and region.is_empty:
+        raise SettingsError(f'--reference-region "{text}" is empty; mark where the reference is to be read.')
+    return region
+
+
 def records(requests: "Sequence[RegionRequest]", regions: "Sequence[Region | None]") -> "tuple[RegionRecord, ...]":
     """How a result's regions were asked for and found."""
     from retouch.core.provenance import RegionRecord
@@ -179,7 +198,7 @@ def _source(request: "RegionRequest", source: "LoadedImage", finder: "Finder | N
         return region_from_box(request.numbers, source.pixels.size)
     if request.kind is RegionKind.FILE:
         return region_from_file(request.text, source.pixels.size)
-    if finder is None:
+    if finder is None or request.kind is RegionKind.WHOLE:
         return None
     if request.kind is RegionKind.POINT:
         return region_of_point((request.numbers[0], request.numbers[1]), finder)

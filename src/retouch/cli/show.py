@@ -42,7 +42,8 @@ def show(
     if references and json:
         facts["references"] = [asdict(reference) for reference in references]
     elif references:
-        facts.update({"reference" + str(n or ""): f"{one.name}:{one.weight:g}" for n, one in enumerate(references)})
+        shown = [f"{one.name}:{one.weight:g}" + (f" in {one.region}" if one.region else "") for one in references]
+        facts.update({"reference" + str(n or ""): text for n, text in enumerate(shown)})
     facts = {
         "model": provenance.model,
         **({"ip_adapter": provenance.ip_adapter} if provenance.ip_adapter else {}),

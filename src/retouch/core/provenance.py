@@ -35,11 +35,15 @@ class RegionRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceRecord:
-    """A picture of an object that an edit was given: its file's name, the hex digest of its bytes, its weight."""
+    """A picture of an object that an edit was given: its file's name, the hex digest of its bytes, its weight.
+
+    `region` is how the part of the picture that it was for came about, in words; "" for all of it.
+    """
 
     name: str
     sha256: str
     weight: float
+    region: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +152,12 @@ def _references(values: object) -> tuple[ReferenceRecord, ...]:
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
         raise ValueError("references are no list of objects")
     return tuple(
-        ReferenceRecord(name=_text(value, "name"), sha256=_text(value, "sha256"), weight=float(value["weight"]))
+        ReferenceRecord(
+            name=_text(value, "name"),
+            sha256=_text(value, "sha256"),
+            weight=float(value["weight"]),
+            region=str(value.get("region", "")),
+        )
         for value in values
     )
 

@@ -1,4 +1,4 @@
-"""Edits by instruction beside pictures, which an IP-Adapter reads (arXiv 2308.06721)."""
+"""Edits by instruction or by example beside pictures, which an IP-Adapter reads (arXiv 2308.06721)."""
 
 from dataclasses import replace
 
@@ -9,21 +9,26 @@ from retouch.conditioning.ip_adapter import image_prompt, ip_adapter_branches
 from retouch.conditioning.unet import unet_predictor
 from retouch.core.errors import ModelError
 from retouch.core.settings import EditSettings
+from retouch.diffusion.guidance import BOTH, DETAIL, REFERENCE
+from retouch.editing.filling import Filling
 from retouch.editing.inside import Inside
 from retouch.editing.instructing import Instructing
 from retouch.editing.technique import Conditioned, Pass
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.ip_adapter import IPAdapter
 
+READING = (BOTH, REFERENCE, DETAIL)
+"""The branches that read pictures: those that the instruction or the reference is told to."""
+
 
 class Adapting:
-    """Edits by instruction, beside what an adapter reads; see `Technique`.
+    """Edits by instruction, or fills by example, beside what an adapter reads; see `Technique`.
 
-    `scale` is how much the pictures count, 0…2. At 0, and where no reference counts, the edit is the plain one to the
-    bit.
+    An exemplar model reads the references by its own network too, wherever in the picture each is for. `scale` is how
+    much the adapter's pictures count, 0…2. At 0, and where no reference counts, the edit is the plain one to the bit.
     """
 
-    def __init__(self, technique: Instructing, adapter: IPAdapter, *, scale: float = 1.0) -> None:
+    def __init__(self, technique: Instructing | Filling, adapter: IPAdapter, *, scale: float = 1.0) -> None:
         """Take an adapter for the technique's U-Net; raises ModelError for one of another."""
         adapter.check(technique.checkpoint.unet)
         self.technique, self.adapter, self._scale = technique, adapter, scale
@@ -37,11 +42,12 @@ class Adapting:
         """See `Technique`."""
         if not references:
             raise ModelError(f"The adapter '{self.adapter.source}' reads pictures; give one as a reference.")
-        self.technique.check(references=0, regional=regional)
+        self.technique.check(references=references if self._fills else 0, regional=regional)
 
     def condition(self, pixels: Tensor, link: Pass, settings: EditSettings, inside: Inside | None) -> Conditioned:
         """See `Technique`."""
-        made = self.technique.condition(pixels, replace(link, references=()), settings, inside)
+        own = [replace(each, region=None) for each in link.references] if self._fills else []
+        made = self.technique.condition(pixels, replace(link, references=own), settings, inside)
         counted = sorted((each for each in link.references if each.weight > 0), key=lambda each: each.sha256)
         if not self._scale or not counted:
             return made
@@ -52,10 +58,14 @@ class Adapting:
             fits=[view.fit for view in link.views],
             factor=self.checkpoint.vae_factor,
         )
-        branches = ip_adapter_branches(made.branches, [prompt])
+        branches = ip_adapter_branches(made.branches, [prompt], into=READING)
         return replace(
             made,
             predictor=unet_predictor(self.checkpoint, branches),
             branches=branches,
             control=ImageTokens([prompt]).over(self.checkpoint.unet),
         )
+
+    @property
+    def _fills(self) -> bool:
+        return isinstance(self.technique, Filling)

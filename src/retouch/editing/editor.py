@@ -74,7 +74,8 @@ class Editor:
             variant: the variant of the weight files, such as `fp16`.
             tokenizer: for a single file, where its tokenizer lies; see `retouch.models.load`.
             loras: added to the model's weights; see `fuse_loras`.
-            ip_adapter: lets a model that edits by instruction read references too; see `load_ip_adapter`.
+            ip_adapter: lets a model that edits by instruction, or fills regions, read references too; see
+                `load_ip_adapter`.
             ip_adapter_scale: how much they count beside the text, 0…2.
 
         Raises:

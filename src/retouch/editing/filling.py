@@ -10,7 +10,7 @@ from retouch.core.settings import EditSettings
 from retouch.diffusion.guidance import ExemplarGuidance
 from retouch.editing.inside import Inside
 from retouch.editing.request import required
-from retouch.editing.technique import Conditioned, Pass
+from retouch.editing.technique import Conditioned, Pass, check_everywhere
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.exemplar import Exemplar
 
@@ -55,9 +55,10 @@ def region_channels(checkpoint: Checkpoint, pixels: Tensor, link: Pass, inside: 
     """What stands beside the noisy latents, (B, 5, h, w), where the regions of pixels (B, 3, H, W) are to be filled.
 
     Raises:
-        ModelError: words are given, in the instruction or to be attended to.
+        ModelError: words are given, in the instruction or to be attended to, or a reference has its own region.
         SettingsError: a region is the whole picture.
     """
+    check_everywhere(link.references, checkpoint.source)
     if link.instruction:
         raise ModelError(f"'{checkpoint.source}' reads no words; leave '{link.instruction}' out.")
     if inside is None or bool((inside.masks >= 0.5).flatten(1).all(dim=1).any()):

@@ -9,7 +9,7 @@ from retouch.core.settings import EditSettings
 from retouch.diffusion.guidance import InsertGuidance
 from retouch.editing.inside import Inside
 from retouch.editing.request import required
-from retouch.editing.technique import Conditioned, Pass, source_latents
+from retouch.editing.technique import Conditioned, Pass, check_everywhere, source_latents
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.insert import Insert
 
@@ -37,6 +37,7 @@ class Inserting:
     def condition(self, pixels: Tensor, link: Pass, settings: EditSettings, inside: Inside | None) -> Conditioned:
         """See `Technique`."""
         del inside
+        check_everywhere(link.references, self.insert.source)
         source = source_latents(self.checkpoint, pixels, link)
         weight = required(required(settings.reference, "reference").words, "words")
         words = words_share(link.references, weight, link.instruction)

@@ -65,6 +65,10 @@ def prepare(
     resolved = request.settings.resolve(defaults)
     regions = _regions(region, len(texts), loaded)
     shown = _references(references)
+    for each in shown:
+        if each.region is not None:
+            for image in loaded:
+                each.region.check_size(image.pixels.size)
     if regions:
         resolved = replace(resolved, region=(resolved.region or RegionSettings()).resolve())
     if shown:

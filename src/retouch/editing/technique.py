@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 from torch import Generator, Tensor
 
 from retouch.conditioning.image import encode_source
+from retouch.core.errors import ModelError
 from retouch.core.fit import Fit
 from retouch.core.reference import Reference
 from retouch.core.region_window import Box
@@ -85,6 +86,16 @@ class Illustrated(Protocol):
     def references(self) -> Sequence[Reference]:
         """Pictures of the object that the model was taught."""
         ...
+
+
+def check_everywhere(references: Sequence[Reference], source: str) -> None:
+    """Raise ModelError where a reference is for a part of the picture, which the model of `source` cannot heed."""
+    for each in references:
+        if each.region is not None:
+            raise ModelError(
+                f"'{each.name}' is for a region of its own, and '{source}' reads references for the whole of its edit; "
+                "leave that region out, or have the references read by an IP-Adapter."
+            )
 
 
 def source_latents(checkpoint: Checkpoint, pixels: Tensor, link: Pass) -> Tensor:

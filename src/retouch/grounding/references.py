@@ -1,5 +1,6 @@
 """References without their background: the object of an opaque picture cut out, or the picture kept as it is."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
@@ -27,8 +28,10 @@ _SIDE = 512
 """The longer side at which backgrounds are looked at."""
 _POINTS = ((0.5, 0.5), (0.5, 0.65), (0.5, 0.35), (0.35, 0.5), (0.65, 0.5))
 """Where an object is looked for, as parts of the picture: in the middle, then about it, for it may have holes."""
-_SHRUNK = 0.4
-"""A reference is shown to a segmenter as this part of a wider picture: things do not fill the pictures it knows."""
+_SHRUNK = (0.4, 0.55, 0.7)
+"""A reference is shown to a segmenter as these parts of wider pictures: things do not fill the pictures it knows."""
+_SURE = 0.4
+"""How much all views must agree inside an outline, of 0…1, for it to be taken without being asked for."""
 
 
 def without_background(
@@ -37,7 +40,8 @@ def without_background(
     """A reference whose alpha says what of it is the object.
 
     One that has an alpha is taken as it is. Of an opaque one it is what stands before a plain background; where that
-    is none, what `phrase` names, or without one the thing in the middle.
+    is none, what `phrase` names, or without one the thing in the middle, which "auto" takes only where views of several
+    sizes agree about its outline.
 
     Raises:
         NotFoundError: nothing is found and the background is to be removed, or a phrase was given.
@@ -52,9 +56,10 @@ def without_background(
     if reference.alpha is not None or background == "keep":
         return reference
     shape = _before_plain(reference.picture)
-    if shape is None:
-        picture = reference.picture
-        shape = _in_the_middle(picture, segmenter) if phrase is None else _named(picture, segmenter, phrase)
+    if shape is None and phrase is None:
+        shape = _in_the_middle(reference.picture, segmenter, least=_SURE if background == "auto" else 0.0)
+    elif shape is None and phrase is not None:
+        shape = _named(reference.picture, segmenter, phrase)
     if shape is not None:
         return replace(reference, alpha=Image.fromarray(np.uint8(255) * shape))
     if background == "auto" and phrase is None:
@@ -66,16 +71,30 @@ def without_background(
     )
 
 
-def _in_the_middle(picture: Image.Image, segmenter: Segmenter) -> Shape | None:
-    left, top = (round(side * (1 / _SHRUNK - 1) / 2) for side in picture.size)
-    wider = Image.fromarray(np.pad(np.asarray(picture.convert("RGB")), ((top, top), (left, left), (0, 0)), mode="edge"))
+def _in_the_middle(picture: Image.Image, segmenter: Segmenter, *, least: float) -> Shape | None:
+    """The mean of what is found at several points, in several sizes and mirrored, where it is at least that sure."""
+    small = picture.convert("RGB")
+    small.thumbnail((_SIDE, _SIDE))
+    masks = [mask for part in _SHRUNK for mask in _found(small, segmenter, part)]
+    mirrored = small.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    masks += [mask[:, ::-1] for part in _SHRUNK for mask in _found(mirrored, segmenter, part)]
+    objects = [mask for mask in masks if _is_object(cut_out(mask))]
+    if not objects:
+        return None
+    together = np.mean(objects, axis=0, dtype=np.float32)
+    shape = cut_out(together)
+    if not _is_object(shape) or together[shape].mean() < least:
+        return None
+    return cut_out(np.asarray(Image.fromarray(together).resize(picture.size, Image.Resampling.BILINEAR)))
+
+
+def _found(picture: Image.Image, segmenter: Segmenter, part: float) -> Iterator[NDArray[np.float32]]:
+    """What a segmenter finds at each point, (H, W), where the picture is that part of a wider one."""
+    left, top = (round(side * (1 / part - 1) / 2) for side in picture.size)
+    wider = Image.fromarray(np.pad(np.asarray(picture), ((top, top), (left, left), (0, 0)), mode="edge"))
     for across, down in _POINTS:
         point = (left + int(across * picture.width), top + int(down * picture.height))
-        mask = segmenter.segment_at(wider, point).mask[top : top + picture.height, left : left + picture.width]
-        shape = cut_out(mask)
-        if _is_object(shape):
-            return shape
-    return None
+        yield segmenter.segment_at(wider, point).mask[top : top + picture.height, left : left + picture.width]
 
 
 def _named(picture: Image.Image, segmenter: Segmenter, phrase: str) -> Shape | None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from retouch.core.errors import ModelError
-from retouch.models.adapter import AdapterFacts, AdapterFolder, read_adapter, write_adapter
+from retouch.models.adapter import ADAPTER_FILE, AdapterFacts, AdapterFolder, read_adapter, write_adapter
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.delta import apply_delta, delta_of
 from retouch.models.exemplar_networks import DetailMapper, ReferenceMapper, layers_in
@@ -17,13 +17,12 @@ from retouch.models.image_encoder import ImageEncoder, load_image_encoder
 from retouch.models.load import load
 from retouch.models.paint_by_example import Parts, is_original, is_paint_by_example, read_file, read_folder
 from retouch.models.pocket import EXEMPLAR_MEMBER, POCKET
-from retouch.models.sources import download
+from retouch.models.quiet import quiet_libraries
+from retouch.models.sources import INDEX_FILE, download, is_on_hub
 from retouch.models.spec import CHANNELS, ConditioningSpec, read_spec
 from retouch.models.widen import widened
 
 POCKET_EXEMPLAR = f"{POCKET}/{EXEMPLAR_MEMBER}"
-PUBLISHED_ID = "Fantasy-Studio/Paint-by-Example"
-"""The published model on the hub."""
 
 _PATTERNS = ("*.json", "*/*.json", "unet/*", "vae/*", "image_encoder/*")
 
@@ -129,8 +128,9 @@ def load_exemplar(
     if published is not None:
         checkpoint, encoder, mapper = published
         networks: dict[nn.Module, torch.dtype] = dict.fromkeys((checkpoint.unet, encoder.tower, mapper), dtype)
-        for network, wanted in {**networks, checkpoint.vae: vae_dtype or dtype}.items():
-            network.to(device=device, dtype=wanted)
+        with quiet_libraries():
+            for network, wanted in {**networks, checkpoint.vae: vae_dtype or dtype}.items():
+                network.to(device=device, dtype=wanted)
         return Exemplar(checkpoint=checkpoint, encoder=encoder, mapper=mapper)
     folder = read_adapter(source, kind="exemplar")
     base = load(folder.facts.base, dtype=dtype, vae_dtype=vae_dtype, device=device)
@@ -160,7 +160,7 @@ def _published(source: str) -> Parts | None:
         return read_file(path)
     if path.is_dir():
         return read_folder(path, source) if is_paint_by_example(path, source) else None
-    if source == PUBLISHED_ID:
+    if is_on_hub(source) and is_paint_by_example(download(source, None, [INDEX_FILE, ADAPTER_FILE]), source):
         return read_folder(download(source, None, list(_PATTERNS)), source)
     return None
 

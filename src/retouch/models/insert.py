@@ -13,13 +13,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from retouch.core.errors import ModelError
-from retouch.models.adapter import AdapterFacts, is_adapter, read_adapter, write_adapter
+from retouch.models.adapter import ADAPTER_FILE, AdapterFacts, is_adapter, read_adapter, write_adapter
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.delta import apply_delta, delta_of
 from retouch.models.embedding_optimizer import EmbeddingOptimizer, optimizer_of
 from retouch.models.image_encoder import ImageEncoder, load_image_encoder
 from retouch.models.load import load
 from retouch.models.pocket import INSERT_MEMBER, POCKET
+from retouch.models.sources import download, is_on_hub, model_patterns
 from retouch.models.vision_tower import is_vision_tower, load_vision_tower
 
 POCKET_INSERT = f"{POCKET}/{INSERT_MEMBER}"
@@ -27,6 +28,9 @@ PUBLISHED_FILE = "emb_opt.safetensors"
 """The published optimizer in the folder of a whole editor, once converted from its pickle."""
 PUBLISHED_PICKLE = "emb_opt.pt"
 PUBLISHED_ENCODER = "openai/clip-vit-large-patch14"
+HUB_MARKS = (ADAPTER_FILE, PUBLISHED_FILE, PUBLISHED_PICKLE)
+"""What on the hub says that a model reads references in the place of words."""
+_ENCODER_FILES = ("image_encoder/*.json", "image_encoder/model.safetensors")
 
 Null = Literal["empty-text", "encoded-zero-image", "zeros"]
 """What "no reference" is: the editor's own empty text, what the optimizer makes of a picture that is zero everywhere
@@ -123,7 +127,8 @@ def load_insert(
 ) -> Insert:
     """Load the model that `source` names: `pocket/insert`, a folder that `save_insert` wrote, or the published one.
 
-    The published one is the folder of a whole editor in diffusers layout with `emb_opt.safetensors` in it, which
+    Both kinds of folder may be on the hub, and are named by their id there. The published one is the folder of a whole
+    editor in diffusers layout with `emb_opt.safetensors` in it, which
     `retouch models convert` makes of `emb_opt.pt`; its "no reference" is zeros, and its queries, drawn anew at every
     call there, are drawn once and for all. Its image encoder is in `image_encoder`, or else the published CLIP model.
 
@@ -131,8 +136,11 @@ def load_insert(
         ModelError: it is missing, damaged or of another kind, or the model it changes cannot be loaded.
     """
     place = Path(source).expanduser()
+    if is_on_hub(str(source)) and is_published_insert(download(str(source), None, list(HUB_MARKS))):
+        place = download(str(source), None, [*model_patterns(), *HUB_MARKS, *_ENCODER_FILES])
     if is_published_insert(place):
-        return _published(place, dtype=dtype, vae_dtype=vae_dtype, device=device)
+        published = _published(place, dtype=dtype, vae_dtype=vae_dtype, device=device)
+        return replace(published, checkpoint=replace(published.checkpoint, source=str(source)))
     folder = read_adapter(source, kind="insert")
     null = _null(folder.facts.conventions.get("null"), str(source))
     base = load(folder.facts.base, dtype=dtype, vae_dtype=vae_dtype, device=device)

@@ -20,6 +20,7 @@ from retouch.core.errors import ModelError
 from retouch.models.pocket import DEFAULT_MEMBER, POCKET, find_pocket, members
 from retouch.models.spec import SPEC_FILE
 
+INDEX_FILE = "model_index.json"
 WEIGHT_STEMS: dict[str, str] = {
     "unet": "diffusion_pytorch_model",
     "vae": "diffusion_pytorch_model",
@@ -45,6 +46,13 @@ EXPECTED_CLASSES: dict[str, str] = {
 PICKLED_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 """What a model on the hub is called, OWNER/NAME."""
+
+
+def is_on_hub(source: str) -> bool:
+    """Whether `source` can only be a hub id: OWNER/NAME, nothing of this machine, no pocket model, no weights' file."""
+    path = Path(source).expanduser()
+    known = source.startswith(f"{POCKET}/") or path.exists() or path.suffix in (*PICKLED_SUFFIXES, ".safetensors")
+    return HUB_ID.fullmatch(source) is not None and not known
 
 
 def find_model(source: str, *, revision: str | None = None, variant: str | None = None, weights: bool = True) -> Path:
@@ -73,8 +81,7 @@ def find_model(source: str, *, revision: str | None = None, variant: str | None 
         raise ModelError(
             f"The model '{source}' is unknown; give {known}, a folder, a .safetensors file, or a hub id OWNER/NAME."
         )
-    patterns = _configuration_patterns() + (_weight_patterns(variant) if weights else [])
-    return download(source, revision, patterns)
+    return download(source, revision, model_patterns(variant=variant, weights=weights))
 
 
 def read_index(folder: Path, source: str) -> Mapping[str, object]:
@@ -83,7 +90,7 @@ def read_index(folder: Path, source: str) -> Mapping[str, object]:
     Raises:
         ModelError: the file is missing or not valid.
     """
-    path = folder / "model_index.json"
+    path = folder / INDEX_FILE
     if not path.is_file():
         raise ModelError(
             f"'{source}' has no model_index.json; expected a folder in diffusers layout, with a folder each "
@@ -195,9 +202,14 @@ def _refuse_file(path: Path) -> ModelError:
     return ModelError(f"'{path}' is a file, expected a folder in diffusers layout, a hub id or '{POCKET}'.")
 
 
+def model_patterns(*, variant: str | None = None, weights: bool = True) -> list[str]:
+    """The files of a whole editor in diffusers layout, as `download` takes them."""
+    return _configuration_patterns() + (_weight_patterns(variant) if weights else [])
+
+
 def _configuration_patterns() -> list[str]:
     configurations = [f"{component}/{file}" for component, file in COMPONENT_FILES.items()]
-    return ["model_index.json", SPEC_FILE, "tokenizer/*", *configurations]
+    return [INDEX_FILE, SPEC_FILE, "tokenizer/*", *configurations]
 
 
 def _weight_patterns(variant: str | None) -> list[str]:
