@@ -33,8 +33,8 @@ class Engine(Protocol):
         """What comes back of pixels that an edit leaves alone."""
         ...
 
-    def keeps_outside(self, how: RegionSettings) -> bool:
-        """Whether an edit in a region leaves the outside as `reconstruct` has it, so that all else is a shift."""
+    def keeps_outside(self, how: RegionSettings, references: int) -> bool:
+        """Whether an edit in a region leaves the outside as `reconstruct` has it, so that all else there is a shift."""
         ...
 
     def edit(
