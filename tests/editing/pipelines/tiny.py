@@ -1,8 +1,12 @@
 """Tiny pipelines of the real classes with random weights, and tokenizers made of nothing but bytes; no download."""
 
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import diffusers
+import pytest
 import torch
 import transformers
 from tokenizers import pre_tokenizers
@@ -60,7 +64,13 @@ def kontext(clip_tokenizer: Any) -> Any:
     letters += [(chr(code), -2.0) for code in range(33, 127)]
     t5_tokenizer = transformers.T5Tokenizer(vocab=letters, extra_ids=0)
     t5 = transformers.T5Config(
-        vocab_size=len(t5_tokenizer), d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2, feed_forward_proj="gated-gelu"
+        vocab_size=len(t5_tokenizer),
+        d_model=32,
+        d_kv=8,
+        d_ff=32,
+        num_layers=1,
+        num_heads=2,
+        feed_forward_proj="gated-gelu",
     )
     return diffusers.FluxKontextPipeline(
         scheduler=flow(),
@@ -193,3 +203,60 @@ def sdxl(clip_tokenizer: Any, *, cosxl: bool = False) -> Any:
         add_watermarker=False,
         is_cosxl_edit=cosxl,
     )
+
+
+CLASSES = (
+    "Flux2KleinPipeline",
+    "FluxKontextPipeline",
+    "QwenImageEditPipeline",
+    "QwenImageEditPlusPipeline",
+    "LongCatImageEditPipeline",
+    "StableDiffusionXLInstructPix2PixPipeline",
+)
+CHOOSING = {
+    "QwenImageEditPipeline": "qwenimage.pipeline_qwenimage_edit",
+    "QwenImageEditInpaintPipeline": "qwenimage.pipeline_qwenimage_edit_inpaint",
+    "QwenImageEditPlusPipeline": "qwenimage.pipeline_qwenimage_edit_plus",
+    "LongCatImageEditPipeline": "longcat_image.pipeline_longcat_image_edit",
+}
+"""Classes that bring every picture to 1024² pixels by a function of their module."""
+SIDE = 128
+
+
+def pipeline(name: str, clip_tokenizer: Any) -> Any:
+    """A tiny pipeline of a class."""
+    if name.startswith("Qwen"):
+        return qwen(name)
+    made = {"Flux2KleinPipeline": klein, "LongCatImageEditPipeline": longcat}
+    if name in made:
+        return made[name]()
+    return kontext(clip_tokenizer) if name.startswith("Flux") else sdxl(clip_tokenizer)
+
+
+def side(name: str) -> int | None:
+    """What to ask an editor for, so that a picture is small; FLUX.2 wants 64 pixels of the shorter side."""
+    if name in CHOOSING:
+        return None
+    return SIDE if name.startswith("Flux2") else SIDE // 2
+
+
+@contextmanager
+def small_sizes() -> Iterator[None]:
+    """Make the classes that choose 1024² pixels choose 128² by the same rule: on a CPU the rest would take minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        for path in CHOOSING.values():
+            module = importlib.import_module(f"diffusers.pipelines.{path}")
+            patch.setattr(module, "calculate_dimensions", _smaller(module.calculate_dimensions))
+        yield
+
+
+def _smaller(original: Callable[[int, float], tuple[int, ...]]) -> Callable[[int, float], tuple[int, ...]]:
+    return lambda area, ratio: original(area * SIDE * SIDE // 1024**2, ratio)
+
+
+@contextmanager
+def stand_in() -> Iterator[None]:
+    """Put the processor of this file in the place of the one that wants torchvision; nothing else is replaced."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transformers, "Qwen2VLProcessor", Qwen2VLProcessor)
+        yield

@@ -25,8 +25,8 @@ from retouch.models.quiet import quiet_libraries
 
 WHITE = (255, 255, 255)
 """What stands about an object that was cut out."""
-LISTED_SIDE = 1024
-"""The side for which a family's list of sizes holds."""
+OWN_SIDE = 1024
+"""The side for which a list of sizes holds, and that pipelines which choose sizes themselves make for."""
 
 
 class PipelineEngine:
@@ -42,7 +42,8 @@ class PipelineEngine:
         self.pipeline = pipeline
         inpaint = None if family.inpaint is None else getattr(diffusers, family.inpaint)
         self._inpaint = None if inpaint is None else _sibling(inpaint, pipeline)
-        self._side = side or int(pipeline.default_sample_size * pipeline.vae_scale_factor)
+        own = OWN_SIDE if family.sizes == "fixed" else int(pipeline.default_sample_size * pipeline.vae_scale_factor)
+        self._side = side or own
 
     @property
     def native_size(self) -> int:
@@ -54,7 +55,7 @@ class PipelineEngine:
         check_shape(self.family, size)
         if self.family.sizes == "fixed":
             return Fit.into(size, _computed(self.pipeline, size, self._side))
-        if self.family.sizes == "listed" and self._side == LISTED_SIDE:
+        if self.family.sizes == "listed" and self._side == OWN_SIDE:
             return Fit.into(size, _listed(self.pipeline, size))
         fit = Fit.for_area(size, side=self._side, multiple=self.family.patch * self.pipeline.vae_scale_factor)
         if min(fit.model_size) < self.family.least:
