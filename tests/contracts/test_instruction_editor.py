@@ -48,11 +48,14 @@ def test_it_has_a_name_and_defaults_for_every_setting(editor: InstructionEditor)
     assert editor.name
     resolved = EditSettings().resolve(editor.defaults)
     assert None not in (resolved.steps, resolved.text_guidance)
-    for name, value in (("scheduler", "ddim"), ("image_guidance", 1.5)):
+    for name, asked in (
+        ("scheduler", EditSettings(scheduler="ddim")),
+        ("image_guidance", EditSettings(image_guidance=1)),
+    ):
         if getattr(resolved, name) is None:
             # What has no default is no setting of the model's; it is not swallowed.
             with pytest.raises(SettingsError, match=f"no {name}"):
-                editor.edit(picture(), RED, settings=EditSettings(**{name: value}))
+                editor.edit(picture(), RED, settings=asked)
 
 
 @pytest.mark.parametrize("size", [(75, 50), (50, 75), (64, 64), (301, 77)])

@@ -30,7 +30,7 @@ class PipelineEditor:
             side: of the square as large as what the model is shown, in pixels; the model's own.
 
         Raises:
-            ModelError: the family cannot do that size.
+            SettingsError: the family cannot do that size.
         """
         check_side(family, side, family.patch * pipeline.vae_scale_factor)
         pipeline.set_progress_bar_config(disable=True)

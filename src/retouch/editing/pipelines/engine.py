@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from retouch.conditioning.image import to_images
-from retouch.core.errors import ImageError, ModelError
+from retouch.core.errors import ImageError, ModelError, SettingsError
 from retouch.core.fit import Fit
 from retouch.core.region_settings import RegionSettings
 from retouch.core.settings import EditSettings
@@ -190,13 +190,13 @@ def check_shape(family: ModelFamily, size: tuple[int, int]) -> None:
 
 
 def check_side(family: ModelFamily, side: int | None, multiple: int) -> None:
-    """See that a family can work at a side; raises ModelError."""
+    """See that a family can work at a side; raises SettingsError."""
     if side is None:
         return
     if family.sizes == "fixed":
-        raise ModelError(f"{family.name} works at its own size alone; leave the size out.")
+        raise SettingsError(f"{family.name} works at its own size alone; leave the size out.")
     if side < multiple or side > MAXIMUM_SIDE or side % multiple:
-        raise ModelError(
+        raise SettingsError(
             f"The size {side} is none that {family.name} can do; give a multiple of {multiple} up to {MAXIMUM_SIDE}."
         )
 
