@@ -100,7 +100,7 @@ class Qwen2VLProcessor(transformers.Qwen2VLProcessor):
     """Stands in for the processor of this name, which without torchvision fails for the films that it can also read.
 
     It reads texts and pictures by the very same code. Its name and module are those of the original, so that a saved
-    pipeline names that one; whoever loads such a pipeline puts this in its place (see `stand_in`).
+    pipeline names that one; whoever loads such a pipeline lets this be loaded (see `stand_in`).
     """
 
     model_input_names = ["input_ids", "attention_mask", "pixel_values", "image_grid_thw", "mm_token_type_ids"]
@@ -112,10 +112,10 @@ class Qwen2VLProcessor(transformers.Qwen2VLProcessor):
         )
         transformers.ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
 
-    @classmethod
-    def from_pretrained(cls, folder: Any, **rest: Any) -> Any:
+    @staticmethod
+    def from_pretrained(folder: Any, **rest: Any) -> Any:
         parts = (transformers.Qwen2VLImageProcessorPil, transformers.Qwen2Tokenizer)
-        return cls(*(part.from_pretrained(folder, local_files_only=True) for part in parts))
+        return Qwen2VLProcessor(*(part.from_pretrained(folder, local_files_only=True) for part in parts))
 
 
 Qwen2VLProcessor.__module__ = transformers.Qwen2VLProcessor.__module__
@@ -258,7 +258,7 @@ def _smaller(original: Callable[[int, float], tuple[int, ...]]) -> Callable[[int
 
 @contextmanager
 def stand_in() -> Iterator[None]:
-    """Put the processor of this file in the place of the one that wants torchvision; nothing else is replaced."""
+    """Load the processor of this file in place of the one that wants torchvision; nothing else is replaced."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transformers, "Qwen2VLProcessor", Qwen2VLProcessor)
+        patch.setattr(Qwen2VLProcessor.__base__, "from_pretrained", Qwen2VLProcessor.from_pretrained)
         yield

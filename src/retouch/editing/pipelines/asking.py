@@ -54,9 +54,9 @@ def ask_longcat(pipeline: Any, ask: Ask) -> Arguments:
 
 
 def ask_sdxl(pipeline: Any, ask: Ask) -> Arguments:
-    """InstructPix2Pix over Stable Diffusion XL, and CosXL."""
+    """InstructPix2Pix over Stable Diffusion XL, and CosXL, to which an empty negative text is not none."""
     del pipeline
-    return {"image": ask.picture, "negative_prompt": ask.settings.negative or "", **_size(ask)}
+    return {"image": ask.picture, "negative_prompt": ask.settings.negative or None, **_size(ask)}
 
 
 def decode_flux2(pipeline: Any, latents: Tensor, size: tuple[int, int]) -> Tensor:
