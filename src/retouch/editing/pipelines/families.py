@@ -86,7 +86,7 @@ LONGCAT = ModelFamily(
     reads_pictures=True,
     ask=asking.ask_longcat,
     decode=asking.decode_flux,
-    notes="takes no LoRA",
+    lora=False,
 )
 
 SDXL = ModelFamily(

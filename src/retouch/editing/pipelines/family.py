@@ -49,6 +49,7 @@ class ModelFamily:
     models: ids on the hub; `gated` ones want their licence accepted first.
     billions: parameters of each network of the first of them, in thousands of millions.
     reads_pictures: whether its text encoder reads pictures too, for which transformers wants torchvision.
+    lora: whether the class takes LoRAs.
     ask: the arguments beside those that all have; `decode` latents at work, as the scheduler holds them, to pixels
         (B, 3, H, W) from −1 to 1 of a size (width, height).
     notes: what else to know, in a few words.
@@ -74,6 +75,7 @@ class ModelFamily:
     models: tuple[str, ...]
     billions: Mapping[str, float]
     reads_pictures: bool = False
+    lora: bool = True
     ask: Callable[[Any, Ask], Arguments]
     decode: Callable[[Any, Tensor, tuple[int, int]], Tensor]
     notes: str = ""

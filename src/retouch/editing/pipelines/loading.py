@@ -66,7 +66,7 @@ def load_pipeline(
     with memory_errors(f"loading '{name}'"):
         switches = _switches(folder, family, name)
         pipeline = _read(folder, family, name, dtype, {**options, **switches, "variant": variant})
-        _add_loras(pipeline, loras, name)
+        _add_loras(pipeline, family, loras, name)
         place(pipeline, mode, where)
     return pipeline, family
 
@@ -117,10 +117,10 @@ def _quantised(family: ModelFamily, name: str | None, device: torch.device, dtyp
     return {"quantization_config": config}
 
 
-def _add_loras(pipeline: Any, loras: Sequence[Lora], name: str) -> None:
+def _add_loras(pipeline: Any, family: ModelFamily, loras: Sequence[Lora], name: str) -> None:
     if not loras:
         return
-    if not hasattr(pipeline, "load_lora_weights"):
+    if not family.lora:
         raise ModelError(f"'{name}' is a {type(pipeline).__name__}, which takes no LoRA; leave it out.")
     names = [f"lora{number}" for number in range(len(loras))]
     for adapter, lora in zip(names, loras, strict=True):
