@@ -3,7 +3,7 @@
     python bench/pipeline.py [--rounds 15] [--steps 8] [CLASS ...]
 
 Both take their turns in one process, the first of a pair being each in turn, with small random networks: those of the
-tests, whose calls take a second or less, so that a millisecond of the editor's shows. What is compared is processor time,
+tests, whose calls take a second or less, so that a millisecond of the editor's shows. Compared is processor time,
 which other programs on the machine disturb less than the wall's; wall time stands beside it. The ratio is the median
 of the pairs'. The picture is of the model's size; a larger one costs its resampling too, as any caller's would.
 """

@@ -74,10 +74,10 @@ def run_bench(
     if count < 1:
         raise SettingsError(f"limit is {count}; expected at least 1.")
 
-    from retouch.editing.load import load_editor
+    from retouch.editing.editor import Editor
     from retouch.evaluation.bench import evaluate_editor
 
-    editor = load_editor(model or options.DEFAULT_MODEL, device=device, precision=precision)
+    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
     folder = pairs or _make(bench, out / "pairs", count=count, source=source, seed=seed, workers=workers)
     note = "stopping after this edit; press Ctrl-C again to stop at once."
     with patient_interrupt(note) as cancelled, progress("editing") as update:

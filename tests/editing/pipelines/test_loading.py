@@ -202,7 +202,8 @@ def test_quantising_needs_its_package_or_a_gpu(folder: Folder) -> None:
 
 
 def test_options_of_pipelines_are_refused_for_the_loop(tiny_folder: Path) -> None:
-    for options in ({"side": 128}, {"quantise": "nf4"}, {"memory": "sequential"}):
+    asked: list[dict[str, Any]] = [{"side": 128}, {"quantise": "nf4"}, {"memory": "sequential"}]
+    for options in asked:
         with pytest.raises(SettingsError):
             load_editor(tiny_folder, device="cpu", **options)
 

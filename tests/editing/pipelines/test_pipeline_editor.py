@@ -62,7 +62,7 @@ def test_a_picture_of_the_models_size_comes_out_as_the_pipeline_itself_makes_it(
     ours = editor.edit(shown, RED, settings=settings).image
     family, pipeline = editor.family, editor.pipeline
     named = {family.text_guidance: editor.defaults.text_guidance, family.image_guidance: editor.defaults.image_guidance}
-    arguments = {argument: value for argument, value in named.items() if argument is not None}
+    arguments: dict[str, Any] = {argument: value for argument, value in named.items() if argument is not None}
     if "Kontext" in name:
         arguments.update(max_area=size[0] * size[1], _auto_resize=False)
     if "LongCat" not in name:

@@ -99,18 +99,32 @@ class PipelineEngine:
 
     def _one(self, ask: Ask, number: int, follower: Follower) -> Tensor:
         """One call, to pixels (1, 3, H, W)."""
-        size, pipeline = ask.picture.size, self.pipeline if ask.mask is None else self._inpaint
+        size = ask.picture.size
+        pipeline: Any = self.pipeline if ask.mask is None else self._inpaint
         arguments = _arguments(pipeline, self.family, ask)
 
         def report(progress: Progress) -> None:
             follower.step(progress, number, self._preview(progress, size))
 
         with follower.part("denoise"), watched(pipeline.scheduler, report, follower.cancelled):
-            pixels = _called(pipeline, arguments)
+            pixels = self._called(pipeline, arguments)
         # A pipeline that chose another size says so by what it gives.
         if pixels.shape[-2:] != size[::-1]:
             pixels = functional.interpolate(pixels, size[::-1], mode="bicubic", antialias=True)
         return (pixels.clamp(0.0, 1.0) * 2 - 1).float().cpu()
+
+    def _called(self, pipeline: Any, arguments: Arguments) -> Tensor:
+        """Pixels (B, 3, H, W) from 0 to 1; networks that were brought to the device for the call leave it behind it."""
+        finished = False
+        try:
+            with quiet_libraries(), torch.no_grad():
+                pixels = pipeline(**arguments).images
+            finished = pipeline is self.pipeline
+            return pixels
+        finally:
+            # A finished pipeline has done so; that for regions does not know who moves the networks it shares.
+            if not finished:
+                self.pipeline.maybe_free_model_hooks()
 
     def _preview(self, progress: Progress, size: tuple[int, int]) -> Callable[[], tuple[Image.Image, ...]]:
         def preview() -> tuple[Image.Image, ...]:
@@ -141,16 +155,6 @@ def _arguments(pipeline: Any, family: ModelFamily, ask: Ask) -> Arguments:
         **region,
         **family.ask(pipeline, ask),
     }
-
-
-def _called(pipeline: Any, arguments: Arguments) -> Tensor:
-    """Pixels (B, 3, H, W) from 0 to 1; networks that were brought to the device for a call leave it, even on errors."""
-    try:
-        with quiet_libraries(), torch.no_grad():
-            return pipeline(**arguments).images
-    except Exception:
-        pipeline.maybe_free_model_hooks()
-        raise
 
 
 def _sibling(cls: Any, pipeline: Any) -> Any:

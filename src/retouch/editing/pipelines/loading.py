@@ -22,7 +22,7 @@ from retouch.models.sources import read_index
 
 # What the libraries raise for missing, damaged or mismatched files.
 _LOAD_ERRORS = (SafetensorError, OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError)
-QUANTISATIONS: Mapping[str, tuple[str, Mapping[str, object]]] = {
+QUANTISATIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "nf4": ("bitsandbytes_4bit", {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}),
     "int8": ("bitsandbytes_8bit", {"load_in_8bit": True}),
 }
@@ -109,7 +109,7 @@ def _quantised(family: ModelFamily, name: str | None, device: torch.device, dtyp
     from diffusers import PipelineQuantizationConfig
 
     backend, arguments = QUANTISATIONS[name]
-    computing = {"bnb_4bit_compute_dtype": dtype} if name == "nf4" else {}
+    computing: dict[str, Any] = {"bnb_4bit_compute_dtype": dtype} if name == "nf4" else {}
     largest = sorted(family.billions, key=lambda part: family.billions[part])[-2:]
     config = PipelineQuantizationConfig(
         quant_backend=backend, quant_kwargs={**arguments, **computing}, components_to_quantize=largest
