@@ -33,7 +33,7 @@ class Engine(Protocol):
         """What comes back of pixels that an edit leaves alone."""
         ...
 
-    def keeps_outside(self, how: RegionSettings, references: int) -> bool:
+    def keeps_outside(self, how: RegionSettings) -> bool:
         """Whether an edit in a region leaves the outside as `reconstruct` has it, so that all else there is a shift."""
         ...
 

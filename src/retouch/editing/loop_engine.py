@@ -38,9 +38,8 @@ class LoopEngine:
         """See `Engine`."""
         return reconstruct(self._checkpoint, pixels)
 
-    def keeps_outside(self, how: RegionSettings, references: int) -> bool:
+    def keeps_outside(self, how: RegionSettings) -> bool:
         """See `Engine`."""
-        del references
         return how.blends_to_the_end
 
     def edit(

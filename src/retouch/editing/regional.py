@@ -143,7 +143,7 @@ class RegionalEdit:
         if keeps_detail(site.fit, self._prepared.settings.keep_detail):
             seen = self._engine.reconstruct(before[None])[0].cpu()
             return carry_detail(site.crop, seen, after, site.fit)
-        if site.region is not None and self._engine.keeps_outside(self._how, len(self._prepared.references)):
+        if site.region is not None and self._engine.keeps_outside(self._how):
             after = without_shift(after, before, mask)
         return site.fit.invert(to_images(after[None])[0])
 

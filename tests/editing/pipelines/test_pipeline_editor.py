@@ -12,7 +12,7 @@ from tests.editing.pipelines import tiny
 from retouch.core.errors import Cancelled, ImageError, ModelError, SettingsError
 from retouch.core.reference import Reference
 from retouch.core.region import Region
-from retouch.core.region_request import region_from_box
+from retouch.core.region_request import region_from_box, whole
 from retouch.core.region_settings import RegionSettings
 from retouch.core.settings import EditSettings
 from retouch.editing.pipelines.editor import PipelineEditor
@@ -167,6 +167,14 @@ def test_a_reference_may_stand_beside_a_region(make: Make, name: str) -> None:
     with_it = make(name).edit(picture(), RED, settings=QUICK, region=BOX, references=[chair])
     assert with_it.warnings == ()
     assert not same(with_it.image, make(name).edit(picture(), RED, settings=QUICK, region=BOX).image)
+
+
+def test_a_reference_counts_beside_a_region_that_is_everything(make: Make) -> None:
+    made = [
+        make("FluxKontextPipeline").edit(picture(), RED, settings=QUICK, region=whole(SIZE), references=[chair]).image
+        for chair in (Reference(picture=Image.new("RGB", (60, 90), colour)) for colour in ("red", "navy"))
+    ]
+    assert not same(*made)
 
 
 def test_more_references_than_the_regions_class_takes_make_a_composite(make: Make) -> None:

@@ -69,10 +69,10 @@ class PipelineEngine:
         """See `Engine`; what these autoencoders lose is less than what an edit changes."""
         return pixels
 
-    def keeps_outside(self, how: RegionSettings, references: int) -> bool:
-        """See `Engine`; without native inpainting the outside of a result is the model's, whatever it did there."""
+    def keeps_outside(self, how: RegionSettings) -> bool:
+        """See `Engine`; cells of latents that the region only touches are the model's, as is all without inpainting."""
         del how
-        return self.inpaints(references)
+        return False
 
     def inpaints(self, references: int) -> bool:
         """Whether a region is left to the pipeline itself, with so many references beside it."""
@@ -82,14 +82,14 @@ class PipelineEngine:
         self, pixels: Tensor, link: Pass, settings: EditSettings, follower: Follower, *, inside: Inside | None = None
     ) -> Tensor:
         """See `Engine`."""
-        masks = [None] * len(pixels) if inside is None else [self._mask(mask) for mask in inside.masks]
+        masks = self._masks(pixels, inside, len(link.references))
         shown = tuple(each.picture if each.alpha is None else each.squared(WHITE) for each in link.references)
         asks = [
             Ask(
                 instruction=link.instruction,
                 picture=picture,
                 references=shown,
-                mask=mask if self.inpaints(len(shown)) else None,
+                mask=mask,
                 settings=settings,
                 generator=Generator().manual_seed(seed),
             )
@@ -132,6 +132,15 @@ class PipelineEngine:
                 return to_images(self.family.decode(self.pipeline, progress.predicted(), size).float().cpu())
 
         return preview
+
+    def _masks(self, pixels: Tensor, inside: Inside | None, references: int) -> list[Image.Image | None]:
+        """What the pipeline for regions is given, None where the one for whole pictures is called."""
+        if inside is not None and self.inpaints(references):
+            return [self._mask(mask) for mask in inside.masks]
+        # What takes references with a region alone takes them with one that is everything.
+        whole = references > self.family.references and self.inpaints(references)
+        size = (pixels.shape[-1], pixels.shape[-2])
+        return [Image.new("L", size, 255) if whole else None for _ in pixels]
 
     def _mask(self, mask: Tensor) -> Image.Image:
         """White in every cell of latents that the region touches; pipelines look at one pixel of each."""

@@ -7,6 +7,7 @@ from retouch.core.region_settings import GENERAL_REGION_DEFAULTS, RegionSettings
 from retouch.core.settings import GENERAL_DEFAULTS, EditSettings
 from retouch.editing.pipelines.engine import PipelineEngine, check_shape
 from retouch.editing.pipelines.family import ModelFamily
+from retouch.editing.protocol import RegionSource
 from retouch.editing.request import Prepared
 
 _OF_THE_LOOP = ("blend", "source", "widenings", "attend", "attend_weight")
@@ -59,7 +60,7 @@ def warnings_of(engine: PipelineEngine, asked: EditSettings, prepared: Prepared,
         said.append(
             f"{family.name} leaves all guidance out unless text_guidance is above 1 and image_guidance at least 1."
         )
-    held = [each for each in prepared.regions if each is not None and not (isinstance(each, Region) and each.is_empty)]
+    held = [each for each in prepared.regions if each is not None and not _is_plain(each)]
     if held and not engine.inpaints(len(prepared.references)):
         why = f"with {len(prepared.references)} references " if family.inpaint and prepared.references else ""
         said.append(
@@ -67,6 +68,11 @@ def warnings_of(engine: PipelineEngine, asked: EditSettings, prepared: Prepared,
             "and what lies outside is put back."
         )
     return tuple(said)
+
+
+def _is_plain(region: RegionSource) -> bool:
+    """Whether a region is known to be nothing or everything."""
+    return isinstance(region, Region) and (region.is_empty or region.is_full)
 
 
 def _inactive(settings: EditSettings) -> bool:
