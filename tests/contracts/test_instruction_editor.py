@@ -1,33 +1,37 @@
-"""What every `InstructionEditor` promises, asked of the in-house editor and of the shipped fake."""
+"""What every `InstructionEditor` promises, asked of the in-house editor, of every family of pipelines, of the fake."""
 
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.editing.pipelines import tiny
 
 from retouch.core.errors import Cancelled, ImageError, SettingsError
 from retouch.core.images import load_image
 from retouch.core.settings import EditSettings
 from retouch.editing.editor import Editor
 from retouch.editing.fake import FakeEditor
+from retouch.editing.pipelines.editor import PipelineEditor
+from retouch.editing.pipelines.families import find_family
 from retouch.editing.protocol import InstructionEditor
 from retouch.editing.result import EditProgress
-
-if TYPE_CHECKING:
-    from retouch.models.checkpoint import Checkpoint
 
 RED, NIGHT = "make the sofa red", "turn it into a night shot"
 QUICK = EditSettings(steps=2, seed=3)
 
 
-@pytest.fixture(scope="module", params=["loop", "fake"])
-def editor(request: pytest.FixtureRequest) -> InstructionEditor:
+@pytest.fixture(scope="module", params=["loop", "fake", *tiny.CLASSES])
+def editor(request: pytest.FixtureRequest) -> Iterator[InstructionEditor]:
     if request.param == "fake":
-        return FakeEditor()
-    checkpoint: Checkpoint = request.getfixturevalue("tiny_checkpoint")
-    return Editor(checkpoint)
+        yield FakeEditor()
+    elif request.param == "loop":
+        yield Editor(request.getfixturevalue("tiny_checkpoint"))
+    else:
+        with tiny.small_sizes():
+            pipeline = tiny.pipeline(request.param, request.getfixturevalue("tiny_tokenizer"))
+            yield PipelineEditor(pipeline, find_family(request.param), side=tiny.side(request.param))
 
 
 def picture(width: int = 75, height: int = 50, mode: str = "RGB") -> Image.Image:
@@ -43,7 +47,15 @@ def same(one: Image.Image, other: Image.Image) -> bool:
 def test_it_has_a_name_and_defaults_for_every_setting(editor: InstructionEditor) -> None:
     assert editor.name
     resolved = EditSettings().resolve(editor.defaults)
-    assert None not in (resolved.steps, resolved.scheduler, resolved.text_guidance, resolved.image_guidance)
+    assert None not in (resolved.steps, resolved.text_guidance)
+    for name, asked in (
+        ("scheduler", EditSettings(scheduler="ddim")),
+        ("image_guidance", EditSettings(image_guidance=1)),
+    ):
+        if getattr(resolved, name) is None:
+            # What has no default is no setting of the model's; it is not swallowed.
+            with pytest.raises(SettingsError, match=f"no {name}"):
+                editor.edit(picture(), RED, settings=asked)
 
 
 @pytest.mark.parametrize("size", [(75, 50), (50, 75), (64, 64), (301, 77)])

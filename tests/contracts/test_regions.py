@@ -1,4 +1,4 @@
-"""What every `InstructionEditor` promises of regions, asked of the in-house editor and of the shipped fake."""
+"""What every `InstructionEditor` promises of regions, asked of the same editors."""
 
 import io
 
@@ -119,8 +119,8 @@ def test_progress_ends_with_all_steps_done(editor: InstructionEditor) -> None:
 
 
 def test_settings_come_back_with_the_regions_resolved(editor: InstructionEditor) -> None:
-    settings = editor.edit(picture(), RED, settings=quick(attend="avoid"), region=BOX).settings
-    assert settings.region == RegionSettings(attend="avoid").resolve()
+    settings = editor.edit(picture(), RED, settings=quick(grow=3), region=BOX).settings
+    assert settings.region == RegionSettings(grow=3).resolve()
     assert editor.edit(picture(), RED, settings=QUICK).settings.region is None
 
 

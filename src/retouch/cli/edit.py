@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from retouch.core.images import LoadedImage
     from retouch.core.provenance import Provenance
     from retouch.core.reference import Reference
+    from retouch.editing.editor import Editor
+    from retouch.editing.pipelines.editor import PipelineEditor
     from retouch.editing.result import EditResult
     from retouch.models.checkpoint import Checkpoint
 
@@ -44,6 +46,7 @@ def edit(
     background: options.Background = "auto", reference_phrase: options.ReferencePhrase = None,
     ip_adapter: options.IPAdapter = None,
     device: options.Device = "auto", precision: options.Precision = "auto",
+    memory: options.Memory = "auto", quantise: options.Quantise = None, size: options.Side = None,
     like: options.Like = None, allow_private: options.AllowPrivate = False, json: options.Json = False,
 ) -> None:  # fmt: skip
     """Edit a picture by instruction, by pictures of an object, or both; the result has its own size and aspect.
@@ -75,7 +78,10 @@ def edit(
     plan = _checked(_repeating(plan, like) if like else plan)
     paths = output_paths(output, count)
     finding = Words(segmenter=segmenter, reader=reader, when_missing=when_missing, device=device)
-    setup = _Setup(tokenizer=tokenizer, device=device, precision=precision, words=finding)
+    setup = _Setup(
+        tokenizer=tokenizer, device=device, precision=precision, words=finding,
+        memory=memory, quantise=quantise, size=size,
+    )  # fmt: skip
     _report(_make(plan, _load(image, like, allow_private), paths, setup, show_region=show_region), json=json)
 
 
@@ -101,6 +107,9 @@ class _Setup:
     device: str
     precision: str
     words: Words
+    memory: str
+    quantise: str | None
+    size: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,13 +184,13 @@ def _load(image: str, like: Path | None, allow_private: bool) -> "LoadedImage":
 def _make(
     plan: _Plan, source: "LoadedImage", paths: Sequence[Path], setup: _Setup, *, show_region: bool
 ) -> list[_Written]:
-    from retouch.editing.editor import Editor
+    from retouch.editing.load import checkpoint_of, load_editor
 
     adapter, scale = plan.pictures.adapter or (None, 1.0)
 
     @cache
-    def editor() -> Editor:
-        return Editor.load(
+    def editor() -> "Editor | PipelineEditor":
+        return load_editor(
             plan.model or options.DEFAULT_MODEL,
             tokenizer=setup.tokenizer,
             loras=plan.loras,
@@ -189,12 +198,15 @@ def _make(
             precision=setup.precision,
             ip_adapter=adapter,
             ip_adapter_scale=scale,
+            memory=setup.memory,
+            quantise=setup.quantise,
+            side=setup.size,
         )
 
     references = plan.pictures.within(plan.pictures.read(setup.words), source, setup.words)
     if plan.seen and plan.seen != tuple(each.sha256 for each in references):
         warn("The references are not those of the result that is repeated; this one will differ.")
-    where = _where(plan, source, setup, references, lambda: editor().checkpoint)
+    where = _where(plan, source, setup, references, lambda: checkpoint_of(editor()))
     with progress("editing") as update:
         result = editor().edit(
             source,

@@ -24,9 +24,10 @@ Variant = Annotated[str | None, typer.Option(help="Variant of the weight files, 
 @app.command("list")
 def list_models(json: Json = False) -> None:
     """List the models in the package, in the hub's cache on this machine, and known on the hub."""
+    from retouch.editing.pipelines.listing import with_families
     from retouch.models.catalogue import catalogue
 
-    entries = catalogue()
+    entries = with_families(catalogue())
     if json:
         say_json([asdict(entry) for entry in entries])
         return

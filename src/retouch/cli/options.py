@@ -139,6 +139,24 @@ Reader = Annotated[
 WhenMissing = Annotated[str, typer.Option(help="Where nothing is found: refuse, or take the whole picture.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+Memory = Annotated[
+    str,
+    typer.Option(
+        help="How a large model's networks share the GPU: auto, full (all there), offload (one at a time) or "
+        "sequential (by layers)."
+    ),
+]
+Quantise = Annotated[
+    str | None, typer.Option(help="Keep a large model's weights in fewer bits: nf4 or int8, with bitsandbytes.")
+]
+Side = Annotated[
+    int | None,
+    typer.Option(
+        "--size",
+        help="For a model of many sizes: the side, in pixels, of the square as large as what it is shown. "
+        "(default: the model's)",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
 
 

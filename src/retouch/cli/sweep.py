@@ -1,6 +1,6 @@
 """`retouch sweep`: one edit over ranges of guidance and seeds, on one labelled sheet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -19,8 +19,11 @@ from retouch.core.settings import MAXIMUM_COUNT, EditSettings
 
 if TYPE_CHECKING:
     from retouch.editing.editor import Editor
+    from retouch.editing.pipelines.editor import PipelineEditor
     from retouch.editing.sweep import SweepCell
 
+IMAGE_GUIDANCES = (1.0, 1.5)
+"""What is swept over where nothing is said, of models that have a guidance by the image."""
 Guidances = Annotated[str, typer.Option(help="Values separated by commas.")]
 
 
@@ -30,31 +33,24 @@ def sweep(
     instruction: Annotated[str, typer.Argument(metavar="INSTRUCTION", help="What to do.")],
     output: options.Output,
     text_guidance: Guidances = "1.5,2,3",
-    image_guidance: Guidances = "1,1.5",
+    image_guidance: Annotated[
+        str | None,
+        typer.Option(help="Values separated by commas. (default: 1,1.5 where the model has it)", show_default=False),
+    ] = None,
     seed: options.Seed = None,
     count: Annotated[int, typer.Option(help="How many seeds for each combination.")] = 1,
-    model: options.Model = None,
-    tokenizer: options.Tokenizer = None,
-    lora: options.Loras = None,
-    steps: options.Steps = None,
-    scheduler: options.Scheduler = None,
-    negative: options.Negative = None,
+    model: options.Model = None, tokenizer: options.Tokenizer = None, lora: options.Loras = None,
+    steps: options.Steps = None, scheduler: options.Scheduler = None, negative: options.Negative = None,
     keep_detail: options.KeepDetail = None,
-    region: options.Regions = None,
-    blend: options.Blend = None,
-    grow: options.Grow = None,
-    shrink: options.Shrink = None,
-    feather: options.Feather = None,
-    attend_inside: options.AttendInside = None,
-    invert: options.Invert = None,
-    zoom: options.ZoomIn = None,
-    segmenter: options.SegmenterSource = None,
-    reader: options.Reader = None,
+    region: options.Regions = None, blend: options.Blend = None,
+    grow: options.Grow = None, shrink: options.Shrink = None, feather: options.Feather = None,
+    attend_inside: options.AttendInside = None, invert: options.Invert = None, zoom: options.ZoomIn = None,
+    segmenter: options.SegmenterSource = None, reader: options.Reader = None,
     when_missing: options.WhenMissing = "refuse",
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
+    device: options.Device = "auto", precision: options.Precision = "auto",
+    memory: options.Memory = "auto", quantise: options.Quantise = None, size: options.Side = None,
     side: Annotated[int, typer.Option(help="Pixels of a picture's longer side on the sheet.")] = 256,
-) -> None:
+) -> None:  # fmt: skip
     """Draw one edit over ranges of guidance and seeds: text guidance to the right, all else downwards.
 
     [bold]Example[/bold]
@@ -74,9 +70,12 @@ def sweep(
 
     words = Words(segmenter=segmenter, reader=reader, when_missing=when_missing, device=device)
     plan = _Plan(instruction=instruction, settings=settings, regions=tuple(region or ()), grid=grid, count=count)
+    from retouch.editing.load import load_editor
+
     load = partial(
-        _load, model or options.DEFAULT_MODEL, tokenizer=tokenizer, loras=lora or (), device=device, precision=precision
-    )
+        load_editor, model or options.DEFAULT_MODEL, tokenizer=tokenizer, loras=tuple(map(parse_lora, lora or ())),
+        device=device, precision=precision, memory=memory, quantise=quantise, side=size,
+    )  # fmt: skip
     rows = _swept(plan, image, words, cache(load))
     _draw(rows, output, columns=len(grid.texts), side=side)
     say(f"Wrote {len(rows) * count} results to {output}")
@@ -93,31 +92,25 @@ class _Plan:
     count: int
 
 
-def _load(model: str, *, tokenizer: str | None, loras: Sequence[str], device: str, precision: str) -> "Editor":
-    from retouch.editing.editor import Editor
-
-    return Editor.load(
-        model, tokenizer=tokenizer, loras=tuple(map(parse_lora, loras)), device=device, precision=precision
-    )
-
-
 def _swept(
-    plan: _Plan, image: str, words: Words, editor: "Callable[[], Editor]"
+    plan: _Plan, image: str, words: Words, editor: "Callable[[], Editor | PipelineEditor]"
 ) -> "tuple[tuple[SweepCell, ...], ...]":
     from retouch.core.images import load_image
+    from retouch.editing.load import checkpoint_of
     from retouch.editing.sweep import sweep as run_sweep
 
     source = load_image(image)
     asked = read_regions(plan.regions, 1, plan.settings.region)
-    where = places([plan.instruction], asked, source, words, own=lambda: editor().checkpoint)
+    where = places([plan.instruction], asked, source, words, own=lambda: checkpoint_of(editor()))
     ready = editor()
+    usual: tuple[float | None, ...] = IMAGE_GUIDANCES if ready.defaults.image_guidance is not None else (None,)
     with patient_interrupt("stopping after this step.") as cancelled, progress("sweeping") as update:
         return run_sweep(
             ready,
             source,
             where.instructions,
             text_guidance=plan.grid.texts,
-            image_guidance=plan.grid.images,
+            image_guidance=plan.grid.images or usual,
             seeds=plan.count,
             settings=plan.settings,
             region=where.sources or None,
@@ -129,18 +122,18 @@ def _swept(
 @dataclass(frozen=True, kw_only=True)
 class _Grid:
     texts: tuple[float, ...]
-    images: tuple[float, ...]
+    images: tuple[float, ...] | None
 
 
-def _grid(text_guidance: str, image_guidance: str, count: int) -> _Grid:
+def _grid(text_guidance: str, image_guidance: str | None, count: int) -> _Grid:
     """The values asked for, all within range; raises SettingsError."""
     grid = _Grid(
         texts=options.numbers("--text-guidance", text_guidance),
-        images=options.numbers("--image-guidance", image_guidance),
+        images=None if image_guidance is None else options.numbers("--image-guidance", image_guidance),
     )
     for text in grid.texts:
         EditSettings(text_guidance=text)
-    for image in grid.images:
+    for image in grid.images or ():
         EditSettings(image_guidance=image)
     if not 1 <= count <= MAXIMUM_COUNT:
         raise SettingsError(f"count is {count}; expected a whole number from 1 to {MAXIMUM_COUNT}.")

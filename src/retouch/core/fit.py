@@ -36,15 +36,30 @@ class Fit:
         width, height = size
         if min(size) < 1 or multiple < 1 or native < multiple:
             raise SettingsError(f"{width} x {height} cannot be fitted to {native} pixels in multiples of {multiple}.")
-        if max(size) > MAXIMUM_ASPECT * min(size):
-            raise ImageError(
-                f"The image is {width} x {height} pixels; crop it to at most {MAXIMUM_ASPECT:g} times "
-                "as long as it is wide."
-            )
+        _check_aspect(size)
         factor = native / max(size)
         factor = math.ceil(round(min(size) * factor / multiple, 9)) * multiple / min(size)
         model = (_round_down(width * factor, multiple), _round_down(height * factor, multiple))
         return cls(source_size=size, model_size=model, inner=_inner_box(size, model))
+
+    @classmethod
+    def into(cls, size: tuple[int, int], model: tuple[int, int]) -> "Fit":
+        """The fit of a picture of `size` into a model's size that is given, both (width, height).
+
+        Raises ImageError beyond an aspect of 10 to 1.
+        """
+        _check_aspect(size)
+        return cls(source_size=size, model_size=model, inner=_inner_box(size, model))
+
+    @classmethod
+    def for_area(cls, size: tuple[int, int], *, side: int, multiple: int) -> "Fit":
+        """The fit for a model trained at areas of `side` × `side` pixels, of any proportions in multiples.
+
+        Both sides are rounded down, so that the area is never exceeded; raises ImageError beyond an aspect of 10 to 1.
+        """
+        factor = side / math.sqrt(size[0] * size[1])
+        width, height = (max(multiple, _round_down(length * factor, multiple)) for length in size)
+        return cls.into(size, (width, height))
 
     def apply(self, image: Image.Image, *, method: Image.Resampling = Image.Resampling.LANCZOS) -> Image.Image:
         """`image`, of the source's size, at the model's size; the mode is kept."""
@@ -69,6 +84,14 @@ class Fit:
     def _expect(image: Image.Image, size: tuple[int, int]) -> None:
         if image.size != size:
             raise ImageError(f"This fit is for {size[0]} x {size[1]} pixels, not for {image.width} x {image.height}.")
+
+
+def _check_aspect(size: tuple[int, int]) -> None:
+    if max(size) > MAXIMUM_ASPECT * min(size):
+        raise ImageError(
+            f"The image is {size[0]} x {size[1]} pixels; crop it to at most {MAXIMUM_ASPECT:g} times "
+            "as long as it is wide."
+        )
 
 
 def _round_down(length: float, multiple: int) -> int:

@@ -7,7 +7,7 @@ from functools import partial
 from PIL import Image
 from torch import Generator, Tensor
 
-from retouch.conditioning.image import decode_latents, reconstruct, to_images, to_pixels
+from retouch.conditioning.image import decode_latents, to_images, to_pixels
 from retouch.core.fit import Fit
 from retouch.core.images import LoadedImage
 from retouch.core.seeds import derive_seed
@@ -15,12 +15,12 @@ from retouch.core.settings import EditSettings
 from retouch.diffusion.loop import Progress, denoise, unit_noise
 from retouch.diffusion.schedules import make_scheduler
 from retouch.editing.detail import carry_detail, keeps_detail
+from retouch.editing.engine import Engine
 from retouch.editing.follow import Follower
 from retouch.editing.inside import Inside, Run, held_inside
 from retouch.editing.request import Prepared, required, with_alpha
 from retouch.editing.technique import Pass, Technique, View
 from retouch.models.checkpoint import Checkpoint
-from retouch.models.spec import ConditioningSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +32,11 @@ class Job:
     fit: Fit
 
 
-def make_batches(prepared: Prepared, spec: ConditioningSpec, batch_size: int) -> list[tuple[Job, ...]]:
+def make_batches(prepared: Prepared, engine: Engine, batch_size: int) -> list[tuple[Job, ...]]:
     """Jobs of one model size together, at most `batch_size` of them."""
     by_size: dict[tuple[int, int], list[Job]] = {}
     for number, image in enumerate(prepared.images):
-        fit = Fit.for_model(image.pixels.size, native=spec.native_size, multiple=spec.size_multiple)
+        fit = engine.fit(image.pixels.size)
         jobs = by_size.setdefault(fit.model_size, [])
         jobs.extend(Job(image=number, seed=seed, fit=fit) for seed in prepared.seeds)
     return [
@@ -47,7 +47,7 @@ def make_batches(prepared: Prepared, spec: ConditioningSpec, batch_size: int) ->
 
 
 def run_chain(
-    technique: Technique, jobs: Sequence[Job], prepared: Prepared, follower: Follower
+    engine: Engine, jobs: Sequence[Job], prepared: Prepared, follower: Follower
 ) -> list[tuple[Image.Image, ...]]:
     """The pictures after each instruction, for each job, at the input's own size.
 
@@ -56,7 +56,7 @@ def run_chain(
     inputs = [prepared.images[job.image] for job in jobs]
     pixels = to_pixels([job.fit.apply(image.pixels) for job, image in zip(jobs, inputs, strict=True)])
     shown = [with_alpha(image.pixels, image.alpha) for image in inputs]
-    finish = _Finish(technique.checkpoint, pixels, jobs, inputs, prepared.settings.keep_detail)
+    finish = _Finish(engine, pixels, jobs, inputs, prepared.settings.keep_detail)
     # Until the first edit, jobs with the same input have the same pixels.
     alike = [job.image for job in jobs]
     history: list[list[Image.Image]] = []
@@ -72,7 +72,7 @@ def run_chain(
                 references=prepared.references,
                 views=[View(box=(0, 0, *job.fit.source_size), fit=job.fit) for job in jobs],
             )
-            pixels = edit_once(technique, pixels, link, prepared.settings, follower)
+            pixels = engine.edit(pixels, link, prepared.settings, follower)
             shown = finish(pixels)
             alike, applied = list(range(len(jobs))), applied + 1
         history.append(shown)
@@ -135,7 +135,7 @@ class _Finish:
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        engine: Engine,
         sources: Tensor,
         jobs: Sequence[Job],
         inputs: Sequence[LoadedImage],
@@ -144,7 +144,7 @@ class _Finish:
         self._jobs, self._inputs = jobs, inputs
         self._detailed = [keeps_detail(job.fit, keep_detail) for job in jobs]
         wanted = {job.image: place for place, job in enumerate(jobs) if self._detailed[place]}
-        before = reconstruct(checkpoint, sources[list(wanted.values())]).cpu() if wanted else ()
+        before = engine.reconstruct(sources[list(wanted.values())]).cpu() if wanted else ()
         self._before = dict(zip(wanted, before, strict=True))
 
     def __call__(self, pixels: Tensor) -> list[Image.Image]:

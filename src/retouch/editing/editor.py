@@ -1,23 +1,19 @@
 """The editor over the in-house loop, for models of the Stable-Diffusion-1 family."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-from PIL import Image
 
 from retouch.conditioning.text import cut_text
 from retouch.core.lora import Lora
-from retouch.core.region import Region
 from retouch.core.settings import EditSettings
-from retouch.editing.chain import make_batches, run_chain
+from retouch.editing.course import run_course
 from retouch.editing.device import choose_device, choose_precision, image_precision
 from retouch.editing.follow import Follower
 from retouch.editing.instructing import Instructing
+from retouch.editing.loop_engine import LoopEngine
 from retouch.editing.memory import memory_errors
 from retouch.editing.protocol import ImageSource, ReferenceSource, RegionSource
-from retouch.editing.regional import RegionalEdit
-from retouch.editing.request import Prepared, prepare, with_alpha
+from retouch.editing.request import Prepared, prepare
 from retouch.editing.result import EditProgress, EditResult
 from retouch.editing.technique import Illustrated, Technique
 from retouch.editing.techniques import Place, load_technique, with_adapter
@@ -26,14 +22,6 @@ from retouch.models.lora import fuse_loras
 
 BATCH_SIZE = 8
 """Pictures denoised together at the most; more are taken one batch after the other."""
-
-
-@dataclass(frozen=True)
-class _Made:
-    """The pictures of one result after each instruction, and the regions where there were any."""
-
-    pictures: tuple[Image.Image, ...]
-    regions: tuple[Region | None, ...] = ()
 
 
 class Editor:
@@ -132,54 +120,22 @@ class Editor:
             defaults=self.defaults,
         )
         self.technique.check(references=len(prepared.references), regional=bool(prepared.regions))
-        made = (self._regional if prepared.regions else self._whole)(prepared, follower)
-        rows = tuple(tuple(made[image, seed] for seed in prepared.seeds) for image in range(len(prepared.images)))
-        pictures = tuple(tuple(chain.pictures for chain in row) for row in rows)
-        return EditResult(
-            images=tuple(tuple(chain[-1] for chain in row) for row in pictures),
-            intermediates=pictures,
-            seeds=prepared.seeds,
-            instructions=prepared.instructions,
-            settings=prepared.settings,
-            timings=follower.timings(),
-            regions=tuple(tuple(chain.regions for chain in row) for row in rows) if prepared.regions else (),
-            warnings=self._warnings(prepared),
+        return run_course(
+            LoopEngine(self.technique),
+            prepared,
+            follower,
+            batch_size=self._batch_size,
+            warnings=self._of_cut_texts(prepared),
         )
 
     def _own_references(self) -> Sequence[ReferenceSource]:
         return self.technique.references if isinstance(self.technique, Illustrated) else ()
 
-    def _whole(self, prepared: Prepared, follower: Follower) -> dict[tuple[int, int], _Made]:
-        batches = make_batches(prepared, self.checkpoint.spec, self._batch_size)
-        follower.expect(len(batches) * len(prepared.active))
-        made: dict[tuple[int, int], _Made] = {}
-        for jobs in batches:
-            size = " x ".join(str(side) for side in jobs[0].fit.model_size)
-            with memory_errors(f"{len(jobs)} pictures of {size} pixels with '{self.name}'"):
-                chains = run_chain(self.technique, jobs, prepared, follower)
-            made.update({(job.image, job.seed): _Made(chain) for job, chain in zip(jobs, chains, strict=True)})
-        return made
-
-    def _regional(self, prepared: Prepared, follower: Follower) -> dict[tuple[int, int], _Made]:
-        count = len(prepared.images) * len(prepared.seeds)
-        with memory_errors(f"{min(count, self._batch_size)} pictures with regions with '{self.name}'"):
-            edit = RegionalEdit(self.technique, prepared, follower, batch_size=self._batch_size)
-            traces = edit.run()
-        alphas = [image.alpha for image in prepared.images]
-        return {
-            (image, seed): _Made(
-                tuple(with_alpha(picture, alphas[image]) for picture in trace.pictures), tuple(trace.regions)
-            )
-            for (image, seed), trace in traces.items()
-        }
-
-    def _warnings(self, prepared: Prepared) -> tuple[str, ...]:
-        empty = [each for each in prepared.regions if isinstance(each, Region) and each.is_empty]
-        said = tuple(f"The region ({each.origin}) is empty, so the picture stays as it is." for each in empty[:1])
+    def _of_cut_texts(self, prepared: Prepared) -> tuple[str, ...]:
         if self.checkpoint.text is None:
-            return said
+            return ()
         texts = (*prepared.active, prepared.settings.negative or "", prepared.settings.negative_image or "")
         cuts = [cut_text(self.checkpoint, text) for text in dict.fromkeys(texts)]
-        return said + tuple(
+        return tuple(
             f"The text is longer than the model reads; it did not see its end: '{cut}'." for cut in cuts if cut
         )

@@ -7,18 +7,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from retouch.conditioning.image import reconstruct, to_images, to_pixels
+from retouch.conditioning.image import to_images, to_pixels
 from retouch.core.fit import Fit
 from retouch.core.region import Region
 from retouch.core.region_settings import RegionSettings
 from retouch.core.region_window import Box, window
-from retouch.editing.chain import edit_once, pass_seed
+from retouch.editing.chain import pass_seed
 from retouch.editing.composite import composite, without_shift
 from retouch.editing.detail import carry_detail, keeps_detail
+from retouch.editing.engine import Engine
 from retouch.editing.follow import Follower
 from retouch.editing.inside import Inside
 from retouch.editing.request import Prepared
-from retouch.editing.technique import Pass, Technique, View
+from retouch.editing.technique import Pass, View
 from retouch.editing.where import located, softness
 
 
@@ -58,9 +59,8 @@ class _Site:
 class RegionalEdit:
     """Takes pictures through instructions that have regions; between instructions they are at their own size."""
 
-    def __init__(self, technique: Technique, prepared: Prepared, follower: Follower, *, batch_size: int) -> None:
-        self._technique, self._prepared, self._follower = technique, prepared, follower
-        self._checkpoint = technique.checkpoint
+    def __init__(self, engine: Engine, prepared: Prepared, follower: Follower, *, batch_size: int) -> None:
+        self._engine, self._prepared, self._follower = engine, prepared, follower
         self._batch_size = batch_size
         self._how = prepared.settings.region or RegionSettings().resolve()
 
@@ -120,12 +120,10 @@ class RegionalEdit:
         ]
 
     def _site(self, trace: Trace, region: Region | None) -> _Site:
-        spec = self._checkpoint.spec
         box = (0, 0, *trace.picture.size)
         if region is not None and self._how.zoom == "auto":
-            box = window(region, native=spec.native_size)
-        size = (box[2] - box[0], box[3] - box[1])
-        fit = Fit.for_model(size, native=spec.native_size, multiple=spec.size_multiple)
+            box = window(region, native=self._engine.native_size)
+        fit = self._engine.fit((box[2] - box[0], box[3] - box[1]))
         # With nothing to attend to, all of a picture is edited as if there were no region.
         plain = region is not None and region.is_full and self._how.attend == "off"
         return _Site(trace=trace, region=None if plain else region, box=box, fit=fit)
@@ -134,7 +132,7 @@ class RegionalEdit:
         pixels = to_pixels([site.fit.apply(site.crop) for site in batch])
         masks = torch.stack([site.mask for site in batch])
         inside = None if batch[0].region is None else Inside(masks=masks, settings=self._how)
-        decoded = edit_once(self._technique, pixels, link, self._prepared.settings, self._follower, inside=inside)
+        decoded = self._engine.edit(pixels, link, self._prepared.settings, self._follower, inside=inside)
         with self._follower.part("decode"):
             for place, site in enumerate(batch):
                 edited = self._finished(site, pixels[place], decoded[place].cpu(), masks[place])
@@ -143,9 +141,9 @@ class RegionalEdit:
     def _finished(self, site: _Site, before: Tensor, after: Tensor, mask: Tensor) -> Image.Image:
         """The edited crop at its own size, with the detail of the crop where that is kept."""
         if keeps_detail(site.fit, self._prepared.settings.keep_detail):
-            seen = reconstruct(self._checkpoint, before[None])[0].cpu()
+            seen = self._engine.reconstruct(before[None])[0].cpu()
             return carry_detail(site.crop, seen, after, site.fit)
-        if site.region is not None and self._how.blends_to_the_end:
+        if site.region is not None and self._engine.keeps_outside(self._how):
             after = without_shift(after, before, mask)
         return site.fit.invert(to_images(after[None])[0])
 

@@ -25,7 +25,7 @@ def sweep(
     instruction: str | Sequence[str],
     *,
     text_guidance: Sequence[float],
-    image_guidance: Sequence[float],
+    image_guidance: Sequence[float | None],
     seeds: int = 1,
     settings: EditSettings | None = None,
     region: RegionSource | Sequence[RegionSource] = None,
@@ -39,7 +39,7 @@ def sweep(
         image: one picture.
         instruction: one instruction, or several that are done in a row.
         text_guidance: values of s_T; they vary fastest.
-        image_guidance: values of s_I.
+        image_guidance: values of s_I; None alone is for editors that have none.
         seeds: results of each combination, from the settings' seed on, made in one batch.
         settings: all the rest.
         region: where the instruction acts, one for all of several or one for each; see `InstructionEditor.edit`.
@@ -73,5 +73,6 @@ def sweep(
 
 
 def _cell(image: Image.Image, settings: EditSettings) -> SweepCell:
-    label = f"text {settings.text_guidance:g}, image {settings.image_guidance:g}, seed {settings.seed}"
+    image_guidance = "" if settings.image_guidance is None else f"image {settings.image_guidance:g}, "
+    label = f"text {settings.text_guidance:g}, {image_guidance}seed {settings.seed}"
     return SweepCell(image=image, settings=settings, label=label)

@@ -11,14 +11,15 @@ from transformers.utils import logging as transformers_logging
 def quiet_libraries() -> Iterator[None]:
     """Only errors of diffusers and transformers are shown inside; their settings come back on leaving."""
     levels = [(library, library.get_verbosity()) for library in (diffusers_logging, transformers_logging)]
-    shown = transformers_logging.is_progress_bar_enabled()
+    bars = [library for library in (diffusers_logging, transformers_logging) if library.is_progress_bar_enabled()]
     for library, _ in levels:
         library.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    for library in bars:
+        library.disable_progress_bar()
     try:
         yield
     finally:
         for library, level in levels:
             library.set_verbosity(level)
-        if shown:
-            transformers_logging.enable_progress_bar()
+        for library in bars:
+            library.enable_progress_bar()

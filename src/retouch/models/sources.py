@@ -231,7 +231,8 @@ def download(source: str, revision: str | None, patterns: list[str]) -> Path:
         return Path(snapshot_download(source, revision=revision, allow_patterns=patterns))
     except GatedRepoError as error:
         raise ModelError(
-            f"The model '{source}' is gated; accept its licence on the hub and log in with `hf auth login`."
+            f"The model '{source}' is gated; accept its licence on its page on the hub, then give a token of that "
+            "account: log in with `hf auth login`, or set HF_TOKEN."
         ) from error
     except RevisionNotFoundError as error:
         raise ModelError(f"The model '{source}' has no revision '{revision}'; name a branch, tag or commit.") from error

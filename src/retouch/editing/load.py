@@ -1,0 +1,89 @@
+"""The one door to a model that edits: the in-house loop or a pipeline of diffusers, as the source is."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from retouch.core.errors import ModelError, SettingsError
+from retouch.core.lora import Lora
+from retouch.editing.editor import Editor
+from retouch.editing.pipelines.editor import PipelineEditor
+from retouch.editing.pipelines.families import find_family, known_classes
+from retouch.editing.pipelines.index import pipeline_class
+from retouch.models.checkpoint import Checkpoint
+from retouch.models.save import PIPELINES
+
+
+def load_editor(
+    source: str | Path = "pocket",
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    revision: str | None = None,
+    variant: str | None = None,
+    tokenizer: str | Path | None = None,
+    loras: Sequence[Lora] = (),
+    ip_adapter: str | Path | None = None,
+    ip_adapter_scale: float = 1.0,
+    memory: str = "auto",
+    quantise: str | None = None,
+    side: int | None = None,
+) -> Editor | PipelineEditor:
+    """Load whatever edits: by the class in its `model_index.json` a pipeline of a known family, else the loop.
+
+    Args:
+        source: as `Editor.load` and `PipelineEditor.load` take it.
+        device, precision, revision, variant, loras: for both.
+        tokenizer, ip_adapter, ip_adapter_scale: for the loop; see `Editor.load`.
+        memory, quantise, side: for pipelines; see `PipelineEditor.load`.
+
+    Raises:
+        MissingExtraError: a package is wanted and not installed.
+        ModelError: the model is unknown, cannot be loaded or does not edit.
+        SettingsError: a setting is not to be had, or is for the other kind of model.
+    """
+    name = pipeline_class(source, revision=revision)
+    if name in known_classes():
+        _refuse(source, find_family(name).name, {"tokenizer": tokenizer, "IP-Adapter": ip_adapter})
+        return PipelineEditor.load(
+            source,
+            device=device,
+            precision=precision,
+            revision=revision,
+            variant=variant,
+            memory=memory,
+            quantise=quantise,
+            side=side,
+            loras=loras,
+        )
+    if name is not None and name not in PIPELINES.values() and not name.startswith("StableDiffusion"):
+        find_family(name)
+    _refuse(source, "the Stable-Diffusion-1 family", {"size": side, "quantisation": quantise})
+    if memory not in ("auto", "full"):
+        raise SettingsError(f"'{source}' is small and keeps all its networks on the device; leave --memory out.")
+    return Editor.load(
+        source,
+        device=device,
+        precision=precision,
+        revision=revision,
+        variant=variant,
+        tokenizer=tokenizer,
+        loras=loras,
+        ip_adapter=ip_adapter,
+        ip_adapter_scale=ip_adapter_scale,
+    )
+
+
+def checkpoint_of(editor: Editor | PipelineEditor) -> Checkpoint:
+    """The networks of the loop, for what looks into them; raises ModelError for a pipeline."""
+    if isinstance(editor, Editor):
+        return editor.checkpoint
+    raise ModelError(
+        f"'{editor.name}' is a {editor.family.pipeline}, whose attention is not looked into; name the region by a "
+        "phrase, a point or a mask."
+    )
+
+
+def _refuse(source: str | Path, family: str, options: Mapping[str, object]) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise SettingsError(f"'{source}' is of {family}, which takes no {name} of its own; leave it out.")

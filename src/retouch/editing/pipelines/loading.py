@@ -1,0 +1,137 @@
+"""Load a pipeline of a known family: from safetensors, without code of its own, in a memory mode, with LoRAs."""
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError
+
+from retouch.core.errors import MissingExtraError, ModelError, SettingsError
+from retouch.core.lora import Lora
+from retouch.editing.device import choose_device, choose_precision
+from retouch.editing.memory import memory_errors
+from retouch.editing.pipelines.families import find_family
+from retouch.editing.pipelines.family import ModelFamily
+from retouch.editing.pipelines.index import find_pipeline, pipeline_class
+from retouch.editing.pipelines.memory import check_mode, place
+from retouch.models.lora_file import read_lora
+from retouch.models.quiet import quiet_libraries
+from retouch.models.sources import read_index
+
+# What the libraries raise for missing, damaged or mismatched files.
+_LOAD_ERRORS = (SafetensorError, OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError)
+QUANTISATIONS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "nf4": ("bitsandbytes_4bit", {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}),
+    "int8": ("bitsandbytes_8bit", {"load_in_8bit": True}),
+}
+"""How weights are kept in fewer bits, by the name a user asks for: the library's backend and its arguments."""
+
+
+def load_pipeline(
+    source: str | Path,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    revision: str | None = None,
+    variant: str | None = None,
+    memory: str = "auto",
+    quantise: str | None = None,
+    loras: Sequence[Lora] = (),
+) -> tuple[Any, ModelFamily]:
+    """Load the pipeline in a folder or on the hub, whose class its `model_index.json` names.
+
+    Args:
+        source: a folder in diffusers layout, or a hub id.
+        device, precision: as `Editor.load` takes them.
+        revision, variant: of the hub's model, and of its weight files.
+        memory: `auto`, `full` (all networks on the device), `offload` (one at a time) or `sequential` (by layers).
+        quantise: None, `nf4` or `int8`, for the two largest networks; needs bitsandbytes and CUDA.
+        loras: added to the networks that they are for.
+
+    Raises:
+        MissingExtraError: bitsandbytes or torchvision is wanted and not installed.
+        ModelError: the class is unknown, or the model incomplete, damaged, gated or unsafe; or a LoRA does not fit.
+        SettingsError: the device, the precision or the mode is not to be had.
+    """
+    name, where = str(source), choose_device(device)
+    dtype, mode = choose_precision(precision, where), check_mode(memory, where)
+    named = pipeline_class(source, revision=revision)
+    if named is None:
+        raise ModelError(f"'{name}' has no model_index.json that names a pipeline; give a folder in diffusers layout.")
+    family = find_family(named)
+    options = _quantised(family, quantise, where, dtype)
+    folder = find_pipeline(source, revision=revision, variant=variant)
+    with memory_errors(f"loading '{name}'"):
+        switches = _switches(folder, family, name)
+        pipeline = _read(folder, family, name, dtype, {**options, **switches, "variant": variant})
+        _add_loras(pipeline, family, loras, name)
+        place(pipeline, mode, where)
+    return pipeline, family
+
+
+def _read(folder: Path, family: ModelFamily, name: str, dtype: torch.dtype, options: Mapping[str, Any]) -> Any:
+    import diffusers
+
+    try:
+        with quiet_libraries():
+            return getattr(diffusers, family.pipeline).from_pretrained(
+                folder, dtype=dtype, use_safetensors=True, local_files_only=True, **options
+            )
+    except _LOAD_ERRORS as error:
+        if family.reads_pictures and importlib.util.find_spec("torchvision") is None:
+            raise MissingExtraError(
+                f"{family.name} reads pictures with torchvision, which is not installed: run pip install "
+                "'retouch[modern]'."
+            ) from error
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(
+            f"'{name}' cannot be loaded as {family.pipeline} ({reason}); restore it from the original model."
+        ) from error
+
+
+def _switches(folder: Path, family: ModelFamily, name: str) -> dict[str, Any]:
+    return dict(family.switches(folder, read_index(folder, name))) if family.switches else {}
+
+
+def _quantised(family: ModelFamily, name: str | None, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+    if name is None:
+        return {}
+    if name not in QUANTISATIONS:
+        raise SettingsError(f"The quantisation '{name}' is unknown; choose {' or '.join(QUANTISATIONS)}.")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise MissingExtraError(
+            f"The quantisation {name} needs bitsandbytes, which is not installed: run pip install 'retouch[modern]'."
+        )
+    if device.type != "cuda":
+        raise SettingsError(f"The quantisation {name} needs a GPU with CUDA, not {device.type}; leave it out.")
+    from diffusers import PipelineQuantizationConfig
+
+    backend, arguments = QUANTISATIONS[name]
+    computing: dict[str, Any] = {"bnb_4bit_compute_dtype": dtype} if name == "nf4" else {}
+    largest = sorted(family.billions, key=lambda part: family.billions[part])[-2:]
+    config = PipelineQuantizationConfig(
+        quant_backend=backend, quant_kwargs={**arguments, **computing}, components_to_quantize=largest
+    )
+    return {"quantization_config": config}
+
+
+def _add_loras(pipeline: Any, family: ModelFamily, loras: Sequence[Lora], name: str) -> None:
+    if not loras:
+        return
+    if not family.lora:
+        raise ModelError(f"'{name}' is a {type(pipeline).__name__}, which takes no LoRA; leave it out.")
+    names = [f"lora{number}" for number in range(len(loras))]
+    for adapter, lora in zip(names, loras, strict=True):
+        file = read_lora(lora.source).file
+        try:
+            with quiet_libraries():
+                pipeline.load_lora_weights(file.parent, weight_name=file.name, adapter_name=adapter)
+                found = {each for parts in pipeline.get_list_adapters().values() for each in parts}
+        except _LOAD_ERRORS as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ModelError(f"The LoRA '{lora.source}' does not fit '{name}' ({reason}).") from error
+        if adapter not in found:
+            raise ModelError(f"The LoRA '{lora.source}' changes nothing in '{name}'; use one that was made for it.")
+    cast(Any, pipeline).set_adapters(names, [lora.scale for lora in loras])
