@@ -116,12 +116,7 @@ def generate(
         for result in _make(checkpoint, text, settings, paths, held=held, beside=beside):
             written.append(result)
             update(len(written), count)
-    if json:
-        say_json({"outputs": [{**asdict(result), "path": str(result.path)} for result in written]})
-        return
-    for result in written:
-        width, height = result.size
-        say(f"{result.path}  {width} x {height}, seed {result.seed}")
+    _report(written, json=json)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,6 +219,15 @@ def _make(
             )
             write_png(path, picture, provenance)
             yield _Written(path=path, seed=seed, size=picture.size)
+
+
+def _report(written: "Sequence[_Written]", *, json: bool) -> None:
+    if json:
+        say_json({"outputs": [{**asdict(result), "path": str(result.path)} for result in written]})
+        return
+    for result in written:
+        width, height = result.size
+        say(f"{result.path}  {width} x {height}, seed {result.seed}")
 
 
 def _for_all(prompt: "ImagePrompt", count: int) -> "ImagePrompt":

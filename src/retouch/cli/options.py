@@ -237,8 +237,8 @@ IPAdapter = Annotated[
     typer.Option(
         "--ip-adapter",
         metavar="SOURCE[:SCALE]",
-        help="What lets a model that edits by instruction read references too: a folder, a file, or a hub id with a "
-        "file, such as h94/IP-Adapter:models/ip-adapter_sd15.safetensors. (scale: 1)",
+        help="What lets a model that edits by instruction, or fills a region, read references too: a folder, a "
+        "file, or a hub id with a file, such as h94/IP-Adapter:models/ip-adapter_sd15.safetensors. (scale: 1)",
     ),
 ]
 

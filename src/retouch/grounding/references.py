@@ -81,7 +81,7 @@ def _in_the_middle(picture: Image.Image, segmenter: Segmenter, *, least: float) 
     objects = [mask for mask in masks if _is_object(cut_out(mask))]
     if not objects:
         return None
-    together = np.mean(objects, axis=0, dtype=np.float32)
+    together = np.stack(objects).mean(axis=0).astype(np.float32)
     shape = cut_out(together)
     if not _is_object(shape) or together[shape].mean() < least:
         return None
