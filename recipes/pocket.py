@@ -72,6 +72,9 @@ SMALL = replace(
 )
 """A quarter of the editor's U-Net: what text-to-image and its ControlNet have room for."""
 
+_REFERENCED = ("rooms", "changes", "additions", "insertions")
+"""Folders of rooms with pictures of their objects; what each shows is in docs/pocket.md."""
+
 _NOTES = (
     "rooms rendered by Retouch itself",
     "photographs of the train and validation splits of clothing-dataset-small (alexeygrigorev, CC0 1.0)",
@@ -129,22 +132,22 @@ def reader(data: Path, out: Path) -> ReaderRecipe:
 
 
 def instruct(data: Path, out: Path) -> InstructRecipe:
-    """The editor: an 8-channel U-Net of 17M parameters on what the reader reads."""
+    """The editor: an 8-channel U-Net of 17M parameters on what the reader reads; on a GPU minutes, on a CPU days."""
     return InstructRecipe(
-        data=(data / "rooms", data / "photos"),
+        data=(*(data / name for name in _REFERENCED), data / "photos"),
         held_out=(data / "rooms-validation", data / "photos-validation"),
         cache=out / "latents",
         vae=out / "vae" / "model",
         text_encoder=out / "reader" / "model",
         spec=SPEC,
         notes=_NOTES,
-        task=InstructTask(flip=0.5, noise_bias=3.0, balance=0.1, regions=0.5, segments=0.3, train_text_encoder=False),
+        task=InstructTask(flip=0.5, noise_bias=1.5, balance=0.1, regions=0.5, segments=0.3, train_text_encoder=False),
         settings=TrainSettings(
-            steps=30_000,
-            batch_size=16,
-            learning_rate=5e-4,
+            steps=6_000,
+            batch_size=256,
+            learning_rate=8e-4,
             warmup=200,
-            cooldown=3_000,
+            cooldown=1_800,
             ema_decay=0.998,
             save_every=250,
             validate_every=1_500,
@@ -212,12 +215,14 @@ def controlnet(data: Path, out: Path) -> ControlNetRecipe:
 def insert(data: Path, out: Path) -> InsertRecipe:
     """What puts the object of a reference where it belongs, over the editor in the package."""
     return InsertRecipe(
-        data=(data / "insertions", data / "rooms"),
+        data=tuple(data / name for name in _REFERENCED),
         held_out=(data / "rooms-validation",),
         base=POCKET_EDITOR,
         cache=out / "latents",
         notes=_NOTES[:1],
-        task=InsertTask(words=0.2, pull=0.5, null="empty-text", changed_weight=2.0, noise_bias=3.0, balance=0.1),
+        task=InsertTask(
+            words=0.2, pull=0.5, null="empty-text", changed_weight=2.0, noise_bias=1.5, balance=0.1, rank=16
+        ),
         settings=TrainSettings(
             steps=6_000,
             batch_size=16,
@@ -234,14 +239,14 @@ def insert(data: Path, out: Path) -> InsertRecipe:
 def exemplar(data: Path, out: Path) -> ExemplarRecipe:
     """What fills a region with the object of a reference, over the editor in the package."""
     return ExemplarRecipe(
-        data=(data / "rooms", data / "insertions"),
+        data=tuple(data / name for name in _REFERENCED),
         held_out=(data / "rooms-validation",),
         base=POCKET_EDITOR,
         spec=EXEMPLAR_SPEC,
         cache=out / "latents",
         notes=_NOTES[:1],
         task=ExemplarTask(
-            layers=1, detail_layers=1, detail_grid=3, inside_weight=2.0, noise_bias=3.0, balance=0.1, rank=16
+            layers=1, detail_layers=1, detail_grid=3, inside_weight=2.0, noise_bias=1.5, balance=0.1, rank=24
         ),
         settings=TrainSettings(
             steps=8_000,
@@ -259,12 +264,12 @@ def exemplar(data: Path, out: Path) -> ExemplarRecipe:
 def ip_adapter(data: Path, out: Path) -> IPAdapterRecipe:
     """Lets the editor read a picture of the object: four tokens of its embedding, the editor as it is."""
     return IPAdapterRecipe(
-        data=(data / "insertions", data / "rooms"),
+        data=tuple(data / name for name in _REFERENCED),
         held_out=(data / "rooms-validation",),
         base="pocket",
         cache=out / "latents",
         notes=_NOTES[:1],
-        task=IPAdapterTask(wordless=0.3, changed_weight=2.0, noise_bias=3.0, balance=0.1),
+        task=IPAdapterTask(wordless=0.3, changed_weight=2.0, noise_bias=1.5, balance=0.1),
         settings=TrainSettings(
             steps=12_000,
             batch_size=16,

@@ -74,7 +74,7 @@ STABLE_DIFFUSION_1 = Architecture(
 """Stable Diffusion 1.5: a U-Net of 859.5M parameters."""
 
 POCKET = Architecture(
-    unet_widths=(32, 64, 128, 256),
+    unet_widths=(64, 128, 192, 192),
     unet_layers=1,
     attention=(False, True, True, True),
     heads=4,
