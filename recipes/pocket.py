@@ -72,9 +72,7 @@ SMALL = replace(
 )
 """A quarter of the editor's U-Net: what text-to-image and its ControlNet have room for."""
 
-_REFERENCED = ("rooms", "changes", "additions", "insertions")
-"""Folders of rooms with pictures of their objects; what each shows is in docs/pocket.md."""
-
+_REFERENCED = ("rooms", "changes", "additions", "insertions")  # rooms with pictures of their objects, see the docs
 _NOTES = (
     "rooms rendered by Retouch itself",
     "photographs of the train and validation splits of clothing-dataset-small (alexeygrigorev, CC0 1.0)",
