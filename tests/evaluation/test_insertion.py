@@ -1,6 +1,7 @@
 """Objects put in by example: what is there is found, its colour and place measured; doing nothing gains nothing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from retouch.evaluation.example_contestants import (
     TrueRoundTrip,
     true_region,
 )
-from retouch.evaluation.examples import ExampleCase, ExampleJudge, example_cases
+from retouch.evaluation.examples import SAME_COLOUR, ExampleCase, ExampleJudge, example_cases
 from retouch.evaluation.inpainting import guidance_sheet
 from retouch.evaluation.insertion import evaluate_insertion
 from retouch.grounding.segmenter import Segment
@@ -135,6 +136,7 @@ def test_the_table_tells_the_truth_from_nothing(folder: Path, judge: ExampleJudg
     lines = {line.contestant: line for line in summary.lines}
     assert [lines[name].present for name in ("source", "words", "collage", "ground truth")] == [0, 0, 1, 1]
     assert [lines[name].right_colour for name in ("source", "words", "collage", "ground truth")] == [0, 0, 1, 1]
+    assert [lines[name].as_true for name in ("source", "words", "collage", "ground truth")] == [0, 0, 1, 1]
     assert summary.ceiling == 1.0
     assert lines["source"].colour is None
     assert (lines["words"].colour or 0) > 30
@@ -152,6 +154,15 @@ def test_noise_of_the_autoencoder_is_no_object(folder: Path, judge: ExampleJudge
     trip = (case.source + grain).clip(0, 255).astype(np.uint8)
     assert not judge.judge(case, trip, trip).present
     assert not judge.judge(case, case.source, trip).present
+
+
+def test_an_object_in_its_own_light_is_told_from_one_in_the_references_light(folder: Path, judge: ExampleJudge) -> None:
+    case = example_cases(folder)[0]
+    shade = np.where(case.object_mask[..., None], case.target // 3, case.target).astype(np.uint8)
+    lit = judge.judge(replace(case, target=shade), shade, case.source)
+    assert (lit.lit or 0) < 0.01 < SAME_COLOUR < (lit.colour or 0)
+    unlit = judge.judge(replace(case, target=shade), case.target, case.source)
+    assert (unlit.lit or 0) > SAME_COLOUR > (unlit.colour or 0)
 
 
 def test_an_editor_is_shown_the_references_and_told_only_what_it_may_know(folder: Path) -> None:

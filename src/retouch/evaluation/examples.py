@@ -24,7 +24,9 @@ from retouch.records.pair import PairRecord
 from retouch.records.shards import read_records
 from retouch.scenes.language.words import with_article
 
-EXAMPLES_PROTOCOL = "examples/changed-deltaE8/present-0.3-of-changed/colour-deltaE2000-15/region-clip-reference/v1"
+EXAMPLES_PROTOCOL = (
+    "examples/changed-deltaE8/present-0.3-of-changed/colour-deltaE2000-15/region-clip-reference/true-deltaE2000-15/v2"
+)
 VISIBLE = 8.0
 """ΔE2000 from which a pixel differs by more than the autoencoder's own noise."""
 IN_CHANGED = 0.3
@@ -32,7 +34,10 @@ IN_CHANGED = 0.3
 LEAST_AREA = 0.002
 """Of the picture, that must differ."""
 SAME_COLOUR = 15.0
-"""ΔE2000 of mean colours up to which an object is of its reference's colour; the two stand in different light."""
+"""ΔE2000 of mean colours up to which an object is of its reference's colour, or of the true object's.
+
+A reference stands in another light than the object in its room: even the true object is not always that near to it.
+"""
 AWAY = 16
 """Pixels from the object, true or found, at which "elsewhere" begins."""
 CEILING = 99.0
@@ -65,8 +70,9 @@ class ExampleOutcome:
     """How one answer was judged.
 
     present: whether the segmenter finds the kind in what differs from the source's round trip.
-    colour: ΔE2000 of the mean colours of object and references; likeness: cosine of the object's surroundings and the
-        references by CLIP; both None where nothing differs.
+    colour: ΔE2000 of the mean colours of object and references; lit: the same of the object and the true one, which
+        stand in the same light; likeness: cosine of the object's surroundings and the references by CLIP; all None
+        where nothing differs.
     elsewhere: PSNR in dB to the source away from the object; exact: whether every pixel outside the region is the
         source's.
     """
@@ -74,6 +80,7 @@ class ExampleOutcome:
     id: str
     present: bool
     colour: float | None
+    lit: float | None
     likeness: float | None
     elsewhere: float
     exact: bool
@@ -165,6 +172,7 @@ class ExampleJudge:
             id=case.id,
             present=bool(present),
             colour=reference_difference(output, area, case.references) if seen else None,
+            lit=_difference(output, area, case) if seen else None,
             likeness=self._likeness(output, area, case.references) if seen else None,
             elsewhere=min(CEILING, psnr(output, case.source, around)) if around.any() else CEILING,
             exact=bool((output == case.source)[np.asarray(case.region.mask) == 0].all()),
@@ -190,6 +198,10 @@ def reference_difference(output: Picture, area: Mask, references: Sequence[Refer
         opaque = np.ones(shown.shape[:2], dtype=bool) if reference.alpha is None else np.asarray(reference.alpha) >= 128
         colours.append(mean_lab(shown, opaque))
     return colour_difference(mean_lab(output, area), np.mean(colours, axis=0))
+
+
+def _difference(output: Picture, area: Mask, case: ExampleCase) -> float:
+    return colour_difference(mean_lab(output, area), mean_lab(case.target, case.object_mask))
 
 
 def _reached(area: Mask) -> Mask:

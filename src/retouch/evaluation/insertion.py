@@ -33,14 +33,16 @@ PICTURES = "pictures"
 class ExampleLine:
     """The figures of one contestant over `count` cases; see `ExampleOutcome`.
 
-    right_colour is the share of all cases whose object is within `SAME_COLOUR` of the references; colour the median of
-    differences and likeness the mean of those that changed anything, None where none did.
+    right_colour is the share of all cases whose object is within `SAME_COLOUR` of the references, as_true that of those
+    within it of the true object, in the light of its room; colour the median of differences to the references and
+    likeness the mean of those that changed anything, None where none did.
     """
 
     contestant: str
     count: int
     present: float
     right_colour: float
+    as_true: float
     colour: float | None
     likeness: float | None
     elsewhere: float
@@ -61,15 +63,16 @@ class ExampleSummary:
     def markdown(self) -> str:
         """Return the figures as a table."""
         rows = [
-            f"| | cases | present | colour within ΔE {SAME_COLOUR:g} | median ΔE | CLIP to the reference "
-            "| PSNR elsewhere, dB | exact outside |",
-            "|---|---|---|---|---|---|---|---|",
+            f"| | cases | present | colour within ΔE {SAME_COLOUR:g} | of the true object's "
+            "| median ΔE | CLIP to the reference | PSNR elsewhere, dB | exact outside |",
+            "|---|---|---|---|---|---|---|---|---|",
         ]
         for line in self.lines:
             colour = "–" if line.colour is None else f"{line.colour:.1f}"
             likeness = "–" if line.likeness is None else f"{line.likeness:.3f}"
             rows.append(
-                f"| {line.contestant} | {line.count} | {line.present:.0%} | {line.right_colour:.0%} | {colour} "
+                f"| {line.contestant} | {line.count} | {line.present:.0%} | {line.right_colour:.0%} "
+                f"| {line.as_true:.0%} | {colour} "
                 f"| {likeness} | {line.elsewhere:.1f} | {line.exact:.0%} |"
             )
         note = f"The true objects by their own masks: {self.ceiling:.0%} within ΔE {SAME_COLOUR:g}."
@@ -126,6 +129,7 @@ def _line(name: str, found: Sequence[ExampleOutcome]) -> ExampleLine:
         contestant=name,
         count=len(found),
         present=mean(one.present for one in found),
+        as_true=sum(one.lit is not None and one.lit <= SAME_COLOUR for one in found) / len(found),
         right_colour=sum(colour <= SAME_COLOUR for colour in colours) / len(found),
         colour=median(colours) if colours else None,
         likeness=mean(likenesses) if likenesses else None,
