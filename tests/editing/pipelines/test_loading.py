@@ -23,6 +23,8 @@ from retouch.editing.pipelines.editor import PipelineEditor
 from retouch.editing.pipelines.families import FAMILIES, find_family
 from retouch.editing.pipelines.memory import check_mode, choose_mode, gigabytes, network_bytes
 
+from retouch.training.flows.bases import open_family
+
 RED = "make the sofa red"
 QUICK = EditSettings(steps=2, seed=3)
 Folder = Callable[[str], Path]
@@ -140,21 +142,43 @@ def test_an_unknown_class_is_answered_with_the_known(klein: Path) -> None:
         load_editor(klein)
 
 
-def test_code_of_its_own_is_refused_wherever_it_stands(klein: Path) -> None:
-    original = (klein / "model_index.json").read_text()
-    for entries in (
+@pytest.mark.parametrize(
+    "entries",
+    [
         {"_class_name": ["my_pipeline", "MyPipeline"]},
         {"transformer": ["my_transformer", "MyTransformer"]},
-    ):
-        change_index(klein, **entries)
-        (klein / "transformer" / "my_transformer.py").write_text("raise SystemExit('it ran')")
-        with pytest.raises(ModelError, match=r"wants code of its own to run .*is never done"):
-            load_editor(klein)
-        (klein / "model_index.json").write_text(original)
+        {"transformer": ["os.path", "MyTransformer"]},
+        {"transformer": ["diffusers.models", "MyTransformer"]},
+        {"transformer": [None, "MyTransformer"]},
+    ],
+)
+def test_an_index_that_names_code_of_its_own_is_refused(klein: Path, entries: dict[str, object]) -> None:
+    change_index(klein, **entries)
+    with pytest.raises(ModelError, match=r"wants code of its own to run .*is never done"):
+        load_editor(klein)
+
+
+@pytest.mark.parametrize("place", ["pipeline.py", "transformer/my_transformer.py", "transformer/deep/down/x.py"])
+def test_python_beside_the_weights_is_refused(klein: Path, place: str) -> None:
+    (klein / place).parent.mkdir(parents=True, exist_ok=True)
+    (klein / place).write_text("raise SystemExit('it ran')")
+    for opening in (load_editor, open_family):
+        with pytest.raises(ModelError, match=rf"'{place}' lies beside its weights"):
+            opening(str(klein))
+
+
+def test_a_configuration_that_maps_to_code_is_refused(klein: Path) -> None:
     config = json.loads((klein / "text_encoder" / "config.json").read_text())
     (klein / "text_encoder" / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoModel": "m.M"}}))
-    with pytest.raises(ModelError, match="auto_map"):
-        load_editor(klein)
+    for opening in (load_editor, open_family):
+        with pytest.raises(ModelError, match=r"'text_encoder/config.json' has an auto_map"):
+            opening(str(klein))
+
+
+def test_what_a_version_control_keeps_is_no_code_of_the_model(klein: Path) -> None:
+    (klein / ".git" / "hooks").mkdir(parents=True)
+    (klein / ".git" / "hooks" / "check.py").write_text("")
+    assert opened(klein).family is find_family("Flux2KleinPipeline")
 
 
 def test_pickles_missing_and_damaged_weights_are_named(klein: Path) -> None:
