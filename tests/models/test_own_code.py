@@ -22,7 +22,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "control": lambda folder: load_control(str(folder)),
     "segmenter": lambda folder: find_network(str(folder)),
     "image encoder": lambda folder: load_vision_tower(folder, source=str(folder)),
-    "writer": lambda folder: load_writer(folder),
+    "writer": load_writer,
 }
 
 

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,7 @@ from retouch.editing.editor import Editor
 from retouch.editing.load import checkpoint_of, load_editor
 from retouch.editing.pipelines.editor import PipelineEditor
 from retouch.editing.pipelines.families import FAMILIES, find_family
-from retouch.editing.pipelines.memory import check_mode, choose_mode, gigabytes, network_bytes
-
+from retouch.editing.pipelines.memory import NetworkSize, check_mode, choose_mode, gigabytes, network_sizes
 from retouch.training.flows.bases import open_family
 
 RED = "make the sofa red"
@@ -225,6 +225,14 @@ def test_quantising_needs_its_package_or_a_gpu(folder: Folder) -> None:
         load_editor(folder("Flux2KleinPipeline"), device="cpu", quantise="nf4")
 
 
+def test_weights_that_are_stored_quantised_say_what_they_need(klein: Path) -> None:
+    config = json.loads((klein / "transformer" / "config.json").read_text())
+    stored = {**config, "quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}
+    (klein / "transformer" / "config.json").write_text(json.dumps(stored))
+    with pytest.raises((MissingExtraError, SettingsError), match=r"stored quantised.*(retouch\[modern\]|needs a GPU)"):
+        load_editor(klein, device="cpu")
+
+
 def test_options_of_pipelines_are_refused_for_the_loop(tiny_folder: Path) -> None:
     asked: list[dict[str, Any]] = [{"side": 128}, {"quantise": "nf4"}, {"memory": "sequential"}]
     for options in asked:
@@ -233,7 +241,10 @@ def test_options_of_pipelines_are_refused_for_the_loop(tiny_folder: Path) -> Non
 
 
 def test_memory_modes_follow_what_is_free(folder: Folder) -> None:
-    sizes = {"transformer": 100, "text_encoder": 60}
+    sizes = {
+        "transformer": NetworkSize(kept=100, plain=100),
+        "text_encoder": NetworkSize(kept=60, plain=60),
+    }
     assert [choose_mode("auto", sizes, free) for free in (None, 200, 130, 90)] == [
         "full", "full", "offload", "sequential",
     ]  # fmt: skip
@@ -241,9 +252,38 @@ def test_memory_modes_follow_what_is_free(folder: Folder) -> None:
     assert check_mode("offload", torch.device("cuda")) == "offload"
     pipeline = opened(folder("Flux2KleinPipeline")).pipeline
     stored = load_file(folder("Flux2KleinPipeline") / "transformer" / "diffusion_pytorch_model.safetensors")
-    counted = network_bytes(pipeline)
-    assert counted["transformer"] == sum(weight.nbytes for weight in stored.values())
+    counted = network_sizes(pipeline, torch.device("cuda"))
+    assert counted["transformer"].kept == sum(weight.nbytes for weight in stored.values())
+    assert counted["transformer"].plain == 2 * sum(weight.numel() for weight in stored.values())
+    assert {size.placed for size in counted.values()} == {0}
+    assert network_sizes(pipeline, torch.device("cpu"))["transformer"].placed == counted["transformer"].kept
     assert set(counted) == {"vae", "text_encoder", "transformer"}
+
+
+def test_quantised_weights_need_the_room_of_whole_ones_and_are_not_counted_twice() -> None:
+    whole = {"transformer": NetworkSize(kept=100, plain=100)}
+    quantised = {"transformer": NetworkSize(kept=28, plain=100)}
+    placed = {"transformer": NetworkSize(kept=28, plain=100, placed=28)}
+    assert [choose_mode("auto", whole, free) for free in (120, 119)] == ["full", "sequential"]
+    assert [choose_mode("auto", quantised, free) for free in (48, 47)] == ["full", "sequential"]
+    assert [choose_mode("auto", placed, free) for free in (20, 19)] == ["full", "sequential"]
+
+
+@pytest.mark.parametrize("kind", ["nf4", "int8"])
+def test_what_bitsandbytes_keeps_beside_weights_is_counted(kind: str) -> None:
+    bitsandbytes: Any = pytest.importorskip("bitsandbytes")
+    plain = torch.nn.Linear(64, 64, bias=False)
+    make = {
+        "nf4": lambda: bitsandbytes.nn.Linear4bit(64, 64, bias=False, quant_type="nf4"),
+        "int8": lambda: bitsandbytes.nn.Linear8bitLt(64, 64, bias=False, has_fp16_weights=False),
+    }[kind]
+    layer = make()
+    layer.load_state_dict(plain.state_dict())
+    layer = layer.to("cpu")
+    (size,) = network_sizes(SimpleNamespace(components={"layer": layer}), torch.device("cpu")).values()
+    stored = sum(value.nbytes for value in layer.state_dict().values())
+    assert size.plain == 2 * 64 * 64
+    assert size.kept < 2 * 64 * 64 and size.kept == pytest.approx(stored, rel=0.1)
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)

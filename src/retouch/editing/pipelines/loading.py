@@ -1,6 +1,7 @@
 """Load a pipeline of a known family: from safetensors, without code of its own, in a memory mode, with LoRAs."""
 
 import importlib.util
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -63,6 +64,7 @@ def load_pipeline(
     family = find_family(named)
     options = _quantised(family, quantise, where, dtype)
     folder = find_pipeline(source, revision=revision, variant=variant)
+    _check_stored(folder, name, quantise, where)
     with memory_errors(f"loading '{name}'"):
         switches = _switches(folder, family, name)
         pipeline = _read(folder, family, name, dtype, {**options, **switches, "variant": variant})
@@ -80,7 +82,7 @@ def _read(folder: Path, family: ModelFamily, name: str, dtype: torch.dtype, opti
                 folder, dtype=dtype, use_safetensors=True, local_files_only=True, **options
             )
     except _LOAD_ERRORS as error:
-        if family.reads_pictures and importlib.util.find_spec("torchvision") is None:
+        if family.reads_pictures and "processor" in str(error) and not _installed("torchvision"):
             raise MissingExtraError(
                 f"{family.name} reads pictures with torchvision, which is not installed: run pip install "
                 "'retouch[modern]'."
@@ -95,12 +97,48 @@ def _switches(folder: Path, family: ModelFamily, name: str) -> dict[str, Any]:
     return dict(family.switches(folder, read_index(folder, name))) if family.switches else {}
 
 
+def _check_stored(folder: Path, name: str, quantise: str | None, device: torch.device) -> None:
+    """See that weights which are stored in fewer bits can be read here, and are not to be quantised again."""
+    stored = sorted(file.parent.name for file in folder.glob("*/config.json") if "quantization_config" in _json(file))
+    if not stored:
+        return
+    where = f"The {stored[0]} of '{name}' is stored quantised"
+    if quantise is not None:
+        raise SettingsError(f"{where}, so that {quantise} cannot be had of it; leave the quantisation out.")
+    if _method(folder / stored[0] / "config.json") != "bitsandbytes":
+        return
+    if not _installed("bitsandbytes"):
+        raise MissingExtraError(
+            f"{where} with bitsandbytes, which is not installed: run pip install 'retouch[modern]'."
+        )
+    if device.type != "cuda":
+        raise SettingsError(f"{where}, which needs a GPU with CUDA, not {device.type}; use a copy of whole weights.")
+
+
+def _method(file: Path) -> object:
+    settings = _json(file).get("quantization_config")
+    return settings.get("quant_method") if isinstance(settings, dict) else None
+
+
+def _json(file: Path) -> Mapping[str, object]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # What reads it in earnest says what is wrong with it.
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
 def _quantised(family: ModelFamily, name: str | None, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
     if name is None:
         return {}
     if name not in QUANTISATIONS:
         raise SettingsError(f"The quantisation '{name}' is unknown; choose {' or '.join(QUANTISATIONS)}.")
-    if importlib.util.find_spec("bitsandbytes") is None:
+    if not _installed("bitsandbytes"):
         raise MissingExtraError(
             f"The quantisation {name} needs bitsandbytes, which is not installed: run pip install 'retouch[modern]'."
         )
