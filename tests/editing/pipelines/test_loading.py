@@ -76,7 +76,9 @@ def test_a_saved_pipeline_is_opened_offline_and_edits_the_same(folder: Folder, t
         editor = opened(folder(name), name)
     assert (editor.name, editor.family) == (str(folder(name)), find_family(name))
     unsaved = PipelineEditor(tiny.pipeline(name, tiny_tokenizer), find_family(name), side=tiny.side(name))
-    assert same(*(each.edit(picture(), RED, settings=QUICK).image for each in (editor, unsaved)))
+    made = [np.asarray(each.edit(picture(), RED, settings=QUICK).image, np.int16) for each in (editor, unsaved)]
+    # FLUX.1 Kontext loaded again differs in the last bits, so that a level may round the other way.
+    assert int(np.abs(made[0] - made[1]).max()) <= 1
 
 
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family.inpaint], ids=lambda family: family.name)
@@ -136,6 +138,16 @@ def test_a_lora_of_another_model_or_for_a_class_without_is_refused(folder: Folde
         opened(folder("LongCatImageEditPipeline"), "LongCatImageEditPipeline", loras=[Lora(source=str(file))])
 
 
+def test_a_lora_of_other_widths_is_refused_with_what_does_not_fit(
+    folder: Folder, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file, layer = tmp_path / "wide.safetensors", "transformer.transformer_blocks.0.attn.to_q"
+    save_file({f"{layer}.lora_A.weight": torch.ones(2, 48), f"{layer}.lora_B.weight": torch.ones(48, 2)}, file)
+    with pytest.raises(ModelError, match=r"does not fit .*size mismatch for transformer_blocks.0.attn.to_q"):
+        opened(folder("Flux2KleinPipeline"), loras=[Lora(source=str(file))])
+    assert "size mismatch" not in capfd.readouterr().err
+
+
 def test_an_unknown_class_is_answered_with_the_known(klein: Path) -> None:
     change_index(klein, _class_name="DreamPaintPipeline")
     with pytest.raises(ModelError, match=r"'DreamPaintPipeline' is unknown.*Flux2KleinPipeline.*QwenImageEditPlus"):
@@ -193,6 +205,39 @@ def test_pickles_missing_and_damaged_weights_are_named(klein: Path) -> None:
     (klein / "transformer" / "diffusion_pytorch_model.bin").write_bytes(b"pickle")
     with pytest.raises(ModelError, match=r"transformer of .* is pickled"):
         load_editor(klein)
+
+
+@pytest.mark.parametrize("component", ["transformer", "text_encoder", "vae", "scheduler", "tokenizer"])
+def test_a_missing_component_is_named(klein: Path, component: str) -> None:
+    shutil.rmtree(klein / component)
+    with pytest.raises(ModelError, match=f"has no {component}; restore it"):
+        load_editor(klein)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("{", "cannot be read"), ("[]", "does not say what class"), ("{}", "does not say what")]
+)
+@pytest.mark.parametrize("component", ["transformer", "text_encoder"])
+def test_a_broken_configuration_is_named(klein: Path, component: str, content: str, message: str) -> None:
+    (klein / component / "config.json").write_text(content)
+    with pytest.raises(ModelError, match=f"config.json of the {component} of .* {message}"):
+        load_editor(klein)
+
+
+def test_weights_that_lack_some_are_named(klein: Path) -> None:
+    config = json.loads((klein / "transformer" / "config.json").read_text())
+    (klein / "transformer" / "config.json").write_text(json.dumps({**config, "num_layers": 2}))
+    with pytest.raises(ModelError, match=r"weights of the transformer of .* do not fit its config.json .*missing"):
+        load_editor(klein, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("component", "cls"), [("transformer", "QwenImageTransformer2DModel"), ("scheduler", "DDIMScheduler")]
+)
+def test_a_component_of_another_class_is_named(klein: Path, component: str, cls: str) -> None:
+    change_index(klein, **{component: ["diffusers", cls]})
+    with pytest.raises(ModelError, match=f"has a {cls} as its {component}, expected a Fl"):
+        load_editor(klein, device="cpu")
 
 
 def test_a_processor_that_wants_torchvision_says_so(folder: Folder) -> None:

@@ -1,5 +1,6 @@
 """What a model is by its `model_index.json`: the class of its pipeline, and whether it would run code of its own."""
 
+import json
 from pathlib import Path
 
 from retouch.core.errors import ModelError
@@ -41,8 +42,28 @@ def find_pipeline(source: str | Path, *, revision: str | None = None, variant: s
     index = read_index(folder, name)
     refuse_own_code(folder, name)
     for component in components(index):
+        _check_component(folder / component, name)
         _check_pickles(folder / component, name)
     return folder
+
+
+def _check_component(folder: Path, name: str) -> None:
+    """See that a component is there, and that its configuration says what it is; without, libraries guess at giants."""
+    if not folder.is_dir():
+        raise ModelError(f"'{name}' has no {folder.name}; restore it from the original model.")
+    file = folder / "config.json"
+    if not file.is_file():
+        return
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"The config.json of the {folder.name} of '{name}' cannot be read ({error}); restore the file."
+        ) from error
+    if not isinstance(content, dict) or not any(key in content for key in ("_class_name", "model_type")):
+        raise ModelError(
+            f"The config.json of the {folder.name} of '{name}' does not say what class it is of; restore the file."
+        )
 
 
 def _check_pickles(folder: Path, name: str) -> None:

@@ -2,12 +2,14 @@
 
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
+from torch import Tensor, nn
 
 from retouch.core.errors import MissingExtraError, ModelError, SettingsError
 from retouch.core.lora import Lora
@@ -78,7 +80,7 @@ def _read(folder: Path, family: ModelFamily, name: str, dtype: torch.dtype, opti
 
     try:
         with quiet_libraries():
-            return getattr(diffusers, family.pipeline).from_pretrained(
+            pipeline = getattr(diffusers, family.pipeline).from_pretrained(
                 folder, dtype=dtype, use_safetensors=True, local_files_only=True, **options
             )
     except _LOAD_ERRORS as error:
@@ -87,10 +89,40 @@ def _read(folder: Path, family: ModelFamily, name: str, dtype: torch.dtype, opti
                 f"{family.name} reads pictures with torchvision, which is not installed: run pip install "
                 "'retouch[modern]'."
             ) from error
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
-            f"'{name}' cannot be loaded as {family.pipeline} ({reason}); restore it from the original model."
+            f"'{name}' cannot be loaded as {family.pipeline} ({_reason(error)}); restore it from the original model."
         ) from error
+    _check_parts(pipeline, name)
+    return pipeline
+
+
+def _check_parts(pipeline: Any, name: str) -> None:
+    """See that networks and scheduler are of the classes that the pipeline was made for, with all their weights."""
+    expected = pipeline._get_signature_types()
+    for component, part in pipeline.components.items():
+        classes = tuple(each for each in expected.get(component, ()) if not issubclass(each, Enum))
+        if (component == "scheduler" or isinstance(part, nn.Module)) and classes and not isinstance(part, classes):
+            raise ModelError(
+                f"'{name}' has a {type(part).__name__} as its {component}, expected a {classes[0].__name__}; restore "
+                "it from the original model."
+            )
+        absent = [key for key, weight in _weights(part) if weight.device.type == "meta"]
+        if absent:
+            raise ModelError(
+                f"The weights of the {component} of '{name}' do not fit its config.json ({len(absent)} missing, the "
+                f"first '{absent[0]}'); restore both from the original model."
+            )
+
+
+def _weights(part: object) -> Iterable[tuple[str, Tensor]]:
+    return part.named_parameters() if isinstance(part, nn.Module) else ()
+
+
+def _reason(error: Exception) -> str:
+    """The first line that says something: titles end in a colon."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if not line.endswith(":")] or lines
+    return told[0].rstrip(".") if told else type(error).__name__
 
 
 def _switches(folder: Path, family: ModelFamily, name: str) -> dict[str, Any]:
@@ -164,12 +196,13 @@ def _add_loras(pipeline: Any, family: ModelFamily, loras: Sequence[Lora], name: 
     for adapter, lora in zip(names, loras, strict=True):
         file = read_lora(lora.source).file
         try:
-            with quiet_libraries():
+            with quiet_libraries(errors=False):
                 pipeline.load_lora_weights(file.parent, weight_name=file.name, adapter_name=adapter)
                 found = {each for parts in pipeline.get_list_adapters().values() for each in parts}
         except _LOAD_ERRORS as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ModelError(f"The LoRA '{lora.source}' does not fit '{name}' ({reason}).") from error
+            raise ModelError(
+                f"The LoRA '{lora.source}' does not fit '{name}' ({_reason(error)}); use one that was made for it."
+            ) from error
         if adapter not in found:
             raise ModelError(f"The LoRA '{lora.source}' changes nothing in '{name}'; use one that was made for it.")
     cast(Any, pipeline).set_adapters(names, [lora.scale for lora in loras])
