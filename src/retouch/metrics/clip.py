@@ -13,20 +13,24 @@ from retouch.models.clip import DualEncoder, load_clip
 from retouch.models.identity import identity
 
 _BATCH = 32
+_STILL = 1e-5
+"""The length of a change of unit vectors that is none."""
 
 
 class Encoder:
     """Unit vectors of pictures and texts in the space of one dual encoder.
 
     Pictures are read as 8-bit RGB and scaled to [0, 1] before the encoder's own normalisation. `protocol`
-    names all that figures depend on; `patch_protocol` is that of `patches`.
+    names all that figures depend on, the encoder's `name` and the `manner` pictures are framed in among it;
+    `patch_protocol` is that of `patches`.
     """
 
     def __init__(self, dual: DualEncoder) -> None:
         self.dual = dual
         model: Any = dual.model
-        called = identity(dual.source, (model.visual_projection.weight, model.text_projection.weight))
-        manner = f"{called}/bicubic-centre-{dual.framing.side}/rgb-0-1"
+        self.name = identity(dual.source, (model.visual_projection.weight, model.text_projection.weight))
+        self.manner = f"bicubic-centre-{dual.framing.side}"
+        manner = f"{self.name}/{self.manner}/rgb-0-1"
         self.protocol = f"clip/{manner}"
         self.patch_protocol = f"clip-patches/{manner}"
 
@@ -87,7 +91,9 @@ def directional_similarity(pictures: Tensor, texts: Tensor) -> Tensor:
     """
     moved = pictures[:, 1] - pictures[:, 0]
     meant = texts[:, 1] - texts[:, 0]
-    return functional.cosine_similarity(moved, meant, dim=-1)
+    # Equal pictures may differ in their last digits by their place in a batch, which is no direction.
+    still = torch.minimum(moved.norm(dim=-1), meant.norm(dim=-1)) < _STILL
+    return functional.cosine_similarity(moved, meant, dim=-1).masked_fill(still, 0)
 
 
 def patch_similarity(encoder: Encoder, one: Image.Image, other: Image.Image) -> float:
