@@ -16,7 +16,7 @@ _PIXELS = 16 * 512 * 512
 def scored_by_size(samples: Sequence[Sample], score: Callable[[Sequence[Sample]], Tensor]) -> Values:
     """Values (B,) of samples of any sizes, from what scores samples of one size, (b,)."""
     values = np.zeros(len(samples))
-    for places in _places_by_size(samples):
+    for places in places_by_size([sample.output for sample in samples]):
         values[places] = score([samples[place] for place in places]).double().cpu().numpy()
     return values
 
@@ -31,10 +31,11 @@ def stacked_masks(masks: Sequence[Mask], device: torch.device | str) -> Tensor:
     return torch.from_numpy(np.stack(masks)).to(device)
 
 
-def _places_by_size(samples: Sequence[Sample]) -> Iterator[list[int]]:
+def places_by_size(shown: Sequence[Picture]) -> Iterator[list[int]]:
+    """The places of pictures (H, W, 3) of one size, no more at once than memory is meant to hold."""
     sizes: dict[tuple[int, ...], list[int]] = {}
-    for place, sample in enumerate(samples):
-        sizes.setdefault(sample.output.shape[:2], []).append(place)
+    for place, picture in enumerate(shown):
+        sizes.setdefault(picture.shape[:2], []).append(place)
     for (height, width), places in sizes.items():
         step = max(1, _PIXELS // (height * width))
         yield from (places[start : start + step] for start in range(0, len(places), step))

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from retouch.metrics.vision import VisionTransformer
 from retouch.models.clip import DualEncoder, load_clip
 from retouch.models.identity import identity
 
@@ -65,10 +67,22 @@ class Encoder:
         The vision tower's last features without its class token: where no self-supervised model is at
         hand they stand in for DINO's, under a protocol of their own.
         """
+        return self.tower.patches([np.asarray(picture.convert("RGB"))])[0].float()
+
+    @property
+    def tower(self) -> VisionTransformer:
+        """The vision tower alone, which stands in for DINO's where there is none."""
         model: Any = self.dual.model
-        pixels = self.dual.framing.normalised(self.dual.framing.framed(picture)[None]).to(model.device, model.dtype)
-        features = model.vision_model(pixel_values=pixels).last_hidden_state[0, 1:]
-        return functional.normalize(features.float(), dim=-1).cpu()
+        framing = self.dual.framing
+        return VisionTransformer(
+            tower=model.vision_model,
+            name=f"vision-of-{self.name}",
+            side=framing.side,
+            short=framing.side,
+            skipped=1,
+            mean=framing.mean,
+            deviation=framing.deviation,
+        )
 
     def _embedded(self, framed: Tensor) -> Tensor:
         return functional.normalize(self._features(framed), dim=-1)

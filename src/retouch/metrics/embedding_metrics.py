@@ -1,38 +1,44 @@
 """Cosines in the space of a CLIP model: pictures, texts, their changes, and regions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from retouch.metrics import published_clip
 from retouch.metrics.clip import Encoder, directional_similarity
 from retouch.metrics.metric import Part, Picture, Sample
 from retouch.metrics.pixel_metrics import Against
 from retouch.metrics.protocol import protocol_id
 from retouch.metrics.region_clip import exemplar_likeness
-from retouch.metrics.sample_metric import SampleMetric, Values, Where, pictures
+from retouch.metrics.sample_metric import SampleMetric, Values, Where, pictures, present
 
 
-def clip_image(encoder: Encoder, *, against: Against = "source") -> SampleMetric:
-    """cos(source, output), InstructPix2Pix's sim_image, LangDesign's CLIP_im; to the target MagicBrush's CLIP-I."""
+def clip_image(encoder: Encoder, *, against: Against = "source", published: bool = False) -> SampleMetric:
+    """cos(source, output), InstructPix2Pix's sim_image, LangDesign's CLIP_im; to the target MagicBrush's CLIP-I.
+
+    With `published`, here and below, pictures are shown as InstructPix2Pix's evaluator does (`published_clip`).
+    """
+    see = _sight(published)
 
     def score(samples: Sequence[Sample]) -> Values:
-        seen = _seen(encoder, [*pictures(samples, "output"), *pictures(samples, against)]).unflatten(0, (2, -1))
+        seen = see(encoder, [*pictures(samples, "output"), *pictures(samples, against)]).unflatten(0, (2, -1))
         return (seen[0] * seen[1]).sum(dim=-1).numpy()
 
     name = "clip-image" if against == "source" else "clip-image-target"
-    return _metric(name, encoder, {against}, score, f"cosine-to-{against}")
+    return _metric(name, encoder, {against}, score, f"cosine-to-{against}", published=published)
 
 
-def clip_text(encoder: Encoder) -> SampleMetric:
+def clip_text(encoder: Encoder, *, published: bool = False) -> SampleMetric:
     """cos(output, target caption): sim_1 of InstructPix2Pix, LangDesign's CLIP_out, MagicBrush's CLIP-T."""
+    see = _sight(published)
 
     def score(samples: Sequence[Sample]) -> Values:
         read = encoder.texts([sample.target_caption for sample in samples]).double()
-        return (_seen(encoder, pictures(samples, "output")) * read).sum(dim=-1).numpy()
+        return (see(encoder, pictures(samples, "output")) * read).sum(dim=-1).numpy()
 
-    return _metric("clip-text", encoder, {"target_caption"}, score, "cosine")
+    return _metric("clip-text", encoder, {"target_caption"}, score, "cosine", published=published)
 
 
 def clip_text_inside(encoder: Encoder) -> SampleMetric:
@@ -47,20 +53,21 @@ def clip_text_inside(encoder: Encoder) -> SampleMetric:
     return _metric("clip-text-inside", encoder, needs, score, "cosine-others-black", where="inside")
 
 
-def clip_directional(encoder: Encoder) -> SampleMetric:
+def clip_directional(encoder: Encoder, *, published: bool = False) -> SampleMetric:
     """cos(output − source, target caption − source caption), 0 where a side does not change.
 
     sim_dir of InstructPix2Pix (arXiv 2211.09800, section 3.1), LangDesign's CLIP_dir.
     """
+    see = _sight(published)
 
     def score(samples: Sequence[Sample]) -> Values:
-        shown = [picture for sample in samples for picture in pictures([sample], "source") + [sample.output]]
+        shown = [picture for sample in samples for picture in (present(sample.source), sample.output)]
         said = [text for sample in samples for text in (sample.source_caption, sample.target_caption)]
-        seen, read = _seen(encoder, shown), encoder.texts(said).double()
+        seen, read = see(encoder, shown), encoder.texts(said).double()
         return directional_similarity(seen.unflatten(0, (-1, 2)), read.unflatten(0, (-1, 2))).numpy()
 
     needs: set[Part] = {"source", "source_caption", "target_caption"}
-    return _metric("clip-directional", encoder, needs, score, "cosine-of-changes")
+    return _metric("clip-directional", encoder, needs, score, "cosine-of-changes", published=published)
 
 
 def clip_region(encoder: Encoder) -> SampleMetric:
@@ -90,15 +97,29 @@ def clip_region(encoder: Encoder) -> SampleMetric:
     )
 
 
-def _metric(name: str, encoder: Encoder, needs: set[Part], score, scaling: str, where: Where = "whole") -> SampleMetric:
+def _metric(
+    name: str,
+    encoder: Encoder,
+    needs: set[Part],
+    score: Callable[[Sequence[Sample]], Values],
+    scaling: str,
+    *,
+    where: Where = "whole",
+    published: bool = False,
+) -> SampleMetric:
+    name = f"{name}@ip2p" if published else name
     protocol = protocol_id(
         name,
         encoder=encoder.name,
-        resize=encoder.manner,
-        pixels="rgb-0-1",
+        resize=published_clip.manner(encoder) if published else encoder.manner,
+        pixels=published_clip.PIXELS if published else "rgb-0-1",
         scaling=scaling,
     )
     return SampleMetric(name=name, protocol=protocol, better="higher", needs=frozenset(needs), score=score, where=where)
+
+
+def _sight(published: bool) -> Callable[[Encoder, Sequence[Picture]], Tensor]:
+    return published_clip.seen if published else _seen
 
 
 def _seen(encoder: Encoder, shown: Sequence[Picture]) -> Tensor:

@@ -46,8 +46,8 @@ def gaussian_of(features: Features) -> Gaussian:
     wrong = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if len(wrong):
         raise DataError(
-            f"The features of picture {wrong[0] + 1} of {len(features)} are not finite numbers; the encoder's weights may "
-            "be broken, restore them."
+            f"The features of picture {wrong[0] + 1} of {len(features)} are not finite numbers; the encoder's weights "
+            "may be broken, restore them."
         )
     mean = features.mean(axis=0)
     centred = features - mean
@@ -103,7 +103,8 @@ def distance(one: Gaussian, other: Gaussian) -> float:
             raise DataError(f"A distance of sets of pictures needs at least 2 in each; one has {each.count}.")
     if one.mean.shape != other.mean.shape:
         raise DataError(
-            f"The sets' features have {one.mean.size} and {other.mean.size} numbers, expected one width; use one encoder."
+            f"The sets' features have {one.mean.size} and {other.mean.size} numbers, expected one width; use one "
+            "encoder."
         )
     apart = one.mean - other.mean
     first, second = one.covariance, other.covariance

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch.core.errors import DataError
-from retouch.metrics.metric import Part, Picture, Sample
+from retouch.metrics.metric import Mask, Part, Picture, Sample
 
 Where = Literal["whole", "outside", "inside"]
 """Which pixels count: all, those that the edit may not change, or those that it may."""
@@ -84,8 +84,8 @@ def checked_values(values: Values, name: str) -> Values:
     wrong = np.flatnonzero(~np.isfinite(values))
     if len(wrong):
         raise DataError(
-            f"The metric '{name}' gave {values[wrong[0]]} for edit {wrong[0] + 1}, expected a finite number; the weights "
-            "of its network may be broken, restore them."
+            f"The metric '{name}' gave {values[wrong[0]]} for edit {wrong[0] + 1}, expected a finite number; the "
+            "weights of its network may be broken, restore them."
         )
     return values
 
@@ -108,7 +108,7 @@ def _is_missing(part: object) -> bool:
 
 def _ill_shaped(sample: Sample, needs: frozenset[Part]) -> str | None:
     """Pictures are (H, W, 3) uint8 of one size, but for the reference, which is of any."""
-    compared = {"output": sample.output}
+    compared: dict[str, Picture | Mask | None] = {"output": sample.output}
     compared |= {part: getattr(sample, part) for part in ("source", "target") if part in needs}
     references = {"reference": sample.reference} if "reference" in needs else {}
     for part, picture in (compared | references).items():
@@ -122,7 +122,7 @@ def _ill_shaped(sample: Sample, needs: frozenset[Part]) -> str | None:
             return f"has as its mask {_described(sample.mask)}, expected (H, W) of bool"
         compared["mask"] = sample.mask
     for part, picture in compared.items():
-        if picture.shape[:2] != size:
+        if picture is not None and picture.shape[:2] != size:
             sizes = " and ".join(f"{width} x {height}" for height, width in (size, picture.shape[:2]))
             return f"has an output and a {part} of different sizes ({sizes}); bring them to one size first"
     return None

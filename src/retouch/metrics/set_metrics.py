@@ -5,12 +5,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import nn
 
 from retouch.core.errors import DataError
+from retouch.metrics.batches import places_by_size, stacked
 from retouch.metrics.clip import Encoder
 from retouch.metrics.clip_fid import clip_features, clip_fid_protocol
 from retouch.metrics.frechet import Features, Gaussian, distance, gathered, merged
+from retouch.metrics.inception import WIDTH
 from retouch.metrics.metric import Part, Picture, Sample
 from retouch.metrics.protocol import protocol_id
 from retouch.metrics.quality_score import QualityModel, fit_quality, quality_protocol
@@ -18,6 +22,8 @@ from retouch.metrics.sample_metric import lacking, pictures, refuse
 
 HELD = 20_000
 """How many edits the quality score holds where its mixture is not fitted yet."""
+
+_BATCH = 32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,6 +50,24 @@ def clip_reader(encoder: Encoder) -> FeatureReader:
         ),
         read=lambda shown: encoder.unscaled([Image.fromarray(picture) for picture in shown]).double().numpy(),
     )
+
+
+def inception_reader(network: nn.Module, called: str, device: torch.device | str) -> FeatureReader:
+    """FID's: Inception's last pooling, (B, 2048)."""
+
+    @torch.no_grad()
+    def read(shown: Sequence[Picture]) -> Features:
+        features = np.zeros((len(shown), WIDTH))
+        for places in places_by_size(shown):
+            for part in (places[start : start + _BATCH] for start in range(0, len(places), _BATCH)):
+                pixels = stacked([shown[place] for place in part], device)
+                features[part] = network(pixels).double().cpu().numpy()
+        return features
+
+    protocol = protocol_id(
+        "frechet", encoder=called, resize="bilinear-stretched-299", pixels="rgb-minus-1-1", scaling="last-pooling"
+    )
+    return FeatureReader(protocol=protocol, read=read)
 
 
 @dataclass(kw_only=True, eq=False)
