@@ -31,10 +31,7 @@ PERFECT = {
     "psnr": 100.0,
 }
 """The values of an output that is the source and the target, by the beginning of the name."""
-ASKED = (
-    "clip-image clip-text clip-directional clip-region dino dino-patches l1 l2 psnr ssim lpips perceptual structure "
-    "psnr-outside l2-outside ssim-outside lpips-outside perceptual-outside clip-text-inside colour-inside"
-).split()
+ASKED = ["clip-image", "clip-text", "clip-directional", "clip-region", "dino", "dino-patches", "l1", "l2", "psnr", "ssim", "lpips", "perceptual", "structure", "psnr-outside", "l2-outside", "ssim-outside", "lpips-outside", "perceptual-outside", "clip-text-inside", "colour-inside"]
 
 
 @pytest.fixture(scope="module")
