@@ -31,7 +31,11 @@ PERFECT = {
     "psnr": 100.0,
 }
 """The values of an output that is the source and the target, by the beginning of the name."""
-ASKED = ["clip-image", "clip-text", "clip-directional", "clip-region", "dino", "dino-patches", "l1", "l2", "psnr", "ssim", "lpips", "perceptual", "structure", "psnr-outside", "l2-outside", "ssim-outside", "lpips-outside", "perceptual-outside", "clip-text-inside", "colour-inside"]
+ASKED = {
+    *("clip-image", "clip-text", "clip-directional", "clip-region", "clip-text-inside", "dino", "dino-patches"),
+    *("l1", "l2", "psnr", "ssim", "lpips", "perceptual", "structure", "colour-inside"),
+    *("psnr-outside", "l2-outside", "ssim-outside", "lpips-outside", "perceptual-outside"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +68,7 @@ EDITS = [edit(0), edit(1), edit(2, height=100, width=80)]
 
 
 def test_what_was_asked_for_is_there() -> None:
-    assert set(ASKED) <= set(metric_names())
+    assert set(metric_names()) >= ASKED
     assert set_metric_names() == ("frechet", "clip-fid", "quality-score")
 
 

@@ -60,7 +60,7 @@ def test_masks_that_cannot_be_measured() -> None:
     with pytest.raises(DataError, match="different sizes"):
         giou.update([MaskPair(found=square(0, 4), true=square(0, 4)[:5])])
     soft: Any = square(0, 4).astype(float)
-    with pytest.raises(DataError, match="not .* of bool"):
+    with pytest.raises(DataError, match=r"not .* of bool"):
         giou.update([MaskPair(found=soft, true=square(0, 4))])
     with pytest.raises(DataError, match="none came"):
         giou.value()
@@ -144,7 +144,7 @@ def test_cached_references_give_what_the_targets_give(tmp_path: Path) -> None:
         one.update([replace(sample, target=None) for sample in edits])
         assert one.value() == pytest.approx(other.value(), rel=1e-6)
         assert one.protocol != other.protocol
-    with pytest.raises(DataError, match="of the protocol 'clip-fid/.*, expected 'frechet/"):
+    with pytest.raises(DataError, match=r"of the protocol 'clip-fid/.*, expected 'frechet/"):
         load_set_metrics(["frechet"], encoder=encoder, weights=weights)
     with pytest.raises(DataError, match="holds no fitted mixture"):
         load_set_metrics(["quality-score"], encoder=encoder, weights=MetricWeights(quality=tmp_path / "real.npz"))
