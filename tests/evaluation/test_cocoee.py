@@ -80,7 +80,7 @@ def test_figures_and_files(root: Path, encoder: Encoder, tmp_path: Path) -> None
     assert made.region_clip > photographs.region_clip
     assert made.clip_fid > 0
     assert 0 <= made.quality <= 100
-    assert all(encoder.protocol in protocol for protocol in report.protocols)
+    assert all(encoder.name in protocol for protocol in report.protocols)
     assert json.loads((tmp_path / "out" / "report.json").read_text())["lines"][0]["clip_fid"] == made.clip_fid
     assert f"| collage | {made.clip_fid:.2f} |" in (tmp_path / "out" / "report.md").read_text()
     output = Image.open(tmp_path / "out" / "pictures" / "000000001000.png")

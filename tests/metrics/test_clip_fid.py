@@ -10,7 +10,8 @@ from scipy.linalg import sqrtm
 
 from retouch.core.errors import DataError
 from retouch.metrics.clip import Encoder
-from retouch.metrics.clip_fid import SIDE, centred, clip_features, clip_fid_protocol, frechet_distance
+from retouch.metrics.clip_fid import SIDE, centred, clip_features, clip_fid_protocol
+from retouch.metrics.frechet import frechet_distance
 from retouch.models.clip import TINY_CLIP, random_clip
 
 
@@ -71,4 +72,4 @@ def test_the_middle_square_counts() -> None:
 def test_the_protocol_names_the_encoder_and_no_inception(encoder: Encoder) -> None:
     protocol = clip_fid_protocol(encoder)
     assert protocol.startswith("clip-fid/")
-    assert encoder.protocol in protocol
+    assert encoder.name in protocol

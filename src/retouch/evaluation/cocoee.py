@@ -19,7 +19,8 @@ from retouch.core.images import load_image, png_bytes
 from retouch.core.reference import Reference, load_reference
 from retouch.core.region import Region
 from retouch.metrics.clip import Encoder
-from retouch.metrics.clip_fid import clip_features, clip_fid_protocol, frechet_distance
+from retouch.metrics.clip_fid import clip_features, clip_fid_protocol
+from retouch.metrics.frechet import frechet_distance
 from retouch.metrics.quality_score import QualityModel, check_enough, fit_quality, quality_protocol
 from retouch.metrics.region_clip import EXEMPLAR_PROTOCOL, exemplar_likeness
 

@@ -4,29 +4,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from retouch.metrics.vision import VisionTransformer
 from retouch.models.clip import DualEncoder, load_clip
 from retouch.models.identity import identity
 
 _BATCH = 32
+_STILL = 1e-5
+"""The length of a change of unit vectors that is none."""
 
 
 class Encoder:
     """Unit vectors of pictures and texts in the space of one dual encoder.
 
     Pictures are read as 8-bit RGB and scaled to [0, 1] before the encoder's own normalisation. `protocol`
-    names all that figures depend on; `patch_protocol` is that of `patches`.
+    names all that figures depend on, the encoder's `name` and the `manner` pictures are framed in among it;
+    `patch_protocol` is that of `patches`.
     """
 
     def __init__(self, dual: DualEncoder) -> None:
         self.dual = dual
         model: Any = dual.model
-        called = identity(dual.source, (model.visual_projection.weight, model.text_projection.weight))
-        manner = f"{called}/bicubic-centre-{dual.framing.side}/rgb-0-1"
+        self.name = identity(dual.source, (model.visual_projection.weight, model.text_projection.weight))
+        self.manner = f"bicubic-centre-{dual.framing.side}"
+        manner = f"{self.name}/{self.manner}/rgb-0-1"
         self.protocol = f"clip/{manner}"
         self.patch_protocol = f"clip-patches/{manner}"
 
@@ -61,10 +67,22 @@ class Encoder:
         The vision tower's last features without its class token: where no self-supervised model is at
         hand they stand in for DINO's, under a protocol of their own.
         """
+        return self.tower.patches([np.asarray(picture.convert("RGB"))])[0].float()
+
+    @property
+    def tower(self) -> VisionTransformer:
+        """The vision tower alone, which stands in for DINO's where there is none."""
         model: Any = self.dual.model
-        pixels = self.dual.framing.normalised(self.dual.framing.framed(picture)[None]).to(model.device, model.dtype)
-        features = model.vision_model(pixel_values=pixels).last_hidden_state[0, 1:]
-        return functional.normalize(features.float(), dim=-1).cpu()
+        framing = self.dual.framing
+        return VisionTransformer(
+            tower=model.vision_model,
+            name=f"vision-of-{self.name}",
+            side=framing.side,
+            short=framing.side,
+            skipped=1,
+            mean=framing.mean,
+            deviation=framing.deviation,
+        )
 
     def _embedded(self, framed: Tensor) -> Tensor:
         return functional.normalize(self._features(framed), dim=-1)
@@ -87,7 +105,9 @@ def directional_similarity(pictures: Tensor, texts: Tensor) -> Tensor:
     """
     moved = pictures[:, 1] - pictures[:, 0]
     meant = texts[:, 1] - texts[:, 0]
-    return functional.cosine_similarity(moved, meant, dim=-1)
+    # Equal pictures may differ in their last digits by their place in a batch, which is no direction.
+    still = torch.minimum(moved.norm(dim=-1), meant.norm(dim=-1)) < _STILL
+    return functional.cosine_similarity(moved, meant, dim=-1).masked_fill(still, 0)
 
 
 def patch_similarity(encoder: Encoder, one: Image.Image, other: Image.Image) -> float:
