@@ -1,8 +1,10 @@
 """Cases out of files: pictures and masks decoded, sizes seen to, identifiers told apart."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -11,6 +13,8 @@ from retouch.core.errors import DataError, ImageError, SettingsError
 from retouch.core.images import load_image
 from retouch.evaluation.benchmark import BenchCase, Mask, Picture
 from retouch.records.layouts.row import grey
+
+Item = TypeVar("Item")
 
 
 def picture(data: Path | bytes, where: str) -> Picture:
@@ -76,6 +80,17 @@ def wanted(limit: int | None, count: int) -> int:
     if limit is not None and limit < 1:
         raise SettingsError(f"limit is {limit}; expected at least 1 case.")
     return count if limit is None else min(limit, count)
+
+
+def interleaved(items: Sequence[Item], kind: Callable[[Item], str]) -> list[Item]:
+    """The items with their kinds mixed evenly, the order within a kind kept: every prefix has all in proportion."""
+    counts, met = Counter(map(kind, items)), Counter[str]()
+    places: list[float] = []
+    for item in items:
+        places.append((met[kind(item)] + 0.5) / counts[kind(item)])
+        met[kind(item)] += 1
+    order = sorted(range(len(items)), key=places.__getitem__)
+    return [items[index] for index in order]
 
 
 def version_of(*parts: str) -> str:

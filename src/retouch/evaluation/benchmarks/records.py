@@ -28,7 +28,7 @@ class RecordsBench:
     name: str
     metrics: tuple[str, ...] = METRICS
 
-    @cached_property
+    @property
     def version(self) -> str:
         """See `Benchmark`."""
         manifest = read_manifest(self.folder)

@@ -106,6 +106,4 @@ class RoomsCheck:
         of = f"{self.cases} of {self.published} cases are rendered and all are what was published: "
         if self.agreement == "the same pixels":
             return of + "the same pixels, as on the platform they were published from."
-        return (
-            of + f"{self.same} the same pixels, the others within a mean difference of 1/255, as on another platform."
-        )
+        return of + f"{self.same} the same pixels, the others within a mean of 1/255, as on another platform."

@@ -54,9 +54,7 @@ def entry_of(case: BenchCase) -> Entry:
         kind=case.kind,
         instruction=case.instruction,
         digests={name: _digest(arrays) for name, arrays in parts.items()},
-        thumbnails={
-            name: b"".join(_thumbnail(array, CELLS[name]) for array in arrays) for name, arrays in parts.items()
-        },
+        thumbnails={name: _thumbnails(arrays, CELLS[name]) for name, arrays in parts.items()},
     )
 
 
@@ -124,9 +122,9 @@ def _digest(arrays: Iterable[NDArray[np.uint8]]) -> bytes:
     return digest.digest()[:_DIGEST_BYTES]
 
 
-def _thumbnail(array: NDArray[np.uint8], cells: int) -> bytes:
-    small = Image.fromarray(array).resize((cells, cells), Image.Resampling.BOX)
-    return np.asarray(small).tobytes()
+def _thumbnails(arrays: Iterable[NDArray[np.uint8]], cells: int) -> bytes:
+    small = (Image.fromarray(array).resize((cells, cells), Image.Resampling.BOX) for array in arrays)
+    return b"".join(np.asarray(one).tobytes() for one in small)
 
 
 def _difference(one: bytes, other: bytes) -> float | None:
