@@ -79,11 +79,12 @@ def _records(folder: Path, name: str) -> RecordsBench:
     return RecordsBench(folder=folder, name=name)
 
 
-def _rooms(order: Order) -> RoomsBench:
-    if order.source is not None and not order.source.is_dir():
-        raise DataError(f"There is no folder '{order.source}'; name one with RoomsBench, or none to use the cache.")
-    render = None if order.make is None else partial(_render, order.make)
-    return RoomsBench(folder=order.source or rooms_folder(order.cache), render=render)
+def load_rooms(source: Path | None, *, cache: Path, make: MakePairs | None = None) -> RoomsBench:
+    """RoomsBench in a folder or in the cache; see `load_benchmark`."""
+    if source is not None and make is None and not source.is_dir():
+        raise DataError(f"There is no folder '{source}'; name one with RoomsBench, or none to use the cache.")
+    render = None if make is None else partial(_render, make)
+    return RoomsBench(folder=source or rooms_folder(cache), render=render)
 
 
 def _render(make: MakePairs, count: int, folder: Path) -> None:
@@ -131,7 +132,7 @@ BENCHES: Mapping[str, Bench] = {
         tells="edits of held-out rooms by kind, with true results, regions and references",
         metrics=METRICS,
         origin="rendered here",
-        load=_rooms,
+        load=lambda order: load_rooms(order.source, cache=order.cache, make=order.make),
     ),
     "photos": Bench(
         cases="300",

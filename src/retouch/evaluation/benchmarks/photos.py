@@ -42,5 +42,8 @@ class PhotosBench:
         if self.make is not None:
             self.make(number, folder)
         elif not (folder / MANIFEST_NAME).is_file():
-            raise DataError(f"No pairs of '{self.source}' are made yet; make them with `retouch eval benches make`.")
+            raise DataError(
+                f"No pairs of '{self.source}' are made yet; make them with `retouch data pairs --engine photos --split "
+                f"bench --source {self.source} --out FOLDER` and name FOLDER with --source."
+            )
         return RecordsBench(folder=folder, name=self.name).cases(number)

@@ -40,6 +40,11 @@ class RoomsBench:
 
     def cases(self, limit: int | None = None) -> Iterator[BenchCase]:
         """See `Benchmark`; raises DataError for a case that is not what was published, too."""
+        number = self.complete(limit)
+        return (case for case, _ in self._compared(number))
+
+    def complete(self, limit: int | None = None) -> int:
+        """See that the first `limit` cases are rendered; return how many these are. Raises DataError."""
         number = wanted(limit, len(self))
         if self.rendered < number and self.render is not None:
             self.render(number, self.folder)
@@ -48,7 +53,7 @@ class RoomsBench:
                 f"'{self.folder}' holds {self.rendered} of the {number} cases of RoomsBench that are asked for; render "
                 f"them with `retouch eval benches make rooms --count {number} --out {self.folder}`."
             )
-        return (case for case, _ in self._compared(number))
+        return number
 
     @property
     def rendered(self) -> int:
