@@ -20,6 +20,10 @@ class Files(Protocol):
         """The bytes of `file`. Raises DataError where it is missing or damaged."""
         ...
 
+    def has(self, file: str) -> bool:
+        """Whether there is a `file`."""
+        ...
+
     def size(self, file: str) -> int:
         """How many bytes `file` has. Raises DataError where it is missing."""
         ...
@@ -68,6 +72,10 @@ class FolderFiles:
         except OSError as error:
             raise _lacking(self.name, file, str(error.strerror)) from error
 
+    def has(self, file: str) -> bool:
+        """See `Files`."""
+        return (self._folder / file).is_file()
+
     def size(self, file: str) -> int:
         """See `Files`."""
         try:
@@ -94,6 +102,10 @@ class ZipFiles:
             raise DataError(
                 f"'{self.name}' cannot be read as it is ({error}); unzip it and name the folder."
             ) from error
+
+    def has(self, file: str) -> bool:
+        """See `Files`."""
+        return self._root + file in self._archive.namelist()
 
     def size(self, file: str) -> int:
         """See `Files`."""

@@ -1,7 +1,7 @@
 """MagicBrush (arXiv 2306.10012): turns of editing sessions with regions and targets, single or one after the other.
 
 The development set is tables on the hub; the test set is a zip of `edit_sessions.json`, `images/ID/ID-input.png`,
-`ID-maskN.png`, `ID-outputN.png` and two files of descriptions.
+`ID-maskN.png`, `ID-outputN.png` and files of captions.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,9 @@ from retouch.records.lines import json_object
 HUB_ID = "osunlp/MagicBrush"
 NAME, KIND = "magicbrush", "turn"
 METRICS = ("l1", "l2", "clip-image", "dino", "clip-text")
-SESSIONS, DESCRIPTIONS, PICTURES = "edit_sessions.json", "local_descriptions.json", "images"
+SESSIONS, PICTURES = "edit_sessions.json", "images"
+CAPTIONS = ("local_descriptions.json", "local_captions.json")
+"""The names in use for the captions of what a turn changes, by session and file; the first that is there is read."""
 _COLUMNS = ("img_id", "turn_index", "source_img", "mask_img", "instruction", "target_img")
 _FORM = "an object of sessions by number, as MagicBrush publishes"
 
@@ -76,8 +78,9 @@ class Turn:
 class Sessions:
     """The test set as it is published, session by session.
 
-    Every case's source is the true result of the turn before it, as single turns are measured. Who measures sessions
-    puts their own result of the turn before in its place: `params` tells `img_id`, `turn` from 1 on, and `turns`.
+    Every case's source is the true result of the turn before it: the published single turns, of which all count. In
+    the published multi-turn setting the model's own result of the turn before takes its place, and the last turn of a
+    session counts: `params` tells `img_id`, `turn` from 1 on, and how many `turns` the session has.
     """
 
     files: Files
@@ -101,7 +104,7 @@ class Sessions:
     @cached_property
     def _turns(self) -> tuple[Turn, ...]:
         found = self._object(SESSIONS)
-        captions = self._object(DESCRIPTIONS)
+        captions = next((self._object(file) for file in CAPTIONS if self.files.has(file)), {})
         turns = [turn for session, told in found.items() for turn in _session(session, told, captions.get(session))]
         if not turns:
             raise DataError(f"{SESSIONS} of {self.files.name} has no sessions; give {_FORM}.")

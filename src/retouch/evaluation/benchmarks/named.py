@@ -149,7 +149,7 @@ BENCHES: Mapping[str, Bench] = {
         load=lambda order: magicbrush.magicbrush(order.source),
     ),
     "emu-edit": Bench(
-        cases="3,589",
+        cases="2,022",
         tells="instructions of several tasks, without targets",
         metrics=emu_edit.METRICS,
         origin=emu_edit.HUB_ID,
