@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from huggingface_hub import constants
 from tests.evaluation.benchmarks import published
 
 from retouch.core.errors import DataError
@@ -29,6 +30,22 @@ def test_magicbrush_reads_the_development_split_alone(tmp_path: Path) -> None:
     assert first.instruction == "edit 10" and np.array_equal(first.source, np.array(published.noise(10)))
     assert first.target is not None and np.array_equal(first.target, np.array(published.noise(11)))
     assert first.mask is not None and np.array_equal(first.mask, np.array(published.box()) > 0)
+
+
+@pytest.mark.parametrize("name", ["magicbrush", "emu-edit"])
+def test_the_hubs_cache_is_read_and_no_other_split(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit, hub = "0123456789abcdef0123456789abcdef01234567", tmp_path / "hub"
+    repository = hub / {"magicbrush": "datasets--osunlp--MagicBrush"}.get(name, "datasets--facebook--emu_edit_test_set")
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    made = {"magicbrush": published.magicbrush_tables}.get(name, published.emu_edit)(repository / "snapshots" / commit)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(hub))
+    bench = load_benchmark(name, source=None, cache=tmp_path)
+    assert len(bench) == len(list(bench.cases())) == 3
+    for path in (*made.rglob("dev-*"), *made.rglob("test-*")):
+        path.unlink()
+    with pytest.raises(DataError, match="other splits alone"):
+        load_benchmark(name, source=None, cache=tmp_path)
 
 
 def test_magicbrush_sessions_chain(tmp_path: Path) -> None:

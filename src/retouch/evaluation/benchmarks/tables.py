@@ -73,7 +73,7 @@ class TableBench:
 
 
 def tables_of(source: Path | None, *, hub_id: str, pattern: str, split: Split) -> tuple[Table, ...]:
-    """The tables of a benchmark's split at `source`, or of all splits where none is named after it.
+    """The tables of a benchmark's split at `source`, those with files named after other splits left out.
 
     `source` is a Parquet file, a folder of them, or a hub id; None is `hub_id`. Of the hub the files of `pattern`
     are fetched to the hub's cache.
@@ -81,8 +81,10 @@ def tables_of(source: Path | None, *, hub_id: str, pattern: str, split: Split) -
     Raises DataError where there are none, or the hub cannot be reached.
     """
     place = _fetched(hub_id, pattern) if source is None else _here(source, pattern)
-    tables = tuple(open_tables(str(place)))
-    return tuple(table for table in tables if table.split == split) or tables
+    tables = tuple(table for table in open_tables(str(place)) if table.split in (split, None))
+    if not tables:
+        raise DataError(f"'{place}' holds Parquet files of other splits alone; expected some of {pattern}.")
+    return tables
 
 
 def text(values: Values, column: str, where: str) -> str:
