@@ -9,7 +9,7 @@ from retouch.cli import options
 from retouch.cli.data.pairs import engine_factory
 from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say, say_json, say_table
-from retouch.core.errors import SettingsError
+from retouch.core.errors import MissingExtraError, SettingsError
 
 if TYPE_CHECKING:
     from retouch.evaluation.benchmarks.named import MakePairs
@@ -78,17 +78,34 @@ def check_bench(folder: Folder = None, *, json: options.Json = False) -> None:
 
 
 def pair_maker(workers: int) -> "MakePairs":
-    """What makes the pairs of a benchmark in so many processes, with progress, until it is interrupted."""
+    """What makes the pairs of a benchmark in so many processes, with progress, until it is interrupted.
+
+    It raises MissingExtraError for rooms where this machine cannot render them as they were published.
+    """
 
     def make(engine: str, *, count: int, out: Path, source: Path | None, references: int) -> None:
         from retouch.datagen.run import make_pairs
         from retouch.evaluation.benchmarks.rooms import SEED, SIZE
 
+        if engine == "rooms":
+            _see_to_variant()
         factory = engine_factory(engine, source=source, split="bench", seed=SEED, size=SIZE, references=references)
         with patient_interrupt(NOTE) as cancelled, progress(f"making pairs of {engine}") as update:
             make_pairs(factory, count=count, out=out, workers=workers, on_progress=update, cancelled=cancelled)
 
     return make
+
+
+def _see_to_variant() -> None:
+    from retouch.evaluation.benchmarks.rooms import VARIANT
+    from retouch.scenes.render.variant import available_variant
+
+    found = available_variant()
+    if found != VARIANT:
+        raise MissingExtraError(
+            f"RoomsBench was published from Mitsuba's variant {VARIANT}, but only {found} works here and draws other "
+            "light; install LLVM 19 to 22 (libllvm19 on Debian), or copy a rendered RoomsBench and name its folder."
+        )
 
 
 def _rooms(folder: Path | None, make: "MakePairs | None") -> "RoomsBench":

@@ -15,6 +15,8 @@ from retouch.records.manifest import MANIFEST_NAME
 NAME, VERSION = "rooms", "1"
 SEED, SIZE, REFERENCES, COUNT = 0, 256, 2, 1000
 """The pair engine of rooms makes the cases by these, in its split "bench"."""
+VARIANT = "llvm_ad_rgb"
+"""Mitsuba's variant that the cases were published from; the scalar one lights a room differently."""
 
 Render = Callable[[int, Path], object]
 """Renders the first so many cases into a folder of records, going on where an earlier run stopped."""
