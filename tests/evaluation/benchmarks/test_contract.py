@@ -170,3 +170,31 @@ def test_an_empty_folder_is_told(name: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty"):
         list(load_benchmark(name, source=tmp_path / "empty", cache=tmp_path).cases())
+
+
+def test_records_of_other_splits_are_read_where_none_is_held_out(tmp_path: Path) -> None:
+    def ids(folder: str, splits: tuple[str, ...]) -> list[str]:
+        listed = [published.record(number, split=split) for number, split in enumerate(splits)]
+        place = published.records(tmp_path / folder, listed)
+        bench = load_benchmark(f"records:{place}", source=None, cache=tmp_path)
+        assert len(bench) == len(list(bench.cases()))
+        return [case.id for case in bench.cases()]
+
+    assert ids("mixed", ("train", "bench", "validation", "bench")) == ["case-1", "case-3"]
+    assert ids("others", ("train", "validation")) == ["case-0", "case-1"]
+
+
+def test_a_cut_shard_is_told(tmp_path: Path) -> None:
+    bench = load("records", tmp_path)
+    shard = max((tmp_path / "own").glob("*.parquet"))
+    shard.write_bytes(shard.read_bytes()[:-200])
+    with pytest.raises(DataError, match=shard.name):
+        list(bench.cases())
+
+
+def test_what_is_transparent_becomes_white(tmp_path: Path) -> None:
+    (case, *_) = load("records", tmp_path).cases(1)
+    (view,) = case.references
+    outside = np.array(published.box()) > 0
+    assert (view[outside] == 255).all()
+    assert np.array_equal(view[~outside], np.array(published.noise(0))[~outside])
