@@ -103,6 +103,28 @@ def test_pictures_of_objects_are_read_beside_text_and_edges(
     assert ([each.name for each in told.references], told.ip_adapter) == (["red.png"], "adapter:1")
 
 
+def test_a_reference_is_read_where_it_is_said_to_be(command: Command, models: Path, room: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (40, 40), "red").save(tmp_path / "red.png")
+    adapter = ("--ip-adapter", models / "adapter", "--background", "keep", "--reference", tmp_path / "red.png")
+    words = ("generate", "a sofa", "-m", models / "text", *adapter, "--steps", 1)
+    made = {}
+    for region in (None, "whole", "box:0,0,32,64", "box:32,0,64,64"):
+        asked = () if region is None else ("--reference-region", region)
+        ran = command(*words, *asked, "-o", tmp_path / "out.png")
+        assert ran.code == 0, ran.err
+        made[region] = np.asarray(Image.open(tmp_path / "out.png"))
+    assert np.array_equal(made[None], made["whole"])
+    assert len({picture.tobytes() for picture in made.values()}) == 3
+    found = read_provenance(tmp_path / "out.png").references[0].region
+    assert found == "box 32,0,64,64"
+    edges = ("--edges", room, "--control", models / "control")
+    held = command(*words, *edges, "--reference-region", "box:0,0,32,64", "-o", tmp_path / "held.png")
+    assert held.code == 0, held.err
+    for region, code, said in (("the sofa", 2, "no picture yet to look in"), ("box:900,0,950,9", 2, "holds no pixel")):
+        ran = command(*words, "--reference-region", region, "-o", tmp_path / "no.png")
+        assert (ran.code, said in ran.err) == (code, True), ran.err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from tests.cli.conftest import Command
 from tests.editing.pipelines import tiny
+from tests.evaluation.test_cocoee import write_benchmark, write_pictures
+from tests.evaluation.test_insertion import write_examples
 
 from retouch.core.provenance import read_provenance
 
@@ -20,6 +22,13 @@ def klein(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "klein"
     tiny.klein().save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def in_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    triple = {"input": "a red sofa", "edit": "make it blue", "output": "a blue sofa"}
+    Path("triples.jsonl").write_text(json.dumps(triple) + "\n")
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -60,6 +69,70 @@ def test_a_sweep_over_a_model_without_image_guidance(command: Command, tmp_path:
     assert sheet.is_file()
     refused = command("sweep", str(room), *asked, "-o", str(sheet), "--image-guidance", "1.5")
     assert refused.code == 2 and "no image_guidance" in refused.err
+
+
+def test_a_sweep_of_a_distilled_model_is_of_its_own_guidance_and_says_what_is_ignored(
+    command: Command, tmp_path: Path, room: Path, klein: Path
+) -> None:
+    sheet = tmp_path / "sheet.png"
+    asked = ["make it red", "--model", str(klein), *QUICK, "-o", str(sheet)]
+    done = command("sweep", str(room), *asked)
+    assert done.code == 0 and "Wrote 1 results" in done.out
+    done = command("sweep", str(room), *asked, "--text-guidance", "1,4")
+    assert "Wrote 2 results" in done.out and "distilled, so it ignores text_guidance, which is 4" in done.err
+
+
+@pytest.mark.slow
+def test_detail_is_measured_through_the_same_door(command: Command, tmp_path: Path, klein: Path) -> None:
+    noise = np.random.default_rng(0).integers(90, 160, (300, 300, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "one.png")
+    out = tmp_path / "out"
+    ran = command("eval", "detail", "--pictures", tmp_path, "-m", klein, "--out", out, "--device", "cpu", "--json")
+    assert ran.code == 0, ran.err
+    (line,) = json.loads(ran.out)["lines"]
+    assert (line["part"], line["pictures"]) == ("whole picture", 1)
+
+
+@pytest.mark.slow
+def test_regions_are_filled_by_example_through_the_same_door(command: Command, tmp_path: Path, klein: Path) -> None:
+    root, real = write_benchmark(tmp_path / "bench", 2), write_pictures(tmp_path / "real", 20)
+    wanted = ("eval", "cocoee", "--root", root, "--reference-set", real, "-m", klein, "--out", tmp_path / "out")
+    ran = command(*wanted, "--device", "cpu", "--json")
+    assert ran.code == 0, ran.err
+    assert [line["pictures"] for line in json.loads(ran.out)["lines"]] == ["klein", "photographs"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["insertion", "inpainting"])
+def test_objects_are_put_in_through_the_same_door(command: Command, tmp_path: Path, klein: Path, kind: str) -> None:
+    data = write_examples(tmp_path / "data", ["add", "null"])
+    places = ["--insert", str(klein), "--placement", "none"] if kind == "insertion" else []
+    asked = ["--data", data, "-m", klein, "--exemplar", str(klein), *places, "--out", tmp_path / "out", "--limit", "1"]
+    ran = command("eval", kind, *asked, "--device", "cpu")
+    assert ran.code == 0, ran.err
+    assert "words" in ran.out
+    assert ("no sheet of both" in ran.err) == (kind == "inpainting")
+
+
+NEEDS_THE_LOOP = {
+    "generate": (["a red sofa", "-o", "out.png"], "Flux2KleinPipeline"),
+    "region": (["room.png", "--lime", "make it red", "-o", "mask.png"], "attention is not looked into"),
+    "eval": (["subject", "--out", "out"], "Flux2KleinPipeline"),
+    "data": (
+        ["pairs", "--engine", "prompt-to-prompt", "--triples", "triples.jsonl", "--out", "out"],
+        "Flux2KleinPipeline",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NEEDS_THE_LOOP)
+def test_what_needs_the_loop_says_so(command: Command, room: Path, klein: Path, in_scratch: None, name: str) -> None:
+    del in_scratch
+    asked, message = NEEDS_THE_LOOP[name]
+    words = [str(room) if word == "room.png" else word for word in asked]
+    done = command(name, *words, "--model", str(klein))
+    assert done.code != 0 and message in " ".join(done.err.split())
+    assert "Traceback" not in done.err
 
 
 @pytest.mark.parametrize(

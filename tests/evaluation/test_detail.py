@@ -41,8 +41,9 @@ def test_carried_detail_is_sharper_than_plain_enlargement(tiny_checkpoint: Check
 def test_only_pictures_larger_than_the_model_sees(tiny_checkpoint: Checkpoint, tmp_path: Path) -> None:
     for name, side in (("b", 80), ("a", 100), ("small", 64)):
         grain(side).save(tmp_path / f"{name}.png")
-    found = picture_cases(tmp_path, "make it red", tiny_checkpoint.spec)
+    engine = Editor(tiny_checkpoint).engine
+    found = picture_cases(tmp_path, "make it red", engine)
     assert [case.name for case in found] == ["a", "b"]
-    assert [case.name for case in picture_cases(tmp_path, "make it red", tiny_checkpoint.spec, limit=1)] == ["a"]
+    assert [case.name for case in picture_cases(tmp_path, "make it red", engine, limit=1)] == ["a"]
     with pytest.raises(DataError, match="give larger ones"):
         evaluate_detail(Editor(tiny_checkpoint), [], tmp_path)

@@ -1,6 +1,7 @@
 """Objects put in by example: what is there is found, its colour and place measured; doing nothing gains nothing."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,11 +93,16 @@ def record(kind: str, number: int) -> PairRecord:
     )
 
 
+def write_examples(folder: Path, kinds: Sequence[str]) -> Path:
+    """Write a record of each kind and return the folder."""
+    with open_writer(folder, engine="squares", settings={}) as writer:
+        writer.write([record(kind, number) for number, kind in enumerate(kinds)], first_unit=0, units=len(kinds))
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    with open_writer(tmp_path / "bench", engine="squares", settings={}) as writer:
-        writer.write([record("add", 0), record("remove", 1), record("walls", 2)], first_unit=0, units=3)
-    return tmp_path / "bench"
+    return write_examples(tmp_path / "bench", ["add", "remove", "walls"])
 
 
 @pytest.fixture

@@ -147,6 +147,8 @@ def test_with_a_rank_all_of_the_network_learns_and_comes_out_at_that_rank(recipe
     assert all(torch.allclose(loaded[name], value, atol=1e-3) for name, value in trained.items())
     kind.export(tmp_path / "small", steps=2, figures={})
     whole = (tmp_path / "small" / "unet.safetensors").stat().st_size
+    further = kind_of(replace(recipe, start=tmp_path / "small", task=replace(TASK, rank=64))).insert.checkpoint.unet
+    assert all(torch.allclose(further.state_dict()[name], value, atol=1e-3) for name, value in trained.items())
     save_insert(kind.insert, tmp_path / "less", base=recipe.base, rank=2)
     assert (tmp_path / "less" / "unet.safetensors").stat().st_size < 0.6 * whole
 

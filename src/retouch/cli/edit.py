@@ -184,7 +184,7 @@ def _load(image: str, like: Path | None, allow_private: bool) -> "LoadedImage":
 def _make(
     plan: _Plan, source: "LoadedImage", paths: Sequence[Path], setup: _Setup, *, show_region: bool
 ) -> list[_Written]:
-    from retouch.editing.load import checkpoint_of, load_editor
+    from retouch.editing.load import check_open, checkpoint_of, load_editor
 
     adapter, scale = plan.pictures.adapter or (None, 1.0)
 
@@ -206,7 +206,12 @@ def _make(
     references = plan.pictures.within(plan.pictures.read(setup.words), source, setup.words)
     if plan.seen and plan.seen != tuple(each.sha256 for each in references):
         warn("The references are not those of the result that is repeated; this one will differ.")
-    where = _where(plan, source, setup, references, lambda: checkpoint_of(editor()))
+
+    def own() -> "Checkpoint":
+        check_open(plan.model or options.DEFAULT_MODEL)
+        return checkpoint_of(editor())
+
+    where = _where(plan, source, setup, references, own)
     with progress("editing") as update:
         result = editor().edit(
             source,

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
     from retouch.core.reference import Reference
     from retouch.core.region import Region
-    from retouch.editing.editor import Editor
+    from retouch.editing.protocol import InstructionEditor
     from retouch.evaluation.cocoee import Answer
 
 ROOT = "The benchmark's folder: id_list.npy, GT_3500, Ref_3500 and Mask_bbox_3500."
 REFERENCES = "A folder of real pictures that the results are held against, such as COCO's test2017."
 MODEL = "What fills a region by example: pocket/exemplar, a folder, or a hub id."
+_WORDS = "put the object of the reference picture here"
+"""What a pipeline is told, because it reads references beside words and not in their place."""
 ENCODER = "The CLIP model that measures; published figures are those of openai/clip-vit-base-patch32."
 
 
@@ -46,15 +48,16 @@ def measure_cocoee(
 
     retouch eval cocoee --root test_bench --reference-set coco/test2017 --out runs/eval-cocoee
     """
-    from retouch.editing.editor import Editor
+    from retouch.editing.device import choose_device
+    from retouch.editing.load import load_editor
     from retouch.evaluation.cocoee import cocoee_cases, evaluate_cocoee, reference_set
     from retouch.metrics.clip import load_encoder
 
     if limit is not None and limit < 2:
         raise SettingsError(f"limit is {limit}; expected at least 2.")
     cases, real = cocoee_cases(root, limit=limit), reference_set(references)
-    editor = Editor.load(model, device=device, precision=precision)
-    seeing = load_encoder(encoder, device=editor.checkpoint.device)
+    editor = load_editor(model, device=device, precision=precision)
+    seeing = load_encoder(encoder, device=choose_device(device))
     note = "stopping after this picture; press Ctrl-C again to stop at once."
     with patient_interrupt(note) as cancelled, progress("editing") as update:
         report = evaluate_cocoee(
@@ -67,11 +70,14 @@ def measure_cocoee(
         say(report.markdown().rstrip())
 
 
-def _answer(editor: "Editor") -> "Answer":
+def _answer(editor: "InstructionEditor") -> "Answer":
     from retouch.core.settings import EditSettings
+    from retouch.editing.pipelines.editor import PipelineEditor
+
+    words = _WORDS if isinstance(editor, PipelineEditor) else ""
 
     def answer(picture: "Image.Image", region: "Region", reference: "Reference", seed: int) -> "Image.Image":
         settings = EditSettings(seed=seed)
-        return editor.edit(picture, "", settings=settings, region=region, references=[reference]).image
+        return editor.edit(picture, words, settings=settings, region=region, references=[reference]).image
 
     return answer

@@ -35,18 +35,17 @@ def measure_detail(
     retouch eval detail --pairs runs/data/rooms-1024 --limit 30 --out runs/eval-detail
     """
     from retouch.core.files import atomic_write
-    from retouch.editing.editor import Editor
+    from retouch.editing.load import load_editor
     from retouch.evaluation.detail import evaluate_detail, picture_cases, record_cases
 
     if pairs is None and pictures is None:
         raise SettingsError("There is nothing to edit; give --pairs, --pictures, or both.")
     if limit is not None and limit < 1:
         raise SettingsError(f"limit is {limit}; expected at least 1.")
-    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
-    spec = editor.checkpoint.spec
+    editor = load_editor(model or options.DEFAULT_MODEL, device=device, precision=precision)
     cases = (
-        *(() if pairs is None else record_cases(pairs, spec, limit=limit)),
-        *(() if pictures is None else picture_cases(pictures, instruction, spec, limit=limit)),
+        *(() if pairs is None else record_cases(pairs, editor.engine, limit=limit)),
+        *(() if pictures is None else picture_cases(pictures, instruction, editor.engine, limit=limit)),
     )
     note = "stopping after this picture; press Ctrl-C again to stop at once."
     with patient_interrupt(note) as cancelled, progress("editing") as update:

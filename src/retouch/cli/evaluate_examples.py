@@ -9,7 +9,7 @@ import typer
 from retouch.cli import options
 from retouch.cli.data.splits import named_split
 from retouch.cli.interrupt import patient_interrupt
-from retouch.cli.output import progress, say, say_json
+from retouch.cli.output import progress, say, say_json, warn
 from retouch.core.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from retouch.core.region import Region
-    from retouch.editing.editor import Editor
+    from retouch.editing.protocol import InstructionEditor
     from retouch.evaluation.example_contestants import ChooseRegion, ExampleContestant
     from retouch.evaluation.examples import ExampleCase, Picture
     from retouch.models.placement import PlacementModel
@@ -55,11 +55,11 @@ def measure_insertion(
 
     retouch eval insertion --data runs/data/rooms-bench --limit 60 --out runs/eval-insertion
     """
-    from retouch.editing.editor import Editor
+    from retouch.editing.load import load_editor
     from retouch.evaluation.example_contestants import EditsByWords
 
     place: _Place = (device, precision)
-    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
+    editor = load_editor(model or options.DEFAULT_MODEL, device=device, precision=precision)
     contestants: list[ExampleContestant] = [EditsByWords("words", _edit(editor))]
     if insert != NONE:
         contestants.append(_by_example("insert", insert, place))
@@ -89,10 +89,10 @@ def measure_inpainting(
 
     retouch eval inpainting --data runs/data/rooms-bench --limit 60 --out runs/eval-inpainting
     """
-    from retouch.editing.editor import Editor
+    from retouch.editing.load import load_editor
     from retouch.evaluation.example_contestants import Collage, EditsByWords, true_region
 
-    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
+    editor = load_editor(model or options.DEFAULT_MODEL, device=device, precision=precision)
     contestants: list[ExampleContestant] = [EditsByWords("words", _edit(editor), region=true_region), Collage()]
     if exemplar != NONE:
         contestants.append(_by_example("exemplar", exemplar, (device, precision), region=true_region))
@@ -136,7 +136,7 @@ def measure_alignment(
 
 
 def _measure(
-    editor: "Editor",
+    editor: "InstructionEditor",
     contestants: "Sequence[ExampleContestant]",
     data: Path,
     out: Path,
@@ -145,6 +145,9 @@ def _measure(
     seed: int,
     json: bool,
 ) -> None:
+    import numpy as np
+
+    from retouch.editing.editor import Editor
     from retouch.evaluation.bench import round_trip_of
     from retouch.evaluation.example_contestants import SourceRoundTrip, TrueRoundTrip
     from retouch.evaluation.examples import ExampleJudge, example_cases
@@ -154,7 +157,8 @@ def _measure(
 
     if limit is not None and limit < 1:
         raise SettingsError(f"limit is {limit}; expected at least 1.")
-    trip = round_trip_of(editor.checkpoint)
+    # What the autoencoders of pipelines lose is less than what an edit changes; see `PipelineEngine.reconstruct`.
+    trip = round_trip_of(editor.checkpoint) if isinstance(editor, Editor) else np.array
     cases = example_cases(data, limit=limit)
     judge = ExampleJudge(segmenter=load_pocket_segmenter(), encoder=load_encoder("pocket/clip"))
     note = "stopping after this edit; press Ctrl-C again to stop at once."
@@ -169,7 +173,7 @@ def _measure(
         say(summary.markdown().rstrip())
 
 
-def _edit(editor: "Editor") -> "Callable[[Image.Image, str, int, Region | None], Image.Image]":
+def _edit(editor: "InstructionEditor") -> "Callable[[Image.Image, str, int, Region | None], Image.Image]":
     from retouch.core.settings import EditSettings
 
     def edit(picture: "Image.Image", instruction: str, seed: int, region: "Region | None") -> "Image.Image":
@@ -179,21 +183,23 @@ def _edit(editor: "Editor") -> "Callable[[Image.Image, str, int, Region | None],
 
 
 def _by_example(name: str, source: str, place: _Place, *, region: "ChooseRegion | None" = None) -> "ExampleContestant":
-    from retouch.editing.editor import Editor
+    from retouch.editing.load import load_editor
+    from retouch.editing.pipelines.editor import PipelineEditor
     from retouch.evaluation.example_contestants import EditsByExample, everywhere
 
-    editor = Editor.load(source, device=place[0], precision=place[1])
-    return EditsByExample(name, editor, region=region or everywhere)
+    editor = load_editor(source, device=place[0], precision=place[1])
+    # Pipelines read references beside words, not in their place.
+    return EditsByExample(name, editor, words=isinstance(editor, PipelineEditor), region=region or everywhere)
 
 
 def _adapted(model: str, adapter: str, place: _Place) -> "ExampleContestant":
     """The editor that words are told, which an adapter shows the references too."""
     from retouch.cli.references import Pictures
-    from retouch.editing.editor import Editor
+    from retouch.editing.load import load_editor
     from retouch.evaluation.example_contestants import EditsByExample
 
     source, scale = Pictures(texts=("",), ip_adapter=adapter).adapter or (adapter, 1.0)
-    editor = Editor.load(model, device=place[0], precision=place[1], ip_adapter=source, ip_adapter_scale=scale)
+    editor = load_editor(model, device=place[0], precision=place[1], ip_adapter=source, ip_adapter_scale=scale)
     return EditsByExample("IP-Adapter and words", editor, words=True)
 
 
@@ -220,10 +226,14 @@ def _write_sheet(exemplar: str, place: _Place, data: Path, out: Path, *, count: 
     from retouch.core.reference_settings import ReferenceSettings
     from retouch.core.settings import EditSettings
     from retouch.editing.editor import Editor
+    from retouch.editing.load import load_editor
     from retouch.evaluation.examples import example_cases
     from retouch.evaluation.inpainting import guidance_sheet
 
-    editor = Editor.load(exemplar, device=place[0], precision=place[1])
+    editor = load_editor(exemplar, device=place[0], precision=place[1])
+    if not isinstance(editor, Editor):
+        warn(f"'{exemplar}' is a pipeline, which has no m beside its s, so that there is no sheet of both.")
+        return
 
     def answer(case: "ExampleCase", detail: float, scale: float, seed: int) -> "Picture":
         settings = EditSettings(seed=seed, text_guidance=scale, reference=ReferenceSettings(detail=detail))

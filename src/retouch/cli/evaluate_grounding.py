@@ -109,7 +109,8 @@ def measure_grounded(
     retouch eval grounded --pairs runs/data/rooms-1024 --smaller-than 0.05 --out runs/eval-small
     """
     from retouch.core.files import atomic_write
-    from retouch.editing.editor import Editor
+    from retouch.editing.device import choose_device
+    from retouch.editing.load import load_editor
     from retouch.evaluation.grounded import GroundedPlan, evaluate_grounded
     from retouch.metrics.clip import load_encoder
 
@@ -119,8 +120,8 @@ def measure_grounded(
     if smaller_than is not None and not 0 < smaller_than <= 1:
         raise SettingsError(f"smaller_than is {smaller_than}; expected a share above 0, up to 1.")
     plan = GroundedPlan(limit=limit, twins=twins, compounds=compounds, smaller_than=smaller_than, seed=seed)
-    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
-    words = None if segmenter == "none" else _sought(segmenter, reader, str(editor.checkpoint.device))
+    editor = load_editor(model or options.DEFAULT_MODEL, device=device, precision=precision)
+    words = None if segmenter == "none" else _sought(segmenter, reader, str(choose_device(device)))
     note = "stopping after this edit; press Ctrl-C again to stop at once."
     with patient_interrupt(note) as cancelled, progress("editing") as update:
         report = evaluate_grounded(

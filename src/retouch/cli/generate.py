@@ -16,6 +16,8 @@ from retouch.core.errors import SettingsError
 from retouch.core.settings import EditSettings
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from retouch.conditioning.control import PictureControl
     from retouch.core.images import LoadedImage
     from retouch.core.reference import Reference
@@ -46,6 +48,16 @@ Shown = Annotated[
         show_default=False,
     ),
 ]
+ShownWhere = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reference-region",
+        metavar="REGION",
+        help="The part of the result that a reference is for, in its pixels: box:x0,y0,x1,y1, a mask or whole, and "
+        "with --edges a phrase or point:x,y of that picture; once for each --reference, in their order.",
+        show_default=False,
+    ),
+]
 Adapter = Annotated[
     str | None,
     typer.Option(
@@ -66,6 +78,7 @@ def generate(
     control: ControlModel = EDGE_MODEL,
     control_scale: ControlScale = 1.0,
     reference: Shown = None,
+    reference_region: ShownWhere = None,
     ip_adapter: Adapter = None,
     background: options.Background = "auto",
     reference_phrase: options.ReferencePhrase = None,
@@ -96,7 +109,7 @@ def generate(
         raise SettingsError('The text is empty; say what to show, such as "a bedroom with a blue bed".')
     shown = Pictures(
         texts=tuple(reference or ()), background=background, phrase=reference_phrase, ip_adapter=ip_adapter,
-        allow_private=allow_private,
+        allow_private=allow_private, regions=tuple(reference_region or ()),
     )  # fmt: skip
     if shown.texts and shown.adapter is None:
         raise SettingsError("A text-to-image model reads words alone; say with --ip-adapter what reads the references.")
@@ -107,8 +120,11 @@ def generate(
         from retouch.core.images import load_image
 
         held = _Edges(picture=load_image(edges, allow_private=allow_private), model=control, scale=control_scale)
-    references = shown.read(Words(device=device))
+    words = Words(device=device)
+    references = shown.read(words)
     checkpoint = _loaded(model, tokenizer=tokenizer, device=device, precision=precision)
+    if shown.regions:
+        references = shown.within(references, _canvas(checkpoint, held, shown.regions), words)
     beside = _Beside(references=references, adapter=shown.adapter)
     _warn_of_cuts(checkpoint, (text, negative or ""))
     written = []
@@ -132,10 +148,13 @@ class _Edges:
         from retouch.conditioning.control import PictureControl, edge_picture
         from retouch.models.control import load_control
 
-        side = checkpoint.spec.native_size
-        picture = self.picture.pixels.convert("RGB").resize((side, side))
         network = load_control(self.model, dtype=checkpoint.dtype, device=checkpoint.device)
-        return PictureControl(network=network, picture=edge_picture([picture]), scale=self.scale)
+        return PictureControl(network=network, picture=edge_picture([self.fitted(checkpoint)]), scale=self.scale)
+
+    def fitted(self, checkpoint: "Checkpoint") -> "Image":
+        """The picture at the model's size, RGB."""
+        side = checkpoint.spec.native_size
+        return self.picture.pixels.convert("RGB").resize((side, side))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +172,7 @@ class _Beside:
     def prompts(self, checkpoint: "Checkpoint") -> "tuple[ImagePrompt, ...]":
         """What the model reads of them; nothing where none counts."""
         from retouch.conditioning.ip_adapter import image_prompt
+        from retouch.core.fit import Fit
         from retouch.models.ip_adapter_load import load_ip_adapter
 
         counted = sorted((each for each in self.references if each.weight > 0), key=lambda each: each.sha256)
@@ -160,7 +180,9 @@ class _Beside:
             return ()
         source, scale = self.adapter
         adapter = load_ip_adapter(source, checkpoint.unet, dtype=checkpoint.dtype, device=checkpoint.device)
-        return (image_prompt(adapter, [counted], scale=scale),)
+        side = checkpoint.spec.native_size
+        fits = [Fit.into((side, side), (side, side))]
+        return (image_prompt(adapter, [counted], scale=scale, fits=fits, factor=checkpoint.vae_factor),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +203,28 @@ def _loaded(model: str, *, tokenizer: str | None, device: str, precision: str) -
     dtype = choose_precision(precision, where)
     with memory_errors(f"loading '{model}'"):
         return load(model, tokenizer=tokenizer, dtype=dtype, vae_dtype=image_precision(dtype), device=where)
+
+
+def _canvas(checkpoint: "Checkpoint", held: _Edges | None, regions: Sequence[str]) -> "LoadedImage":
+    """What regions of the result are told by: the picture of the edges at its size, or a blank one.
+
+    Raises SettingsError where one is to be looked for and there is no picture.
+    """
+    from PIL import Image
+
+    from retouch.core.images import load_image
+    from retouch.core.region_request import RegionKind, parse_region
+
+    if held is not None:
+        return load_image(held.fitted(checkpoint))
+    for text in regions:
+        if parse_region(text).kind in (RegionKind.PHRASE, RegionKind.POINT):
+            raise SettingsError(
+                f'--reference-region is "{text}", but there is no picture yet to look in; give a box, a mask or whole, '
+                "or a picture with --edges."
+            )
+    side = checkpoint.spec.native_size
+    return load_image(Image.new("RGB", (side, side)))
 
 
 def _make(

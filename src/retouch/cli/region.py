@@ -135,10 +135,11 @@ def _check_shape(**pixels: int) -> None:
 
 
 def _located(picture: "Image.Image", words: Words, asked: _Asked, model: str) -> Sequence["Located"]:
-    from retouch.editing.load import checkpoint_of, load_editor
+    from retouch.editing.load import check_open, checkpoint_of, load_editor
     from retouch.grounding.locate import locate
 
     if asked.lime is not None:
+        check_open(model)
         checkpoint = checkpoint_of(load_editor(model, device=words.device))
         return (words.own_finder(checkpoint).find(picture, asked.lime),)
     finder = words.finder()

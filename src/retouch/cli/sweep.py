@@ -10,7 +10,7 @@ import typer
 
 from retouch.cli import options
 from retouch.cli.interrupt import patient_interrupt
-from retouch.cli.output import progress, say
+from retouch.cli.output import progress, say, warn
 from retouch.cli.regions import Words, places, read_regions
 from retouch.core.errors import SettingsError
 from retouch.core.files import atomic_write, check_writable
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 IMAGE_GUIDANCES = (1.0, 1.5)
 """What is swept over where nothing is said, of models that have a guidance by the image."""
-Guidances = Annotated[str, typer.Option(help="Values separated by commas.")]
 
 
 def sweep(
@@ -32,7 +31,12 @@ def sweep(
     image: options.Picture,
     instruction: Annotated[str, typer.Argument(metavar="INSTRUCTION", help="What to do.")],
     output: options.Output,
-    text_guidance: Guidances = "1.5,2,3",
+    text_guidance: Annotated[
+        str | None,
+        typer.Option(
+            help="Values separated by commas. (default: ¾, 1 and 1½ times the model's own)", show_default=False
+        ),
+    ] = None,
     image_guidance: Annotated[
         str | None,
         typer.Option(help="Values separated by commas. (default: 1,1.5 where the model has it)", show_default=False),
@@ -77,7 +81,10 @@ def sweep(
         device=device, precision=precision, memory=memory, quantise=quantise, side=size,
     )  # fmt: skip
     rows = _swept(plan, image, words, cache(load))
-    _draw(rows, output, columns=len(grid.texts), side=side)
+    for warning in dict.fromkeys(text for row in rows for cell in row for text in cell.warnings):
+        warn(warning)
+    columns = len({cell.settings.text_guidance for row in rows for cell in row})
+    _draw(rows, output, columns=columns, side=side)
     say(f"Wrote {len(rows) * count} results to {output}")
 
 
@@ -98,6 +105,7 @@ def _swept(
     from retouch.core.images import load_image
     from retouch.editing.load import checkpoint_of
     from retouch.editing.sweep import sweep as run_sweep
+    from retouch.editing.sweep import usual_text_guidance
 
     source = load_image(image)
     asked = read_regions(plan.regions, 1, plan.settings.region)
@@ -109,7 +117,7 @@ def _swept(
             ready,
             source,
             where.instructions,
-            text_guidance=plan.grid.texts,
+            text_guidance=plan.grid.texts or usual_text_guidance(ready),
             image_guidance=plan.grid.images or usual,
             seeds=plan.count,
             settings=plan.settings,
@@ -121,17 +129,17 @@ def _swept(
 
 @dataclass(frozen=True, kw_only=True)
 class _Grid:
-    texts: tuple[float, ...]
+    texts: tuple[float, ...] | None
     images: tuple[float, ...] | None
 
 
-def _grid(text_guidance: str, image_guidance: str | None, count: int) -> _Grid:
+def _grid(text_guidance: str | None, image_guidance: str | None, count: int) -> _Grid:
     """The values asked for, all within range; raises SettingsError."""
     grid = _Grid(
-        texts=options.numbers("--text-guidance", text_guidance),
+        texts=None if text_guidance is None else options.numbers("--text-guidance", text_guidance),
         images=None if image_guidance is None else options.numbers("--image-guidance", image_guidance),
     )
-    for text in grid.texts:
+    for text in grid.texts or ():
         EditSettings(text_guidance=text)
     for image in grid.images or ():
         EditSettings(image_guidance=image)

@@ -86,6 +86,11 @@ class Editor:
         return self.checkpoint.source
 
     @property
+    def engine(self) -> LoopEngine:
+        """See `EngineEditor`."""
+        return LoopEngine(self.technique)
+
+    @property
     def defaults(self) -> EditSettings:
         """The model's own settings."""
         return self.checkpoint.spec.defaults
@@ -121,7 +126,7 @@ class Editor:
         )
         self.technique.check(references=len(prepared.references), regional=bool(prepared.regions))
         return run_course(
-            LoopEngine(self.technique),
+            self.engine,
             prepared,
             follower,
             batch_size=self._batch_size,

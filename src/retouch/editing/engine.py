@@ -9,6 +9,7 @@ from retouch.core.region_settings import RegionSettings
 from retouch.core.settings import EditSettings
 from retouch.editing.follow import Follower
 from retouch.editing.inside import Inside
+from retouch.editing.protocol import InstructionEditor
 from retouch.editing.technique import Pass
 
 
@@ -44,4 +45,13 @@ class Engine(Protocol):
 
         Raises Cancelled, ModelError and SettingsError as `InstructionEditor.edit` does.
         """
+        ...
+
+
+class EngineEditor(InstructionEditor, Protocol):
+    """An editor that runs its courses over an engine, which may be asked for a single pass too."""
+
+    @property
+    def engine(self) -> Engine:
+        """The model at work."""
         ...

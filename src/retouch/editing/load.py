@@ -77,9 +77,20 @@ def checkpoint_of(editor: Editor | PipelineEditor) -> Checkpoint:
     """The networks of the loop, for what looks into them; raises ModelError for a pipeline."""
     if isinstance(editor, Editor):
         return editor.checkpoint
-    raise ModelError(
-        f"'{editor.name}' is a {editor.family.pipeline}, whose attention is not looked into; name the region by a "
-        "phrase, a point or a mask."
+    raise _closed(editor.name, editor.family.pipeline)
+
+
+def check_open(source: str | Path, *, revision: str | None = None) -> None:
+    """See that the attention of a model can be looked into, before it is loaded; raises ModelError for a pipeline."""
+    name = pipeline_class(source, revision=revision)
+    if name is not None and name in known_classes():
+        raise _closed(str(source), name)
+
+
+def _closed(source: str, pipeline: str) -> ModelError:
+    return ModelError(
+        f"'{source}' is a {pipeline}, whose attention is not looked into; name the region by a phrase, a point or a "
+        "mask."
     )
 
 

@@ -12,11 +12,20 @@ from retouch.editing.protocol import ImageSource, InstructionEditor, RegionSourc
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SweepCell:
-    """One result, its settings (all resolved) and the label that tells it from the others."""
+    """One result, its settings (all resolved), the label that tells it from the others, and what its edit warned of."""
 
     image: Image.Image
     settings: EditSettings
     label: str
+    warnings: tuple[str, ...] = ()
+
+
+def usual_text_guidance(editor: InstructionEditor) -> tuple[float, ...]:
+    """What is swept over where nothing is said: about the editor's own guidance, or that alone where it is none."""
+    own = editor.defaults.text_guidance
+    if own is None or own <= 1.0:
+        return (1.0 if own is None else own,)
+    return (round(0.75 * own, 2), own, round(1.5 * own, 2))
 
 
 def sweep(
@@ -63,7 +72,7 @@ def sweep(
         result = editor.edit(image, instruction, settings=combination, region=region, count=seeds, cancelled=cancelled)
         rows.append(
             tuple(
-                _cell(picture, replace(result.settings, seed=seed))
+                _cell(picture, replace(result.settings, seed=seed), result.warnings)
                 for picture, seed in zip(result.images[0], result.seeds, strict=True)
             )
         )
@@ -72,7 +81,7 @@ def sweep(
     return tuple(rows)
 
 
-def _cell(image: Image.Image, settings: EditSettings) -> SweepCell:
+def _cell(image: Image.Image, settings: EditSettings, warnings: tuple[str, ...]) -> SweepCell:
     image_guidance = "" if settings.image_guidance is None else f"image {settings.image_guidance:g}, "
     label = f"text {settings.text_guidance:g}, {image_guidance}seed {settings.seed}"
-    return SweepCell(image=image, settings=settings, label=label)
+    return SweepCell(image=image, settings=settings, label=label, warnings=warnings)

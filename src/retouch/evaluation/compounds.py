@@ -13,8 +13,7 @@ from retouch.core.files import atomic_write
 from retouch.core.images import png_bytes
 from retouch.core.region import Region, joined
 from retouch.core.settings import EditSettings
-from retouch.editing.editor import Editor
-from retouch.editing.protocol import RegionFinder
+from retouch.editing.protocol import InstructionEditor, RegionFinder
 from retouch.evaluation.run import mask, picture
 from retouch.grounding.locate import Finder
 from retouch.grounding.phrases import ParsedStep, PhraseFinder
@@ -83,7 +82,7 @@ def compound_ways(words: Sought) -> tuple[CompoundWay, ...]:
 
 
 def compound_lines(
-    editor: Editor,
+    editor: InstructionEditor,
     every: Sequence[CompoundWay],
     records: Sequence[PairRecord],
     out: Path,
@@ -109,7 +108,9 @@ def compound_table(lines: Sequence[CompoundLine]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _done(editor: Editor, way: CompoundWay, records: Sequence[PairRecord], out: Path, seed: int) -> Iterator[_Done]:
+def _done(
+    editor: InstructionEditor, way: CompoundWay, records: Sequence[PairRecord], out: Path, seed: int
+) -> Iterator[_Done]:
     for record in records:
         source, target = picture(record.source_image), picture(record.target_image)
         start = time.perf_counter()

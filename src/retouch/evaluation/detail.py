@@ -12,14 +12,13 @@ from PIL import Image
 from retouch.core.contact import Cell, contact_sheet
 from retouch.core.errors import Cancelled, DataError
 from retouch.core.files import atomic_write
-from retouch.core.fit import Fit
 from retouch.core.images import load_image, png_bytes
 from retouch.core.settings import EditSettings
 from retouch.editing.detail import keeps_detail
-from retouch.editing.editor import Editor
+from retouch.editing.engine import Engine
+from retouch.editing.protocol import InstructionEditor
 from retouch.evaluation.run import mask, picture
 from retouch.metrics.sharpness import sharpness
-from retouch.models.spec import ConditioningSpec
 from retouch.records.shards import read_records
 
 OUTSIDE, INSIDE, WHOLE = "outside the region", "inside the region", "whole picture"
@@ -65,15 +64,15 @@ class DetailReport:
         return "\n".join(rows) + "\n"
 
 
-def record_cases(folder: Path, spec: ConditioningSpec, *, limit: int | None = None) -> tuple[DetailCase, ...]:
-    """The first records of the split "bench" that a model of `spec` sees smaller and whose edits have a region."""
+def record_cases(folder: Path, engine: Engine, *, limit: int | None = None) -> tuple[DetailCase, ...]:
+    """The first records of the split "bench" that a model sees smaller and whose edits have a region."""
     found: list[DetailCase] = []
     for record in read_records(folder, split="bench"):
         if len(found) == limit:
             break
         source = picture(record.source_image)
         region = mask(record.mask, source)
-        if record.kind != "null" and region.any() and _is_large(Image.fromarray(source), spec):
+        if record.kind != "null" and region.any() and _is_large(Image.fromarray(source), engine):
             found.append(
                 DetailCase(
                     name=record.id, source=Image.fromarray(source), instruction=record.edit_prompt, region=region
@@ -83,21 +82,21 @@ def record_cases(folder: Path, spec: ConditioningSpec, *, limit: int | None = No
 
 
 def picture_cases(
-    folder: Path, instruction: str, spec: ConditioningSpec, *, limit: int | None = None
+    folder: Path, instruction: str, engine: Engine, *, limit: int | None = None
 ) -> tuple[DetailCase, ...]:
-    """The first pictures of a folder, by name, that a model of `spec` sees smaller, all with one instruction."""
+    """The first pictures of a folder, by name, that a model sees smaller, all with one instruction."""
     found: list[DetailCase] = []
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES):
         if len(found) == limit:
             break
         source = load_image(path).pixels
-        if _is_large(source, spec):
+        if _is_large(source, engine):
             found.append(DetailCase(name=path.stem, source=source, instruction=instruction))
     return tuple(found)
 
 
 def evaluate_detail(
-    editor: Editor,
+    editor: InstructionEditor,
     cases: Sequence[DetailCase],
     out: Path,
     *,
@@ -132,11 +131,11 @@ def evaluate_detail(
     return DetailReport(lines=tuple(_lines(shares)))
 
 
-def _is_large(source: Image.Image, spec: ConditioningSpec) -> bool:
-    return keeps_detail(Fit.for_model(source.size, native=spec.native_size, multiple=spec.size_multiple), None)
+def _is_large(source: Image.Image, engine: Engine) -> bool:
+    return keeps_detail(engine.fit(source.size), None)
 
 
-def _edited(editor: Editor, case: DetailCase, seed: int, *, keep_detail: bool) -> Image.Image:
+def _edited(editor: InstructionEditor, case: DetailCase, seed: int, *, keep_detail: bool) -> Image.Image:
     settings = EditSettings(seed=seed, keep_detail=keep_detail)
     return editor.edit(case.source, case.instruction, settings=settings).image.convert("RGB")
 

@@ -19,6 +19,7 @@ from retouch.core.region_settings import RegionSettings
 from retouch.core.region_shape import grow
 from retouch.core.settings import EditSettings
 from retouch.editing.editor import Editor
+from retouch.editing.engine import EngineEditor
 from retouch.editing.own_region import OwnFinder
 from retouch.editing.protocol import RegionFinder, RegionSource
 from retouch.evaluation.compounds import CompoundLine, Sought, compound_lines, compound_table, compound_ways
@@ -83,14 +84,16 @@ class GroundedLine:
 
 @dataclass(frozen=True, kw_only=True)
 class GroundedReport:
-    """The ways of editing side by side, and those of doing what asks for several things."""
+    """The ways of editing side by side, those of doing what asks for several things, and what is not measured."""
 
     ways: tuple[GroundedLine, ...]
     compounds: tuple[CompoundLine, ...] = ()
+    note: str = ""
 
     def markdown(self) -> str:
-        """The lines as one table, or as two."""
-        return _table(self.ways) + (f"\n{compound_table(self.compounds)}" if self.compounds else "")
+        """The lines as one table, or as two, and the note."""
+        tables = [_table(self.ways), *([compound_table(self.compounds)] if self.compounds else [])]
+        return "\n".join([*tables, *([f"{self.note}\n"] if self.note else [])])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,29 +111,33 @@ class GroundedPlan:
     seed: int = 0
 
 
-def ways(own: RegionFinder, words: RegionFinder | None, *, small: bool = False) -> tuple[Way, ...]:
+def ways(own: RegionFinder | None, words: RegionFinder | None, *, small: bool = False) -> tuple[Way, ...]:
     """Without a region; kept to the true one, by attention, by blending and by both; and to regions looked for.
 
-    `own` finds those that the model shows itself, `words` those of phrases; of `small` regions unzoomed edits are one
-    more way.
+    `own` finds those that the model shows itself; None is a model whose attention is not looked into, which keeps to
+    regions in its own way. `words` finds those of phrases; of `small` regions unzoomed edits are one more way.
     """
-    avoid = RegionSettings(attend="avoid")
-    every = [
-        Way(name="plain"),
-        Way(name="attention alone", settings=avoid, bare=True),
-        Way(name="blended", settings=RegionSettings()),
-        Way(name="blended and attention", settings=avoid),
-        Way(name="by lime", settings=RegionSettings(), found=own),
-    ]
+    avoid, kept = RegionSettings(attend="avoid"), RegionSettings()
+    if own is None:
+        every = [Way(name="plain"), Way(name="kept to the region", settings=kept)]
+    else:
+        every = [
+            Way(name="plain"),
+            Way(name="attention alone", settings=avoid, bare=True),
+            Way(name="blended", settings=kept),
+            Way(name="blended and attention", settings=avoid),
+            Way(name="by lime", settings=kept, found=own),
+        ]
     if words is not None:
         every.append(Way(name="by words", settings=RegionSettings(), found=words))
     if small:
-        every.append(Way(name="blended, not enlarged", settings=RegionSettings(zoom="off")))
+        kept_how = "blended" if own is not None else "kept to the region"
+        every.append(Way(name=f"{kept_how}, not enlarged", settings=RegionSettings(zoom="off")))
     return tuple(every)
 
 
 def evaluate_grounded(
-    editor: Editor,
+    editor: EngineEditor,
     pairs: Path,
     out: Path,
     *,
@@ -153,9 +160,8 @@ def evaluate_grounded(
     alike = list(twin_cases(read_records(pairs, split="bench"), seed=plan.seed))[: plan.twins]
     several = [one for one in read_records(pairs, split="bench") if one.kind == "compound"][: plan.compounds]
     bench = _Bench(editor=editor, out=out, table=judges(None, encoder), seed=plan.seed)
-    own = OwnFinder(checkpoint=editor.checkpoint)
     every = ways(
-        lambda shown, text: own.find(shown, text).region,
+        _own(editor),
         None if words is None else _by_words(words),
         small=plan.smaller_than is not None,
     )
@@ -166,7 +172,23 @@ def evaluate_grounded(
         edits, sides = list(watch.over(bench.edits(way, records))), list(watch.over(bench.sides(way, alike)))
         lines.append(_line(way, edits, sides))
     compounds = compound_lines(editor, asked, several, out, seed=plan.seed, watch=watch.over)
-    return GroundedReport(ways=tuple(lines), compounds=compounds)
+    return GroundedReport(ways=tuple(lines), compounds=compounds, note=_note(editor))
+
+
+def _own(editor: EngineEditor) -> RegionFinder | None:
+    if not isinstance(editor, Editor):
+        return None
+    own = OwnFinder(checkpoint=editor.checkpoint)
+    return lambda shown, text: own.find(shown, text).region
+
+
+def _note(editor: EngineEditor) -> str:
+    if isinstance(editor, Editor):
+        return ""
+    return (
+        "The model is a pipeline, whose attention is not looked into: latent blending, attention and lime are of the "
+        "in-house loop alone and left out."
+    )
 
 
 def _table(lines: Sequence[GroundedLine]) -> str:
@@ -215,7 +237,7 @@ class _Edit:
 
 @dataclass(frozen=True, kw_only=True)
 class _Bench:
-    editor: Editor
+    editor: EngineEditor
     out: Path
     table: Mapping[str, Judge]
     seed: int

@@ -8,16 +8,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from retouch.conditioning.image import reconstruct, to_images, to_pixels
+from retouch.conditioning.image import to_images, to_pixels
 from retouch.core.fit import Fit
 from retouch.core.region import Region
 from retouch.core.region_settings import RegionSettings
 from retouch.core.region_shape import grow
 from retouch.core.region_window import window
 from retouch.core.settings import EditSettings
-from retouch.editing.chain import edit_once
 from retouch.editing.detail import carry_detail, keeps_detail
-from retouch.editing.editor import Editor
+from retouch.editing.engine import EngineEditor
 from retouch.editing.follow import Follower
 from retouch.editing.inside import Inside
 from retouch.editing.technique import Pass
@@ -25,7 +24,7 @@ from retouch.editing.technique import Pass
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OwnPicture:
-    """One pass of the loop at the model's size.
+    """One pass of a model at its own size.
 
     source, region: what the model was shown, a crop where the region is small.
     fit: how that came to the model's size.
@@ -63,7 +62,7 @@ class OwnPicture:
 
 @torch.no_grad()
 def own_picture(
-    editor: Editor,
+    editor: EngineEditor,
     source: Image.Image,
     instruction: str,
     region: Region,
@@ -83,19 +82,18 @@ def own_picture(
         blends: whether the source's latents stand outside; without, the whole picture is shown to the model.
         seed: of the edit.
     """
-    spec = editor.checkpoint.spec
+    engine = editor.engine
     how = None if settings is None else settings.resolve()
     if how is not None and blends and how.zoom == "auto":
-        box = window(region, native=spec.native_size)
+        box = window(region, native=engine.native_size)
         source, region = source.crop(box), Region(mask=region.mask.crop(box), origin=region.origin)
-    fit = Fit.for_model(source.size, native=spec.native_size, multiple=spec.size_multiple)
+    fit = engine.fit(source.size)
     pixels = to_pixels([fit.apply(source)])
     inside = None
     if how is not None:
         shape = (to_pixels([fit.apply(region.mask, method=Image.Resampling.BOX)])[:, :1] + 1) / 2
         inside = Inside(masks=shape, settings=how, blends=blends)
-    made = edit_once(
-        editor.technique,
+    made = engine.edit(
         pixels,
         Pass(instruction=instruction, number=0, seeds=[seed], alike=[0]),
         EditSettings(seed=seed).resolve(editor.defaults),
@@ -103,5 +101,5 @@ def own_picture(
         inside=inside,
     )
     return OwnPicture(
-        source=source, region=region, fit=fit, seen=reconstruct(editor.checkpoint, pixels)[0].cpu(), made=made[0].cpu()
+        source=source, region=region, fit=fit, seen=engine.reconstruct(pixels)[0].cpu(), made=made[0].cpu()
     )

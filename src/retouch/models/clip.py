@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from retouch.core.errors import ModelError, OutputError
+from retouch.models.own_code import refuse_own_code
 from retouch.models.pocket import CLIP_MEMBER, POCKET, find_pocket
 from retouch.models.quiet import quiet_libraries
 from retouch.models.save import Storage
@@ -215,7 +216,9 @@ def _found(source: str) -> Path:
     if source in (POCKET, f"{POCKET}/{CLIP_MEMBER}"):
         return find_pocket(CLIP_MEMBER)
     folder = Path(source).expanduser()
-    return folder if folder.is_dir() else download(source, None, list(_PATTERNS))
+    folder = folder if folder.is_dir() else download(source, None, list(_PATTERNS))
+    refuse_own_code(folder, source)
+    return folder
 
 
 def _check_config(folder: Path, source: str) -> None:

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 
 from retouch.core.errors import ModelError, OutputError
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.own_code import refuse_own_code
 from retouch.models.pocket import POCKET, find_pocket
 from retouch.models.quiet import quiet_libraries
 from retouch.models.save import Storage
@@ -63,6 +64,8 @@ def _found(source: str) -> Path:
         return find_pocket(source.removeprefix(f"{POCKET}/"))
     folder = Path(source).expanduser()
     if folder.exists() or not HUB_ID.fullmatch(source):
+        if folder.is_dir():
+            refuse_own_code(folder, source)
         return folder
     return download(source, None, ["config.json", _WEIGHTS])
 

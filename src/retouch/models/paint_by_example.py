@@ -19,6 +19,7 @@ from retouch.models.image_encoder import ImageEncoder
 from retouch.models.load import load_unet, load_vae
 from retouch.models.original import SCHEDULERS, build_unet, build_vae
 from retouch.models.original_shape import Shapes
+from retouch.models.own_code import refuse_own_code
 from retouch.models.sources import read_index, read_scheduler
 from retouch.models.spec import ConditioningSpec
 
@@ -69,6 +70,7 @@ def read_folder(folder: Path, source: str) -> Parts:
     Raises:
         ModelError: a part is missing, pickled, damaged or of another shape.
     """
+    refuse_own_code(folder, source)
     checkpoint = Checkpoint(
         unet=load_unet(folder, source),
         vae=load_vae(folder, source),

@@ -17,10 +17,10 @@ from huggingface_hub.errors import (
 )
 
 from retouch.core.errors import ModelError
+from retouch.models.own_code import INDEX_FILE, refuse_own_code
 from retouch.models.pocket import DEFAULT_MEMBER, POCKET, find_pocket, members
 from retouch.models.spec import SPEC_FILE
 
-INDEX_FILE = "model_index.json"
 WEIGHT_STEMS: dict[str, str] = {
     "unet": "diffusion_pytorch_model",
     "vae": "diffusion_pytorch_model",
@@ -65,7 +65,8 @@ def find_model(source: str, *, revision: str | None = None, variant: str | None 
         weights: whether the weights are wanted too, or the configuration alone.
 
     Raises:
-        ModelError: nothing is there, the hub cannot be reached, or the file named is no such folder.
+        ModelError: nothing is there, the hub cannot be reached, the file named is no such folder, or the model would
+            run code of its own.
     """
     if source == POCKET:
         return find_pocket(DEFAULT_MEMBER)
@@ -73,6 +74,7 @@ def find_model(source: str, *, revision: str | None = None, variant: str | None 
         return find_pocket(source.removeprefix(f"{POCKET}/"))
     path = Path(source).expanduser()
     if path.is_dir():
+        refuse_own_code(path, source)
         return path
     if path.is_file():
         raise _refuse_file(path)
@@ -81,7 +83,9 @@ def find_model(source: str, *, revision: str | None = None, variant: str | None 
         raise ModelError(
             f"The model '{source}' is unknown; give {known}, a folder, a .safetensors file, or a hub id OWNER/NAME."
         )
-    return download(source, revision, model_patterns(variant=variant, weights=weights))
+    folder = download(source, revision, model_patterns(variant=variant, weights=weights))
+    refuse_own_code(folder, source)
+    return folder
 
 
 def read_index(folder: Path, source: str) -> Mapping[str, object]:

@@ -12,6 +12,7 @@ from transformers import CLIPVisionModelWithProjection
 from retouch.core.errors import ModelError
 from retouch.models.clip import Framing
 from retouch.models.image_encoder import ImageEncoder
+from retouch.models.own_code import refuse_own_code
 from retouch.models.quiet import quiet_libraries
 
 _LOAD_ERRORS = (SafetensorError, OSError, ValueError, RuntimeError, KeyError, TypeError, EOFError)
@@ -39,6 +40,7 @@ def load_vision_tower(
     Raises:
         ModelError: it is damaged, pickled alone, or without its projection.
     """
+    refuse_own_code(folder, source)
     try:
         with quiet_libraries():
             loaded: Any = CLIPVisionModelWithProjection.from_pretrained(

@@ -19,6 +19,7 @@ from transformers import (
 
 from retouch.core.errors import ModelError, SettingsError
 from retouch.core.seeds import derive_seed
+from retouch.models.own_code import refuse_own_code
 from retouch.models.pocket import POCKET, find_pocket
 from retouch.models.quiet import quiet_libraries
 
@@ -79,11 +80,15 @@ def load_writer(
     name = str(source)
     place = find_pocket(MEMBER) if name in (POCKET, f"{POCKET}/{MEMBER}") else Path(name).expanduser()
     where = place if place.is_dir() else name
+    if place.is_dir():
+        refuse_own_code(place, name)
     model: Any
     try:
         with quiet_libraries():
-            model = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, use_safetensors=True)
-            tokenizer: Any = AutoTokenizer.from_pretrained(where)
+            model = AutoModelForCausalLM.from_pretrained(
+                where, dtype=dtype, use_safetensors=True, trust_remote_code=False
+            )
+            tokenizer: Any = AutoTokenizer.from_pretrained(where, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise ModelError(_not_loaded(name, place, error)) from error
     if tokenizer.pad_token_id is None:

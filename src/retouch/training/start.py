@@ -12,6 +12,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from retouch.core.errors import DataError, ModelError
 from retouch.models.architecture import ZERO_TERMINAL_SCHEDULE, Architecture, random_checkpoint
 from retouch.models.checkpoint import Checkpoint, TextTower
+from retouch.models.own_code import refuse_own_code
 from retouch.models.quiet import quiet_libraries
 from retouch.models.spec import ConditioningSpec
 from retouch.models.tokenizer import train_tokenizer
@@ -69,6 +70,7 @@ def _opened(part: type[Part], folder: Path, name: str) -> Part:
     """The tokenizer or the text encoder of a reader's folder, which has one for each, or of a CLIP model's."""
     found: Any = part
     place = folder / name if (folder / name).is_dir() else folder
+    refuse_own_code(place, str(folder))
     try:
         with quiet_libraries():
             return found.from_pretrained(place, local_files_only=True)

@@ -1,6 +1,7 @@
 """Editing with every class of pipeline: its own seeds, schedulers left as they were, native regions, bad input."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -300,6 +301,22 @@ def test_sizes_that_a_family_cannot_do_are_named(make: Make, name: str, side: in
 def test_a_text_longer_than_longcat_reads_is_refused(make: Make) -> None:
     with pytest.raises(SettingsError, match="has 600 tokens; the model reads 512"):
         make("LongCatImageEditPipeline").edit(picture(), "a" * 600)
+
+
+def test_twice_at_once_is_once_and_once_more(make: Make) -> None:
+    editor, seeds = make("Flux2KleinPipeline"), (1, 2, 3)
+    alone = [editor.edit(picture(), RED, settings=EditSettings(steps=3, seed=seed)).image for seed in seeds]
+    with ThreadPoolExecutor(len(seeds)) as pool:
+        asked = [pool.submit(editor.edit, picture(), RED, settings=EditSettings(steps=3, seed=seed)) for seed in seeds]
+        together = [each.result().image for each in asked]
+    assert all(same(one, other) for one, other in zip(together, alone, strict=True))
+
+
+def test_an_edit_asked_for_amid_itself_is_refused(make: Make) -> None:
+    editor = make("Flux2KleinPipeline")
+    with pytest.raises(ModelError, match="at work on this very edit"):
+        editor.edit(picture(), RED, settings=QUICK, on_progress=lambda _: editor.edit(picture(), RED, settings=QUICK))
+    assert editor.edit(picture(), RED, settings=QUICK).image
 
 
 def test_an_empty_region_calls_nothing(make: Make) -> None:

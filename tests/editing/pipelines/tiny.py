@@ -42,10 +42,7 @@ def klein(*, is_distilled: bool = True) -> Any:
     )  # fmt: skip
     return diffusers.Flux2KleinPipeline(
         scheduler=flow(),
-        vae=diffusers.AutoencoderKLFlux2(
-            block_out_channels=(8, 8), down_block_types=("DownEncoderBlock2D",) * 2,
-            up_block_types=("UpDecoderBlock2D",) * 2, layers_per_block=1, latent_channels=4, norm_num_groups=2,
-        ).eval(),
+        vae=klein_vae(),
         text_encoder=transformers.Qwen3ForCausalLM(config).eval(),
         tokenizer=tokenizer,
         transformer=diffusers.Flux2Transformer2DModel(
@@ -54,6 +51,17 @@ def klein(*, is_distilled: bool = True) -> Any:
         ).eval(),
         is_distilled=is_distilled,
     )  # fmt: skip
+
+
+def klein_vae() -> Any:
+    """One whose batch norm has statistics of its own, which latents are normalised by."""
+    vae = diffusers.AutoencoderKLFlux2(
+        block_out_channels=(8, 8), down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2, layers_per_block=1, latent_channels=4, norm_num_groups=2,
+    ).eval()  # fmt: skip
+    vae.bn.running_mean.copy_(torch.linspace(-0.5, 0.5, 16))
+    vae.bn.running_var.copy_(torch.linspace(0.05, 0.4, 16))
+    return vae
 
 
 def kontext(clip_tokenizer: Any) -> Any:
@@ -92,7 +100,7 @@ def small_vae(*, latent_channels: int) -> Any:
     return diffusers.AutoencoderKL(
         block_out_channels=(8, 8), down_block_types=("DownEncoderBlock2D",) * 2,
         up_block_types=("UpDecoderBlock2D",) * 2, layers_per_block=1, latent_channels=latent_channels,
-        norm_num_groups=2, shift_factor=0.0, scaling_factor=1.0, use_quant_conv=False, use_post_quant_conv=False,
+        norm_num_groups=2, shift_factor=0.1, scaling_factor=0.7, use_quant_conv=False, use_post_quant_conv=False,
     ).eval()  # fmt: skip
 
 
@@ -151,7 +159,7 @@ def qwen(name: str = "QwenImageEditPipeline") -> Any:
     return getattr(diffusers, name)(
         scheduler=flow(),
         vae=diffusers.AutoencoderKLQwenImage(
-            base_dim=8, z_dim=4, num_res_blocks=1, latents_mean=[0.0] * 4, latents_std=[1.0] * 4
+            base_dim=8, z_dim=4, num_res_blocks=1, latents_mean=[-0.3, 0.2, 0.1, 0.0], latents_std=[0.5, 0.7, 1.5, 0.9]
         ).eval(),
         transformer=diffusers.QwenImageTransformer2DModel(
             in_channels=16, out_channels=4, num_layers=1, attention_head_dim=16, num_attention_heads=2,

@@ -11,8 +11,9 @@ from tests.training.conftest import square
 from tests.training.tiny_klein import save_klein, tiny_klein
 
 from retouch.core.errors import ModelError
+from retouch.models.klein import patched
 from retouch.training.flows.bases import open_family
-from retouch.training.flows.klein import KleinPictures, KleinPrompts, packed, patched, picture_places, text_places
+from retouch.training.flows.klein import KleinPictures, KleinPrompts, packed, picture_places, text_places
 from retouch.training.flows.sampling import flow_edits
 from retouch.training.pictures import decode, to_model_range
 

@@ -3,12 +3,12 @@
 import math
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 
 from retouch.core.errors import SettingsError
 from retouch.editing.pipelines.family import Arguments, Ask
+from retouch.models import klein, qwen_image
 
 FLUX2_LEAST = 64
 """Pixels of a shorter side below which FLUX.2 refuses a picture."""
@@ -61,11 +61,9 @@ def ask_sdxl(pipeline: Any, ask: Ask) -> Arguments:
 
 def decode_flux2(pipeline: Any, latents: Tensor, size: tuple[int, int]) -> Tensor:
     """Latents (B, N, C) in rows of patches, normalised by the autoencoder's own statistics."""
-    vae, cell = pipeline.vae, pipeline.vae_scale_factor * 2
+    cell = pipeline.vae_scale_factor * klein.PATCH
     grid = latents.unflatten(1, (size[1] // cell, size[0] // cell)).permute(0, 3, 1, 2)
-    mean = vae.bn.running_mean.view(1, -1, 1, 1).to(grid)
-    deviation = torch.sqrt(vae.bn.running_var.view(1, -1, 1, 1) + vae.config.batch_norm_eps).to(grid)
-    return vae.decode(pipeline._unpatchify_latents(grid * deviation + mean), return_dict=False)[0]
+    return klein.decode_cells(pipeline.vae, grid)
 
 
 def decode_flux(pipeline: Any, latents: Tensor, size: tuple[int, int]) -> Tensor:
@@ -79,11 +77,7 @@ def decode_qwen(pipeline: Any, latents: Tensor, size: tuple[int, int]) -> Tensor
     """Latents (B, N, C) in rows of patches, for an autoencoder of films whose first frame is the picture."""
     vae = pipeline.vae
     unpacked = pipeline._unpack_latents(latents, size[1], size[0], pipeline.vae_scale_factor).to(vae.dtype)
-    mean, deviation = (
-        torch.tensor(values).view(1, -1, 1, 1, 1).to(unpacked)
-        for values in (vae.config.latents_mean, vae.config.latents_std)
-    )
-    return vae.decode(unpacked * deviation + mean, return_dict=False)[0][:, :, 0]
+    return qwen_image.decode_frame(vae, unpacked[:, :, 0])
 
 
 def decode_sdxl(pipeline: Any, latents: Tensor, size: tuple[int, int]) -> Tensor:

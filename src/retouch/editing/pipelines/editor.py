@@ -70,6 +70,11 @@ class PipelineEditor:
         return self._engine.name
 
     @property
+    def engine(self) -> PipelineEngine:
+        """See `EngineEditor`."""
+        return self._engine
+
+    @property
     def distilled(self) -> bool:
         """Whether the checkpoint is of the kind that needs few steps and ignores guidance."""
         return bool(self.pipeline.config.get("is_distilled", False))

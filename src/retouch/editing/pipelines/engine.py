@@ -1,7 +1,9 @@
 """A pipeline of diffusers as an engine: every picture is a call of its own, so that a result is its seed's alone."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import RLock
 from typing import Any
 
 import torch
@@ -44,6 +46,7 @@ class PipelineEngine:
         self._inpaint = None if inpaint is None else _sibling(inpaint, pipeline)
         own = OWN_SIDE if family.sizes == "fixed" else int(pipeline.default_sample_size * pipeline.vae_scale_factor)
         self._side = side or own
+        self._lock, self._working = RLock(), False
 
     @property
     def native_size(self) -> int:
@@ -106,12 +109,24 @@ class PipelineEngine:
         def report(progress: Progress) -> None:
             follower.step(progress, number, self._preview(progress, size))
 
-        with follower.part("denoise"), watched(pipeline.scheduler, report, follower.cancelled):
+        with self._turn(), follower.part("denoise"), watched(pipeline.scheduler, report, follower.cancelled):
             pixels = self._called(pipeline, arguments)
         # A pipeline that chose another size says so by what it gives.
         if pixels.shape[-2:] != size[::-1]:
             pixels = functional.interpolate(pixels, size[::-1], mode="bicubic", antialias=True)
         return (pixels.clamp(0.0, 1.0) * 2 - 1).float().cpu()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One call at a time: the scheduler keeps its place in the schedule to itself, so that threads wait here."""
+        with self._lock:
+            if self._working:
+                raise ModelError(f"'{self.name}' is at work on this very edit; ask it for another when that is done.")
+            self._working = True
+            try:
+                yield
+            finally:
+                self._working = False
 
     def _called(self, pipeline: Any, arguments: Arguments) -> Tensor:
         """Pixels (B, 3, H, W) from 0 to 1; networks that were brought to the device for the call leave it behind it."""

@@ -5,18 +5,20 @@ from retouch.core.settings import EditSettings
 from retouch.editing.pipelines import asking
 from retouch.editing.pipelines.cosxl import cosxl_switch
 from retouch.editing.pipelines.family import ModelFamily
+from retouch.models import klein
 
 KLEIN = ModelFamily(
     name="FLUX.2 klein",
-    pipeline="Flux2KleinPipeline",
+    pipeline=klein.PIPELINE,
     inpaint="Flux2KleinInpaintPipeline",
     references=3,
     region_references=1,
     least=asking.FLUX2_LEAST,
     # A little less than the pipeline's own 8, because sides are rounded to multiples.
     widest=7.5,
-    defaults=EditSettings(steps=4, text_guidance=1.0),
-    undistilled=EditSettings(steps=50, text_guidance=4.0),
+    defaults=EditSettings(steps=klein.DISTILLED.steps, text_guidance=klein.DISTILLED.guidance),
+    undistilled=EditSettings(steps=klein.UNDISTILLED.steps, text_guidance=klein.UNDISTILLED.guidance),
+    patch=klein.PATCH,
     licence="Apache-2.0 (4B)",
     models=("black-forest-labs/FLUX.2-klein-4B", "black-forest-labs/FLUX.2-klein-base-4B"),
     billions={"transformer": 3.9, "text_encoder": 4.0, "vae": 0.08},

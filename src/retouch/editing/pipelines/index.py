@@ -1,17 +1,14 @@
 """What a model is by its `model_index.json`: the class of its pipeline, and whether it would run code of its own."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 from retouch.core.errors import ModelError
 from retouch.models.adapter import is_adapter
+from retouch.models.own_code import INDEX_FILE, components, own_code, refuse_own_code
 from retouch.models.pocket import POCKET
 from retouch.models.sources import HUB_ID, PICKLED_SUFFIXES, download, read_index
 
-INDEX = "model_index.json"
-LIBRARIES = ("diffusers", "transformers")
-"""Whose classes a component may be of."""
 _WANTED = ["*.json", "*/*.json", "*/*.txt", "*/*.jinja", "*/*.model"]
 
 
@@ -24,12 +21,12 @@ def pipeline_class(source: str | Path, *, revision: str | None = None) -> str | 
     if name == POCKET or name.startswith(f"{POCKET}/"):
         return None
     if not folder.exists() and HUB_ID.fullmatch(name) and folder.suffix not in (*PICKLED_SUFFIXES, ".safetensors"):
-        folder = download(name, revision, [INDEX])
-    if not (folder / INDEX).is_file() or is_adapter(folder):
+        folder = download(name, revision, [INDEX_FILE])
+    if not (folder / INDEX_FILE).is_file() or is_adapter(folder):
         return None
     found = read_index(folder, name).get("_class_name")
     if isinstance(found, list):
-        raise _own_code(name, f"its pipeline is {' of '.join(map(str, reversed(found)))}")
+        raise own_code(name, f"its pipeline is {' of '.join(map(str, reversed(found)))}")
     return found if isinstance(found, str) else None
 
 
@@ -43,40 +40,30 @@ def find_pipeline(source: str | Path, *, revision: str | None = None, variant: s
         weights = f"*/*.{variant}*.safetensors*" if variant else "*/*.safetensors*"
         folder = download(name, revision, [*_WANTED, weights])
     index = read_index(folder, name)
-    _check_code(folder, index, name)
-    for component in _components(index):
+    refuse_own_code(folder, name)
+    for component in components(index):
+        _check_component(folder / component, name)
         _check_pickles(folder / component, name)
     return folder
 
 
-def _components(index: Mapping[str, object]) -> dict[str, list[object]]:
-    """Components by name, each a library and a class, both None where it is left out."""
-    return {name: entry for name, entry in index.items() if isinstance(entry, list) and len(entry) == 2}
-
-
-def _check_code(folder: Path, index: Mapping[str, object], name: str) -> None:
-    for component, (library, cls) in _components(index).items():
-        if library is not None and library not in LIBRARIES and not component.startswith("_"):
-            raise _own_code(name, f"its {component} is {cls} of {library}")
-    for file in [*folder.glob("*.json"), *folder.glob("*/*.json")]:
-        if file.name.endswith("config.json") and "auto_map" in _read(file):
-            raise _own_code(name, f"'{file.parent.name}/{file.name}' has an auto_map")
-
-
-def _read(file: Path) -> Mapping[str, object]:
+def _check_component(folder: Path, name: str) -> None:
+    """See that a component is there, and that its configuration says what it is; without, libraries guess at giants."""
+    if not folder.is_dir():
+        raise ModelError(f"'{name}' has no {folder.name}; restore it from the original model.")
+    file = folder / "config.json"
+    if not file.is_file():
+        return
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        # What reads it in earnest says what is wrong with it.
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _own_code(name: str, why: str) -> ModelError:
-    return ModelError(
-        f"'{name}' wants code of its own to run ({why}), which is never done; expected classes of "
-        f"{' and '.join(LIBRARIES)}; use a model that has only those."
-    )
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"The config.json of the {folder.name} of '{name}' cannot be read ({error}); restore the file."
+        ) from error
+    if not isinstance(content, dict) or not any(key in content for key in ("_class_name", "model_type")):
+        raise ModelError(
+            f"The config.json of the {folder.name} of '{name}' does not say what class it is of; restore the file."
+        )
 
 
 def _check_pickles(folder: Path, name: str) -> None:

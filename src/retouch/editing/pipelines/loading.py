@@ -1,12 +1,15 @@
 """Load a pipeline of a known family: from safetensors, without code of its own, in a memory mode, with LoRAs."""
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
+from torch import Tensor, nn
 
 from retouch.core.errors import MissingExtraError, ModelError, SettingsError
 from retouch.core.lora import Lora
@@ -63,6 +66,7 @@ def load_pipeline(
     family = find_family(named)
     options = _quantised(family, quantise, where, dtype)
     folder = find_pipeline(source, revision=revision, variant=variant)
+    _check_stored(folder, name, quantise, where)
     with memory_errors(f"loading '{name}'"):
         switches = _switches(folder, family, name)
         pipeline = _read(folder, family, name, dtype, {**options, **switches, "variant": variant})
@@ -76,23 +80,89 @@ def _read(folder: Path, family: ModelFamily, name: str, dtype: torch.dtype, opti
 
     try:
         with quiet_libraries():
-            return getattr(diffusers, family.pipeline).from_pretrained(
+            pipeline = getattr(diffusers, family.pipeline).from_pretrained(
                 folder, dtype=dtype, use_safetensors=True, local_files_only=True, **options
             )
     except _LOAD_ERRORS as error:
-        if family.reads_pictures and importlib.util.find_spec("torchvision") is None:
+        if family.reads_pictures and "processor" in str(error) and not _installed("torchvision"):
             raise MissingExtraError(
                 f"{family.name} reads pictures with torchvision, which is not installed: run pip install "
                 "'retouch[modern]'."
             ) from error
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
-            f"'{name}' cannot be loaded as {family.pipeline} ({reason}); restore it from the original model."
+            f"'{name}' cannot be loaded as {family.pipeline} ({_reason(error)}); restore it from the original model."
         ) from error
+    _check_parts(pipeline, name)
+    return pipeline
+
+
+def _check_parts(pipeline: Any, name: str) -> None:
+    """See that networks and scheduler are of the classes that the pipeline was made for, with all their weights."""
+    expected = pipeline._get_signature_types()
+    for component, part in pipeline.components.items():
+        classes = tuple(each for each in expected.get(component, ()) if not issubclass(each, Enum))
+        if (component == "scheduler" or isinstance(part, nn.Module)) and classes and not isinstance(part, classes):
+            raise ModelError(
+                f"'{name}' has a {type(part).__name__} as its {component}, expected a {classes[0].__name__}; restore "
+                "it from the original model."
+            )
+        absent = [key for key, weight in _weights(part) if weight.device.type == "meta"]
+        if absent:
+            raise ModelError(
+                f"The weights of the {component} of '{name}' do not fit its config.json ({len(absent)} missing, the "
+                f"first '{absent[0]}'); restore both from the original model."
+            )
+
+
+def _weights(part: object) -> Iterable[tuple[str, Tensor]]:
+    return part.named_parameters() if isinstance(part, nn.Module) else ()
+
+
+def _reason(error: Exception) -> str:
+    """The first line that says something: titles end in a colon."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = [line for line in lines if not line.endswith(":")] or lines
+    return told[0].rstrip(".") if told else type(error).__name__
 
 
 def _switches(folder: Path, family: ModelFamily, name: str) -> dict[str, Any]:
     return dict(family.switches(folder, read_index(folder, name))) if family.switches else {}
+
+
+def _check_stored(folder: Path, name: str, quantise: str | None, device: torch.device) -> None:
+    """See that weights which are stored in fewer bits can be read here, and are not to be quantised again."""
+    stored = sorted(file.parent.name for file in folder.glob("*/config.json") if "quantization_config" in _json(file))
+    if not stored:
+        return
+    where = f"The {stored[0]} of '{name}' is stored quantised"
+    if quantise is not None:
+        raise SettingsError(f"{where}, so that {quantise} cannot be had of it; leave the quantisation out.")
+    if _method(folder / stored[0] / "config.json") != "bitsandbytes":
+        return
+    if not _installed("bitsandbytes"):
+        raise MissingExtraError(
+            f"{where} with bitsandbytes, which is not installed: run pip install 'retouch[modern]'."
+        )
+    if device.type != "cuda":
+        raise SettingsError(f"{where}, which needs a GPU with CUDA, not {device.type}; use a copy of whole weights.")
+
+
+def _method(file: Path) -> object:
+    settings = _json(file).get("quantization_config")
+    return settings.get("quant_method") if isinstance(settings, dict) else None
+
+
+def _json(file: Path) -> Mapping[str, object]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # What reads it in earnest says what is wrong with it.
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def _quantised(family: ModelFamily, name: str | None, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
@@ -100,7 +170,7 @@ def _quantised(family: ModelFamily, name: str | None, device: torch.device, dtyp
         return {}
     if name not in QUANTISATIONS:
         raise SettingsError(f"The quantisation '{name}' is unknown; choose {' or '.join(QUANTISATIONS)}.")
-    if importlib.util.find_spec("bitsandbytes") is None:
+    if not _installed("bitsandbytes"):
         raise MissingExtraError(
             f"The quantisation {name} needs bitsandbytes, which is not installed: run pip install 'retouch[modern]'."
         )
@@ -126,12 +196,13 @@ def _add_loras(pipeline: Any, family: ModelFamily, loras: Sequence[Lora], name: 
     for adapter, lora in zip(names, loras, strict=True):
         file = read_lora(lora.source).file
         try:
-            with quiet_libraries():
+            with quiet_libraries(errors=False):
                 pipeline.load_lora_weights(file.parent, weight_name=file.name, adapter_name=adapter)
                 found = {each for parts in pipeline.get_list_adapters().values() for each in parts}
         except _LOAD_ERRORS as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ModelError(f"The LoRA '{lora.source}' does not fit '{name}' ({reason}).") from error
+            raise ModelError(
+                f"The LoRA '{lora.source}' does not fit '{name}' ({_reason(error)}); use one that was made for it."
+            ) from error
         if adapter not in found:
             raise ModelError(f"The LoRA '{lora.source}' changes nothing in '{name}'; use one that was made for it.")
     cast(Any, pipeline).set_adapters(names, [lora.scale for lora in loras])

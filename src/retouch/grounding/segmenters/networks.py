@@ -8,6 +8,7 @@ from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from retouch.core.errors import ModelError
+from retouch.models.own_code import refuse_own_code
 from retouch.models.quiet import quiet_libraries
 from retouch.models.sources import HUB_ID, download
 
@@ -18,15 +19,21 @@ _LOAD_ERRORS = (
 
 
 def find_network(source: str) -> Path:
-    """The folder that `source` names, downloaded from the hub where need be; raises ModelError."""
+    """The folder that `source` names, downloaded from the hub where need be.
+
+    Raises ModelError where nothing is there, or it would run code of its own.
+    """
     folder = Path(source).expanduser()
     if folder.is_dir():
+        refuse_own_code(folder, source)
         return folder
     if not HUB_ID.fullmatch(source):
         raise ModelError(
             f"There is no folder '{source}'; name a folder in transformers layout, or a hub id OWNER/NAME."
         )
-    return download(source, None, _PATTERNS)
+    folder = download(source, None, _PATTERNS)
+    refuse_own_code(folder, source)
+    return folder
 
 
 def called(source: str) -> str:

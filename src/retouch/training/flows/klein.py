@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, Qwen3ForCausalLM
 
 from retouch.core.errors import ModelError
+from retouch.models.klein import DISTILLED, PATCH, PIPELINE, UNDISTILLED, KleinUsual, decode_cells, encode_cells
 from retouch.models.quiet import quiet_libraries
 from retouch.models.sources import read_index
 
@@ -23,7 +24,6 @@ _LAYERS = (9, 18, 27)
 _TEXT_LENGTH = 512
 _SOURCE_TIME = 10
 """The place in time of the first picture beside the one that is made, whose own is 0."""
-_PATCH = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Klein:
     cell: int
     distilled: bool
 
-    pipeline = "Flux2KleinPipeline"
+    pipeline = PIPELINE
     picture_parts = ("vae",)
     prompt_parts = ("text_encoder", "tokenizer")
 
@@ -49,18 +49,22 @@ class Klein:
             if not (folder / part).is_dir():
                 raise ModelError(f"'{source}' has no {part}; restore it from the original model.")
         distilled = bool(read_index(folder, source).get("is_distilled", False))
-        cell = _PATCH * 2 ** (_autoencoder_levels(folder, source) - 1)
+        cell = PATCH * 2 ** (_autoencoder_levels(folder, source) - 1)
         return cls(folder=folder, source=source, cell=cell, distilled=distilled)
 
     @property
     def steps(self) -> int:
         """See `FlowFamily`."""
-        return 4 if self.distilled else 50
+        return self._usual.steps
 
     @property
     def guidance(self) -> float:
         """See `FlowFamily`."""
-        return 1.0 if self.distilled else 4.0
+        return self._usual.guidance
+
+    @property
+    def _usual(self) -> KleinUsual:
+        return DISTILLED if self.distilled else UNDISTILLED
 
     def picture_coder(self, device: torch.device) -> "KleinPictures":
         """See `FlowFamily`; the autoencoder computes in float32."""
@@ -151,22 +155,12 @@ class KleinPictures:
     @torch.no_grad()
     def encode(self, pictures: Tensor) -> Tensor:
         """See `PictureCoder`: the posterior's mode."""
-        mode = self.vae.encode(pictures.to(self.vae.device), return_dict=False)[0].mode()
-        mean, deviation = self._statistics()
-        return ((patched(mode) - mean) / deviation).float().cpu()
+        return encode_cells(self.vae, pictures.to(self.vae.device)).float().cpu()
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """See `PictureCoder`."""
-        mean, deviation = self._statistics()
-        cells = latents.to(self.vae.device) * deviation + mean
-        return self.vae.decode(unpatched(cells), return_dict=False)[0].float().cpu()
-
-    def _statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation by channel, (1, C, 1, 1) each."""
-        norm = self.vae.bn
-        deviation = (norm.running_var + self.vae.config.batch_norm_eps).sqrt()
-        return norm.running_mean.view(1, -1, 1, 1), deviation.view(1, -1, 1, 1)
+        return decode_cells(self.vae, latents.to(self.vae.device)).float().cpu()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -192,16 +186,6 @@ class KleinPrompts:
             use_cache=False,
         )
         return torch.cat([read.hidden_states[layer][0] for layer in _LAYERS], dim=-1).cpu()
-
-
-def patched(latents: Tensor) -> Tensor:
-    """(B, C, 2h, 2w) as (B, 4C, h, w): a patch's rows, then its columns, within each channel."""
-    return nn.functional.pixel_unshuffle(latents, _PATCH)
-
-
-def unpatched(cells: Tensor) -> Tensor:
-    """The inverse of `patched`."""
-    return nn.functional.pixel_shuffle(cells, _PATCH)
 
 
 def packed(latents: Tensor) -> Tensor:

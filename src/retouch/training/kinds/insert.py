@@ -305,7 +305,7 @@ class InsertRecipe:
         if self.start is not None:
             begun = load_insert(self.start)
             # Said now, not when what hours of training made is to be written.
-            unet_changes(begun, self.base)
+            unet_changes(begun, self.base, rank=self.task.rank)
             return begun
         base = load(self.base)
         queries = self.task.queries or token_ids(base, [""]).shape[1]
