@@ -314,8 +314,12 @@ def test_twice_at_once_is_once_and_once_more(make: Make) -> None:
 
 def test_an_edit_asked_for_amid_itself_is_refused(make: Make) -> None:
     editor = make("Flux2KleinPipeline")
+
+    def amid(_: EditProgress) -> None:
+        editor.edit(picture(), RED, settings=QUICK)
+
     with pytest.raises(ModelError, match="at work on this very edit"):
-        editor.edit(picture(), RED, settings=QUICK, on_progress=lambda _: editor.edit(picture(), RED, settings=QUICK))
+        editor.edit(picture(), RED, settings=QUICK, on_progress=amid)
     assert editor.edit(picture(), RED, settings=QUICK).image
 
 
