@@ -115,11 +115,7 @@ def generate(
         raise SettingsError("A text-to-image model reads words alone; say with --ip-adapter what reads the references.")
     paths = output_paths(output, count)
     settings = EditSettings(steps=steps, scheduler=scheduler, text_guidance=text_guidance, negative=negative, seed=seed)
-    held = None
-    if edges is not None:
-        from retouch.core.images import load_image
-
-        held = _Edges(picture=load_image(edges, allow_private=allow_private), model=control, scale=control_scale)
+    held = None if edges is None else _held(edges, control, control_scale, allow_private=allow_private)
     words = Words(device=device)
     references = shown.read(words)
     checkpoint = _loaded(model, tokenizer=tokenizer, device=device, precision=precision)
@@ -192,6 +188,12 @@ class _Written:
     path: Path
     seed: int
     size: tuple[int, int]
+
+
+def _held(edges: str, model: str, scale: float, *, allow_private: bool) -> _Edges:
+    from retouch.core.images import load_image
+
+    return _Edges(picture=load_image(edges, allow_private=allow_private), model=model, scale=scale)
 
 
 def _loaded(model: str, *, tokenizer: str | None, device: str, precision: str) -> "Checkpoint":
