@@ -55,6 +55,7 @@ def denoise(
     generator: Generator | Sequence[Generator],
     before: Sequence[StepHook] = (),
     after: Sequence[StepHook] = (),
+    since: float = 0.0,
     until: float = 1.0,
     on_progress: Callable[[Progress], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -71,6 +72,8 @@ def denoise(
             sample of a batch come out as it would alone.
         before: applied in order to the latents ahead of each step.
         after: applied in order to the latents behind each step.
+        since: the fraction of the steps that are left out ahead; what the loop begins with a hook in `before` brings to
+            the level of the first step that is taken.
         until: the fraction of the steps behind which the loop ends, with noise left in the latents.
         on_progress: called after every step.
         cancelled: asked ahead of every step and after the last.
@@ -89,6 +92,8 @@ def denoise(
     for index, timestep in enumerate(scheduler.timesteps):
         _check_cancelled(cancelled, index, total)
         step = Step(index=index, total=total, timestep=timestep)
+        if step.progress < since:
+            continue
         if step.progress >= until:
             break
         latents = _apply(before, step, latents)
