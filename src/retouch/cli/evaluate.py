@@ -8,6 +8,7 @@ import typer
 
 from retouch.cli import options
 from retouch.cli.data.splits import named_split
+from retouch.cli.evaluate_benches import app as benches
 from retouch.cli.evaluate_cocoee import measure_cocoee
 from retouch.cli.evaluate_detail import measure_detail
 from retouch.cli.evaluate_examples import measure_alignment, measure_inpainting, measure_insertion
@@ -29,6 +30,7 @@ app.command("inpainting")(measure_inpainting)
 app.command("alignment")(measure_alignment)
 app.command("subject")(measure_subjects)
 app.command("cocoee")(measure_cocoee)
+app.add_typer(benches, name="benches")
 ENCODER = "pocket/clip, a CLIP model's folder in transformers layout, or a hub id."
 
 
