@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retouch.cli import options
-from retouch.cli.data.pairs import engine_factory
+from retouch.cli.evaluate_benches import pair_maker
 from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say, say_json
 from retouch.core.errors import SettingsError
@@ -40,7 +40,7 @@ def run_bench(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where answers and reports go.", show_default=False)],
     model: Models = None,
-    bench: Annotated[str, typer.Option(help="rooms, photos, a published one, or records:FOLDER.")] = "rooms",
+    bench: Annotated[str, typer.Option(help="rooms, photos, another of `benches list`, or records:FOLDER.")] = "rooms",
     pairs: Pairs = None,
     source: Annotated[Path | None, typer.Option(help="Where the benchmark lies; of photos a folder of them.")] = None,
     limit: Annotated[int | None, typer.Option(help="How many cases. (default: 500 rooms, 300 photos, or all)")] = None,
@@ -81,7 +81,7 @@ def run_bench(
     )  # fmt: skip
     field, drawn = contestants(entered), _seeds(seed, seeds)
     count = LIMITS.get(bench) if limit is None and pairs is None else limit
-    chosen = _bench(f"records:{pairs}" if pairs else bench, source, out, workers)
+    chosen = _bench(f"records:{pairs}" if pairs else bench, source, workers)
     plan = plan_of(chosen, metrics=tuple(metric or ()), encoder=encoder, device=device, limit=count, seeds=drawn)
     note = "stopping after this edit; press Ctrl-C again to stop at once."
     with patient_interrupt(note) as cancelled, progress("editing") as update:
@@ -116,14 +116,8 @@ def _seeds(given: list[int] | None, count: int) -> tuple[int, ...]:
     return drawn
 
 
-def _bench(spec: str, source: Path | None, out: Path, workers: int) -> "Benchmark":
+def _bench(spec: str, source: Path | None, workers: int) -> "Benchmark":
     from retouch.evaluation.benchmarks.named import load_benchmark
+    from retouch.scenes.render.variant import cache_folder
 
-    def make(engine: str, *, count: int, out: Path, source: Path | None, references: int) -> None:
-        from retouch.datagen.run import make_pairs
-
-        factory = engine_factory(engine, source=source, split="bench", seed=0, size=256, references=references)
-        with progress(f"making pairs of {engine}") as update:
-            make_pairs(factory, count=count, out=out, workers=workers, on_progress=update)
-
-    return load_benchmark(spec, source=source, cache=out, make=make)
+    return load_benchmark(spec, source=source, cache=cache_folder(), make=pair_maker(workers))
