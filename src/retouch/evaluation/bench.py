@@ -235,5 +235,6 @@ def _untrained(checkpoint: Checkpoint, name: str, entered: Field) -> Contestant:
             "settings": settings_json(entered.settings.resolve(editor.defaults)),
         },
         limit=UNTRAINED_LIMIT,
+        baseline=True,
         through=round_trip_of(checkpoint),
     )

@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 
+import torch
+
+from retouch.editing.device import choose_device
 from retouch.evaluation.benchmark import Benchmark
 from retouch.evaluation.likeness import Likenesses
+from retouch.evaluation.measures import Scored
 from retouch.evaluation.run import Plan
 from retouch.evaluation.verdicts import Verdicts
-from retouch.metrics.clip import load_encoder
+from retouch.evaluation.wholes import SetMeasure
+from retouch.metrics.clip import Encoder, load_encoder
 from retouch.metrics.material import WEIGHTS, MaterialJudge
+from retouch.metrics.registry import load_metrics, load_set_metrics, set_metric_names
 
 
 def plan_of(
@@ -30,7 +36,20 @@ def plan_of(
         SettingsError: a metric is unknown, or a number is out of its range.
     """
     seen = load_encoder("pocket/clip")
+    where = choose_device(device)
+    chosen = seen if encoder == "pocket/clip" else load_encoder(encoder, device=where)
     judged = Verdicts(materials=MaterialJudge.load() if WEIGHTS.is_file() else None, encoder=seen)
-    likenesses = Likenesses(encoder=seen if encoder == "pocket/clip" else load_encoder(encoder))
-    del metrics, device
-    return Plan(bench=bench, measures=(judged, likenesses), limit=limit, seeds=seeds)
+    named = tuple(dict.fromkeys((*bench.metrics, *metrics)))
+    sets = tuple(name for name in named if name in set_metric_names())
+    single = load_metrics(tuple(name for name in named if name not in sets), encoder=chosen, device=where)
+    return Plan(
+        bench=bench,
+        measures=(judged, Likenesses(encoder=chosen), *(Scored(metric=metric) for metric in single)),
+        wholes=tuple(_whole(name, chosen, where) for name in sets),
+        limit=limit,
+        seeds=seeds,
+    )
+
+
+def _whole(name: str, encoder: Encoder, device: torch.device) -> SetMeasure:
+    return SetMeasure.of(lambda: load_set_metrics((name,), encoder=encoder, device=device)[0])

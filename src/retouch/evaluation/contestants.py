@@ -46,6 +46,11 @@ class Contestant(Protocol):
         """The model that it is one setting of: contestants of one line make a curve; None for one alone."""
         ...
 
+    @property
+    def baseline(self) -> bool:
+        """Whether it is there to be beaten, or to say what can be reached."""
+        ...
+
     def answer(self, case: BenchCase, seed: int) -> Picture:
         """Return the output picture, of the source's size.
 
@@ -77,6 +82,7 @@ class Edits:
     identity: Mapping[str, JSON]
     limit: int | None = None
     line: str | None = None
+    baseline: bool = False
     through: Callable[[Picture], Picture] = unchanged
     reads: frozenset[Reads] = field(default=frozenset({"source", "instruction"}), init=False)
 
@@ -102,6 +108,7 @@ class ReturnsSource:
     reads: frozenset[Reads] = frozenset({"source"})
     limit: int | None = None
     line: str | None = None
+    baseline: bool = True
 
     def answer(self, case: BenchCase, seed: int) -> Picture:
         """Return the source."""
@@ -122,6 +129,7 @@ class ReturnsTarget:
     reads: frozenset[Reads] = frozenset({"target"})
     limit: int | None = None
     line: str | None = None
+    baseline: bool = True
     through: Callable[[Picture], Picture] = unchanged
 
     def answer(self, case: BenchCase, seed: int) -> Picture:

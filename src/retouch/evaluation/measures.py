@@ -1,7 +1,7 @@
 """The seam between answers and figures: what fills columns with values, and the book that keeps them."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -10,6 +10,7 @@ from retouch.core.errors import DataError
 from retouch.evaluation.answers import Answer, case_digest
 from retouch.evaluation.benchmark import BenchCase
 from retouch.metrics.metric import Metric, Part, Sample, SetMetric
+from retouch.metrics.registry import applies
 from retouch.records.journal import Journal
 from retouch.records.pair import JSON
 
@@ -57,9 +58,8 @@ class Scored:
 
     def measure(self, answers: Sequence[Answer]) -> Sequence[tuple[float | None, ...]]:
         """See `Measure`."""
-        told = [place for place, answer in enumerate(answers) if tells(answer.case, self.metric.needs)]
-        samples = [sample_of(answers[place], self.metric.needs) for place in told]
-        found = dict(zip(told, map(float, self.metric.measure(samples)), strict=True)) if samples else {}
+        given = {place: sample for place, answer in enumerate(answers) if (sample := told(answer, self.metric))}
+        found = dict(zip(given, map(float, self.metric.measure([*given.values()])), strict=True)) if given else {}
         return [(found.get(place),) for place in range(len(answers))]
 
 
@@ -67,15 +67,13 @@ def _column(metric: Metric | SetMetric) -> Column:
     return Column(name=metric.name, protocol=metric.protocol, better=metric.better)
 
 
-def tells(case: BenchCase, needs: Iterable[Part]) -> bool:
-    """Whether a case has all that is needed."""
-    return not any(_missing(_part(case, name)) for name in needs)
-
-
-def sample_of(answer: Answer, needs: Iterable[Part]) -> Sample:
-    """An answer with what is needed of its case."""
-    parts = {name: _part(answer.case, name) for name in needs}
-    return Sample(output=answer.output, instruction=answer.case.instruction, **parts)  # type: ignore[arg-type]
+def told(answer: Answer, metric: Metric | SetMetric) -> Sample | None:
+    """An answer with what a metric needs of its case; None where the case does not tell it."""
+    parts = {name: _part(answer.case, name) for name in metric.needs}
+    if any(_missing(part) for part in parts.values()):
+        return None
+    sample = Sample(output=answer.output, instruction=answer.case.instruction, **parts)  # type: ignore[arg-type]
+    return sample if applies(metric, sample) else None
 
 
 def _missing(part: object) -> bool:

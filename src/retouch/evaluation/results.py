@@ -28,11 +28,12 @@ class Bench:
 
 @dataclass(frozen=True, kw_only=True)
 class Entrant:
-    """A contestant as it took part: its name, its identity, and the line that it is one setting of."""
+    """A contestant as it took part; see `Contestant` for what its fields say."""
 
     name: str
     identity: Mapping[str, JSON]
     line: str | None = None
+    baseline: bool = False
 
     @property
     def settings(self) -> Mapping[str, JSON]:

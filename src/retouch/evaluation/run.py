@@ -119,7 +119,12 @@ class _Course:
         """Put all cases to one contestant and measure its answers."""
         if any(entrant.name == contestant.name for entrant in self.entrants):
             raise DataError(f"Two contestants are called '{contestant.name}'; leave one out.")
-        entrant = Entrant(name=contestant.name, identity=contestant.identity, line=contestant.line)
+        entrant = Entrant(
+            name=contestant.name,
+            identity=contestant.identity,
+            line=contestant.line,
+            baseline=contestant.baseline,
+        )
         self.entrants.append(entrant)
         taken: list[tuple[str, str]] = []
         sets = [whole.begin() for whole in self.plan.wholes]

@@ -38,6 +38,7 @@ class SDEdits:
     name: str = "sdedit"
     limit: int | None = None
     line: str | None = None
+    baseline: bool = True
     reads: frozenset[Reads] = field(default=frozenset({"source", "target_caption"}), init=False)
 
     @property

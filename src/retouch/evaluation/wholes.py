@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from retouch.core.errors import DataError
 from retouch.evaluation.answers import Answer
-from retouch.evaluation.measures import Column, sample_of, tells
+from retouch.evaluation.measures import Column, told
 from retouch.metrics.metric import SetMetric
 
 
@@ -35,7 +35,7 @@ class OpenSet:
 
     def take(self, answers: Sequence[Answer]) -> None:
         """Put in the answers whose case tells what the metric needs."""
-        samples = [sample_of(one, self._metric.needs) for one in answers if tells(one.case, self._metric.needs)]
+        samples = [sample for one in answers if (sample := told(one, self._metric)) is not None]
         if samples:
             self._metric.update(samples)
 

@@ -1,7 +1,7 @@
 """From the figures of single answers to what a report says: means, intervals, differences and their tests."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,31 @@ from retouch.evaluation.reporting.statistics import RESAMPLES, Estimate, PairedT
 from retouch.evaluation.results import Results
 from retouch.evaluation.verdicts import SUCCESS
 
-Kept = Callable[[str], bool]
-"""Whether a case counts, by its id."""
+Table = Mapping[tuple[str, str], Mapping[str, float]]
+"""By contestant and column the value of each case."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draws:
+    """What intervals and tests draw: how often, and from which seed."""
+
+    seed: int = 0
+    resamples: int = RESAMPLES
+
+    def mean(self, values: Mapping[str, float], *names: str) -> Estimate:
+        """The mean over cases with its interval."""
+        return mean_interval(_array(values), seed=derive_seed(self.seed, *names), resamples=self.resamples)
+
+    def test(self, one: Mapping[str, float], other: Mapping[str, float], *names: str) -> PairedTest | None:
+        """The second's difference from the first on the cases that both have; None where they have none."""
+        common = [case for case in one if case in other]
+        if not common:
+            return None
+        first, second = (_array({case: values[case] for case in common}) for values in (one, other))
+        return paired_test(first, second, seed=derive_seed(self.seed, "test", *names), resamples=self.resamples)
+
+
+USUAL = Draws()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +80,7 @@ class Analysis:
         return tuple(dict.fromkeys(case.kind for case in self.results.cases))
 
 
-def analysed(results: Results, *, reference: str | None = None, seed: int = 0, resamples: int = RESAMPLES) -> Analysis:
+def analysed(results: Results, *, reference: str | None = None, draws: Draws = USUAL) -> Analysis:
     """Work out everything; the same seed gives the same figures.
 
     `reference` is whom all others are tested against: the first that is no baseline, where nothing is said.
@@ -71,28 +94,22 @@ def analysed(results: Results, *, reference: str | None = None, seed: int = 0, r
         known = ", ".join(entrant.name for entrant in results.entrants)
         raise DataError(f"Nobody is called '{chosen}'; choose {known}.")
     table = by_case(results)
-    means = {
-        (model, column.name): mean_interval(
-            _array(values), seed=derive_seed(seed, model, column.name), resamples=resamples
-        )
-        for (model, name), values in table.items()
-        for column in shown
-        if column.name == name
-    }
+    names = {column.name for column in shown}
+    means = {key: draws.mean(values, *key) for key, values in table.items() if key[1] in names}
     return Analysis(
         results=results,
         main=next((column for column in shown if column.name == SUCCESS), shown[0]),
         reference=chosen,
         shown=shown,
         means=means,
-        kinds=_by_kind(results, table, shown, seed, resamples),
-        differences=_differences(table, results, shown, chosen, seed, resamples),
+        kinds=_by_kind(results, table, names, draws),
+        differences=_differences(results, table, chosen, draws),
     )
 
 
 def default_reference(results: Results) -> str:
-    """The first contestant with settings, which is a model; where there is none the first of all."""
-    models = [entrant.name for entrant in results.entrants if entrant.settings and entrant.name != "untrained"]
+    """The first contestant that is no baseline; where all are, the first of all."""
+    models = [entrant.name for entrant in results.entrants if not entrant.baseline]
     return (models or [results.entrants[0].name])[0]
 
 
@@ -103,15 +120,6 @@ def by_case(results: Results) -> dict[tuple[str, str], dict[str, float]]:
         for name, value in row.values.items():
             found[row.model, name][row.case].append(value)
     return {key: {case: float(np.mean(values)) for case, values in cases.items()} for key, cases in found.items()}
-
-
-def tested(one: Mapping[str, float], other: Mapping[str, float], *, seed: int, resamples: int) -> PairedTest | None:
-    """The second's difference from the first on the cases that both have; None where they have none."""
-    common = [case for case in one if case in other]
-    if not common:
-        return None
-    first, second = (_array({case: values[case] for case in common}) for values in (one, other))
-    return paired_test(first, second, seed=seed, resamples=resamples)
 
 
 def corrected(found: Sequence[tuple[str, str, str, PairedTest]]) -> tuple[Difference, ...]:
@@ -136,42 +144,24 @@ def _array(values: Mapping[str, float]) -> NDArray[np.float64]:
     return np.array(list(values.values()), dtype=np.float64)
 
 
-def _by_kind(
-    results: Results,
-    table: Mapping[tuple[str, str], Mapping[str, float]],
-    shown: Sequence[Column],
-    seed: int,
-    resamples: int,
-) -> dict[tuple[str, str, str], Estimate]:
+def _by_kind(results: Results, table: Table, names: set[str], draws: Draws) -> dict[tuple[str, str, str], Estimate]:
     kinds = {case.id: case.kind for case in results.cases}
-    names = {column.name for column in shown}
     found: dict[tuple[str, str, str], dict[str, float]] = defaultdict(dict)
     for (model, name), values in table.items():
         for case, value in values.items() if name in names else ():
             found[kinds[case], model, name][case] = value
-    return {
-        key: mean_interval(_array(values), seed=derive_seed(seed, *key), resamples=resamples)
-        for key, values in found.items()
-    }
+    return {key: draws.mean(values, *key) for key, values in found.items()}
 
 
-def _differences(
-    table: Mapping[tuple[str, str], Mapping[str, float]],
-    results: Results,
-    shown: Sequence[Column],
-    reference: str,
-    seed: int,
-    resamples: int,
-) -> tuple[Difference, ...]:
+def _differences(results: Results, table: Table, reference: str, draws: Draws) -> tuple[Difference, ...]:
     found = []
-    for column in shown:
+    for column in results.columns:
+        first = table.get((reference, column.name))
         for entrant in results.entrants:
-            sides = table.get((reference, column.name)), table.get((entrant.name, column.name))
-            if entrant.name == reference or sides[0] is None or sides[1] is None:
+            second = table.get((entrant.name, column.name))
+            if entrant.name == reference or column.scale == "aside" or first is None or second is None:
                 continue
-            test = tested(
-                sides[0], sides[1], seed=derive_seed(seed, "test", entrant.name, column.name), resamples=resamples
-            )
+            test = draws.test(first, second, entrant.name, column.name)
             if test is not None:
                 found.append((entrant.name, reference, column.name, test))
     return corrected(found)
