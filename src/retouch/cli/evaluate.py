@@ -13,6 +13,7 @@ from retouch.cli.evaluate_cocoee import measure_cocoee
 from retouch.cli.evaluate_detail import measure_detail
 from retouch.cli.evaluate_examples import measure_alignment, measure_inpainting, measure_insertion
 from retouch.cli.evaluate_grounding import measure_grounded, measure_parser, measure_regions
+from retouch.cli.evaluate_report import compare, report
 from retouch.cli.evaluate_run import run_bench
 from retouch.cli.evaluate_subject import measure_subjects
 from retouch.cli.interrupt import patient_interrupt
@@ -21,6 +22,8 @@ from retouch.core.errors import SettingsError
 
 app = typer.Typer(help="Measure models on held-out pairs.", rich_markup_mode="rich")
 app.command("run")(run_bench)
+app.command("report")(report)
+app.command("compare")(compare)
 app.command("regions")(measure_regions)
 app.command("parser")(measure_parser)
 app.command("grounded")(measure_grounded)

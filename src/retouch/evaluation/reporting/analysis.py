@@ -122,11 +122,11 @@ def by_case(results: Results) -> dict[tuple[str, str], dict[str, float]]:
     return {key: {case: float(np.mean(values)) for case, values in cases.items()} for key, cases in found.items()}
 
 
-def corrected(found: Sequence[tuple[str, str, str, PairedTest]]) -> tuple[Difference, ...]:
-    """Tests, each with contestant, the one against and column, corrected among those of one column."""
+def corrected(found: Sequence[tuple[str, str, str, PairedTest]], *, by_column: bool = True) -> tuple[Difference, ...]:
+    """Tests, each with contestant, the one against and column, corrected among those of one column, or among all."""
     groups: dict[str, list[int]] = defaultdict(list)
     for place, (_, _, column, _) in enumerate(found):
-        groups[column].append(place)
+        groups[column if by_column else ""].append(place)
     after: dict[int, float] = {}
     for places in groups.values():
         after |= zip(places, holm([found[place][3].p for place in places]), strict=True)

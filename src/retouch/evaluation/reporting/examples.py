@@ -12,6 +12,9 @@ from retouch.evaluation.measures import Column
 from retouch.evaluation.results import CaseFacts, Results, Row, of_model
 from retouch.evaluation.thumbnails import case_place, small_jpeg
 
+SIDE = 208
+"""Pixels of a picture's longer side on the page."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
@@ -64,16 +67,17 @@ def _example(results: Results, folders: Sequence[Path], row: Row) -> Example:
         for name in ("region", "source", "target"):
             place = case_place(folder, case.digest, name)
             if name not in pictures and place.is_file():
-                pictures[name] = jpeg_address(place.read_bytes())
+                pictures[name] = _picture(place)
         answer = folder / FOLDER / f"{row.answer}.png"
         if "output" not in pictures and answer.is_file():
-            pictures["output"] = _answer(answer)
+            pictures["output"] = _picture(answer)
     return Example(case=case, row=row, pictures=pictures)
 
 
-def _answer(place: Path) -> str:
+def _picture(place: Path) -> str:
+    """The picture, smaller, as an address; "" where it is damaged."""
     try:
         with Image.open(place) as image:
-            return jpeg_address(small_jpeg(image))
+            return jpeg_address(small_jpeg(image, SIDE))
     except (OSError, UnidentifiedImageError):
         return ""

@@ -36,7 +36,7 @@ def write_report(
         folders: of runs on one benchmark by the same protocols.
         headline: what stands on top; the names of the models.
         reference: whom all others are tested against; the first model.
-        examples: how many best and worst cases of each model are shown, 0 to 24.
+        examples: how many best and worst cases of each model are shown, 0 to 24; of a sweep those of its first.
         draws: of intervals and tests.
 
     Raises:
@@ -49,10 +49,10 @@ def write_report(
     check_writable(out, suffixes=(".html", ".htm"))
     results = merged([read_results(folder) for folder in folders])
     analysis = analysed(results, reference=reference, draws=draws)
-    models = [entrant.name for entrant in results.entrants if not entrant.baseline]
+    models = _looked_at(results)
     ranking = (analysis.main, *(column for column in analysis.shown if column != analysis.main))
     sides = {model: best_and_worst(results, folders, model, ranking, examples) for model in models}
-    html = page(analysis, sides, headline=headline or _headline(models))
+    html = page(analysis, sides, headline=headline or _headline(results))
     table, facts = out.with_suffix(".csv"), out.with_suffix(".json")
     atomic_write(table, table_csv(results).encode())
     atomic_write(facts, (json.dumps(report_json(analysis), indent=1) + "\n").encode())
@@ -89,7 +89,15 @@ def report_json(analysis: Analysis) -> dict[str, JSON]:
     return results_json(analysis.results) | {"summary": content}
 
 
-def _headline(models: Sequence[str]) -> str:
+def _looked_at(results: Results) -> list[str]:
+    """The models whose cases are shown: no baselines, and of those that differ in guidance alone the first."""
+    models = [entrant for entrant in results.entrants if not entrant.baseline]
+    return list({entrant.line or entrant.name: entrant.name for entrant in reversed(models)}.values())[::-1]
+
+
+def _headline(results: Results) -> str:
+    lines = [entrant.line or entrant.name for entrant in results.entrants if not entrant.baseline]
+    models = list(dict.fromkeys(lines))
     if len(models) > 3:
         return f"{', '.join(models[:2])} and {len(models) - 2} others"
     return " and ".join(models) or "Baselines"
