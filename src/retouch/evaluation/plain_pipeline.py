@@ -52,7 +52,7 @@ class PlainPipeline:
         try:
             with quiet_libraries():
                 pipeline = DiffusionPipeline.from_pretrained(
-                    folder, torch_dtype=choose_precision(precision, where), local_files_only=True
+                    folder, dtype=choose_precision(precision, where), local_files_only=True
                 ).to(where)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]

@@ -167,7 +167,7 @@ class _Course:
         """What was found; raises DataError where nothing was."""
         if not self.rows:
             raise DataError(f"The benchmark '{self.plan.bench.name}' put no case to anybody; choose another.")
-        bench = Bench(name=self.plan.bench.name, version=self.plan.bench.version, cases=len(self.cases))
+        bench = Bench(name=_called(self.plan.bench.name), version=self.plan.bench.version, cases=len(self.cases))
         return Results(
             bench=bench,
             seeds=self.plan.seeds,
@@ -177,6 +177,12 @@ class _Course:
             rows=tuple(self.rows),
             wholes=tuple(self.wholes),
         )
+
+
+def _called(name: str) -> str:
+    """A benchmark's name; of a folder of records its own, so that it is the same wherever it lies."""
+    kind, colon, place = name.partition(":")
+    return f"{kind}:{Path(place).expanduser().resolve().name}" if colon else name
 
 
 def _tells(case: BenchCase, contestant: Contestant) -> bool:
