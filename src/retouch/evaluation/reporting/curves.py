@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from retouch.evaluation.likeness import DIRECTIONAL, IMAGE
 from retouch.evaluation.measures import Column
 from retouch.evaluation.reporting.analysis import Analysis
-from retouch.evaluation.reporting.plots import Line, Point
+from retouch.evaluation.reporting.plots import COLOURS, Line, Point
 from retouch.evaluation.results import Entrant
 
 SWEPT = ("image_guidance", "text_guidance")
 """Settings that a figure may run over, the published one first."""
+GREY = COLOURS - 1
 SYMBOLS = {"image_guidance": "s_I", "text_guidance": "s_T"}
 
 
@@ -18,10 +19,10 @@ def trade_offs(analysis: Analysis) -> list[Line]:
 
     Models with one setting, and baselines, are points. Empty where no model was swept over.
     """
-    if not any(_values(group) for group in _groups(analysis)):
+    if swept(analysis) is None:
         return []
     lines = []
-    for group in _groups(analysis):
+    for group, colour in _coloured(analysis):
         points = tuple(
             Point(x=across.value, y=up.value, label=_label(entrant, group))
             for entrant in _ordered(group)
@@ -29,14 +30,14 @@ def trade_offs(analysis: Analysis) -> list[Line]:
             and (up := analysis.means.get((entrant.name, IMAGE)))
         )
         if points:
-            lines.append(Line(name=_called(group), points=points, colour=len(lines)))
+            lines.append(Line(name=_called(group), points=points, colour=colour))
     return lines
 
 
 def sweeps(analysis: Analysis, column: Column) -> list[Line]:
     """A line a model that was swept over: the setting to the right, the column's mean with its interval upwards."""
     lines = []
-    for group in _groups(analysis):
+    for group, colour in _coloured(analysis):
         name = _values(group)
         points = tuple(
             Point(x=_setting(entrant, name), y=found.value, low=found.low, high=found.high)
@@ -44,7 +45,7 @@ def sweeps(analysis: Analysis, column: Column) -> list[Line]:
             if name and (found := analysis.means.get((entrant.name, column.name)))
         )
         if points:
-            lines.append(Line(name=_called(group), points=points, colour=len(lines)))
+            lines.append(Line(name=_called(group), points=points, colour=colour))
     return lines
 
 
@@ -52,6 +53,15 @@ def swept(analysis: Analysis) -> str | None:
     """The symbol of what was swept over."""
     names = [name for group in _groups(analysis) if (name := _values(group))]
     return SYMBOLS[names[0]] if names else None
+
+
+def _coloured(analysis: Analysis) -> list[tuple[list[Entrant], int]]:
+    """The groups, each with the colour that it has in all figures; baselines are grey."""
+    found, models = [], 0
+    for group in _groups(analysis):
+        found.append((group, GREY if group[0].baseline else models + models // GREY))
+        models += not group[0].baseline
+    return found
 
 
 def _groups(analysis: Analysis) -> list[list[Entrant]]:
