@@ -1,5 +1,6 @@
 """`retouch eval run`: models and baselines on a benchmark, with every answer and every value kept."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,12 +9,13 @@ import typer
 from retouch.cli import options
 from retouch.cli.evaluate_benches import pair_maker
 from retouch.cli.interrupt import patient_interrupt
-from retouch.cli.output import progress, say, say_json
+from retouch.cli.output import Update, progress, say, say_json
 from retouch.core.errors import SettingsError
 from retouch.core.settings import MAXIMUM_COUNT, EditSettings
 
 if TYPE_CHECKING:
     from retouch.evaluation.benchmark import Benchmark
+    from retouch.evaluation.run import Progress
 
 LIMITS = {"rooms": 500, "photos": 300}
 """How many cases of a benchmark are asked for where nothing is said; of the others all."""
@@ -85,18 +87,17 @@ def run_bench(
     plan = plan_of(chosen, metrics=tuple(metric or ()), encoder=encoder, device=device, limit=count, seeds=drawn)
     note = "stopping after this edit; press Ctrl-C again to stop at once."
     with patient_interrupt(note) as cancelled, progress("editing") as update:
-        results = evaluate(
-            field,
-            plan,
-            out,
-            on_progress=lambda event: update(event.done, event.total, event.contestant),
-            cancelled=cancelled,
-        )
+        told = partial(_tell, update)
+        results = evaluate(field, plan, out, on_progress=told, cancelled=cancelled)
     summary = summary_of(results, plan)
     if json:
         say_json(summary.facts())
     else:
         say(summary.markdown().rstrip())
+
+
+def _tell(update: Update, event: "Progress") -> None:
+    update(event.done, event.total, event.contestant)
 
 
 def _values(name: str, text: str | None) -> tuple[float, ...]:
