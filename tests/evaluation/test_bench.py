@@ -1,6 +1,7 @@
 """Who takes part: what names mean, SDEdit's laws, and a plain pipeline beside our own loop."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,12 +106,12 @@ def test_a_plain_pipeline_is_called_as_it_would_be_alone(tiny_folder: Path, case
     assert plain.name == "diffusers:tiny"
     assert not plain.baseline
     pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(tiny_folder)
-    wanted = pipeline(
+    called: Any = pipeline(
         prompt=case.instruction,
         image=Image.fromarray(case.source),
         num_inference_steps=2,
         guidance_scale=7.5,
         image_guidance_scale=1.2,
         generator=torch.Generator().manual_seed(5),
-    ).images[0]
-    np.testing.assert_array_equal(plain.answer(case, 5), np.array(wanted))
+    )
+    np.testing.assert_array_equal(plain.answer(case, 5), np.array(called.images[0]))

@@ -72,7 +72,7 @@ def test_sign_flips_are_scipys_permutation_test(count: int) -> None:
         permutation_type="samples",
         vectorized=True,
         n_resamples=20_000,
-        random_state=np.random.default_rng(0),
+        rng=np.random.default_rng(0),
     )
     assert paired_test(one, other, resamples=20_000).p == pytest.approx(wanted.pvalue, abs=1e-9 if count == 9 else 0.01)
 
