@@ -13,10 +13,10 @@ from PIL import Image
 from tests.training.conftest import squares, write_squares
 
 from retouch.core.errors import DataError, OutputError, SettingsError
+from retouch.core.markup import Markup, tag
 from retouch.datagen.filter import REJECTED
 from retouch.datagen.judge import Criteria, Limits
 from retouch.datagen.report.figures import bars, histogram
-from retouch.datagen.report.markup import Markup, tag
 from retouch.datagen.report.survey import survey
 from retouch.datagen.report.write import write_report
 from retouch.datagen.thresholds import Thresholds

@@ -2,28 +2,28 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from retouch.cli import options
-from retouch.cli.data.pairs import engine_factory
 from retouch.cli.data.splits import named_split
 from retouch.cli.evaluate_benches import app as benches
 from retouch.cli.evaluate_cocoee import measure_cocoee
 from retouch.cli.evaluate_detail import measure_detail
 from retouch.cli.evaluate_examples import measure_alignment, measure_inpainting, measure_insertion
 from retouch.cli.evaluate_grounding import measure_grounded, measure_parser, measure_regions
+from retouch.cli.evaluate_report import compare, report
+from retouch.cli.evaluate_run import run_bench
 from retouch.cli.evaluate_subject import measure_subjects
 from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say, say_json
 from retouch.core.errors import SettingsError
-from retouch.core.settings import EditSettings
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(help="Measure models on held-out pairs.", rich_markup_mode="rich")
+app.command("run")(run_bench)
+app.command("report")(report)
+app.command("compare")(compare)
 app.command("regions")(measure_regions)
 app.command("parser")(measure_parser)
 app.command("grounded")(measure_grounded)
@@ -34,78 +34,12 @@ app.command("alignment")(measure_alignment)
 app.command("subject")(measure_subjects)
 app.command("cocoee")(measure_cocoee)
 app.add_typer(benches, name="benches")
-LIMITS = {"rooms": 500, "photos": 300}
 ENCODER = "pocket/clip, a CLIP model's folder in transformers layout, or a hub id."
 
 
 @app.callback()
 def evaluation() -> None:
     """Measure models on held-out pairs."""
-
-
-@app.command("run")
-def run_bench(
-    *,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where report and pictures go.", show_default=False)],
-    model: options.Model = None,
-    bench: Annotated[str, typer.Option(help="rooms or photos.")] = "rooms",
-    pairs: Annotated[Path | None, typer.Option(help="A folder of bench records. (default: made in OUT)")] = None,
-    source: Annotated[Path | None, typer.Option(help="Folder of pictures, to make photo pairs of.")] = None,
-    limit: Annotated[int | None, typer.Option(help="How many pairs. (default: 500 rooms or 300 photos)")] = None,
-    steps: options.Steps = None,
-    keep_detail: options.KeepDetail = None,
-    seed: Annotated[int, typer.Option(help="The seed of every edit and of the pairs made.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes that make pairs; 0 makes them in this one.")] = 1,
-    device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    json: options.Json = False,
-) -> None:
-    """Edit held-out pairs and judge the results by kind of edit, beside what doing nothing would reach.
-
-    Interrupted, the same command goes on where it stopped. OUT gets report.md, report.json and the pictures.
-
-    [bold]Examples[/bold]
-
-    retouch eval run --model pocket --bench rooms --limit 500 --out runs/eval-rooms
-
-    retouch eval run --model runs/instruct/model --bench photos --source pictures --out runs/eval-photos
-    """
-    if bench not in LIMITS:
-        raise SettingsError(f"The bench '{bench}' is unknown; choose {' or '.join(LIMITS)}.")
-    count = LIMITS[bench] if limit is None else limit
-    if count < 1:
-        raise SettingsError(f"limit is {count}; expected at least 1.")
-
-    from retouch.editing.editor import Editor
-    from retouch.evaluation.bench import evaluate_editor
-
-    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
-    folder = pairs or _make(bench, out / "pairs", count=count, source=source, seed=seed, workers=workers)
-    note = "stopping after this edit; press Ctrl-C again to stop at once."
-    with patient_interrupt(note) as cancelled, progress("editing") as update:
-        summary = evaluate_editor(
-            editor,
-            folder,
-            out,
-            settings=EditSettings(steps=steps, keep_detail=keep_detail),
-            limit=count,
-            seed=seed,
-            on_progress=lambda event: update(event.done, event.total),
-            cancelled=cancelled,
-        )
-    if json:
-        say_json(asdict(summary))
-    else:
-        say(summary.markdown().rstrip())
-
-
-def _make(bench: str, folder: Path, *, count: int, source: Path | None, seed: int, workers: int) -> Path:
-    from retouch.datagen.run import make_pairs
-
-    factory = engine_factory(bench, source=source, split="bench", seed=seed, size=256)
-    with progress(f"making pairs of {bench}") as update:
-        make_pairs(factory, count=count, out=folder, workers=workers, on_progress=update)
-    return folder
 
 
 @app.command("writer")

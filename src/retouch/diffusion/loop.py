@@ -55,6 +55,7 @@ def denoise(
     generator: Generator | Sequence[Generator],
     before: Sequence[StepHook] = (),
     after: Sequence[StepHook] = (),
+    since: float = 0.0,
     until: float = 1.0,
     on_progress: Callable[[Progress], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -71,6 +72,7 @@ def denoise(
             sample of a batch come out as it would alone.
         before: applied in order to the latents ahead of each step.
         after: applied in order to the latents behind each step.
+        since: the fraction of the steps that are left out ahead; a hook in `before` brings the first one's latents.
         until: the fraction of the steps behind which the loop ends, with noise left in the latents.
         on_progress: called after every step.
         cancelled: asked ahead of every step and after the last.
@@ -83,14 +85,15 @@ def denoise(
         SettingsError: the scheduler cannot take this many steps.
     """
     set_timesteps(scheduler, steps, noise.device)
-    latents = noise * scheduler.init_noise_sigma
-    extra = _step_arguments(scheduler, generator)
+    latents, extra = noise * scheduler.init_noise_sigma, _step_arguments(scheduler, generator)
     total = len(scheduler.timesteps)
     for index, timestep in enumerate(scheduler.timesteps):
         _check_cancelled(cancelled, index, total)
         step = Step(index=index, total=total, timestep=timestep)
         if step.progress >= until:
             break
+        if step.progress < since:
+            continue
         latents = _apply(before, step, latents)
         scaled = scheduler.scale_model_input(latents, timestep)
         prediction = _combine(predictor, scaled, timestep, guidance.weights(step.progress))

@@ -14,7 +14,7 @@ from retouch.core.images import png_bytes
 from retouch.core.region import Region, joined
 from retouch.core.settings import EditSettings
 from retouch.editing.protocol import InstructionEditor, RegionFinder
-from retouch.evaluation.run import mask, picture
+from retouch.evaluation.pixels import mask, picture
 from retouch.grounding.locate import Finder
 from retouch.grounding.phrases import ParsedStep, PhraseFinder
 from retouch.metrics.fidelity import nearer_to, psnr

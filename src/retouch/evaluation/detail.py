@@ -17,7 +17,7 @@ from retouch.core.settings import EditSettings
 from retouch.editing.detail import keeps_detail
 from retouch.editing.engine import Engine
 from retouch.editing.protocol import InstructionEditor
-from retouch.evaluation.run import mask, picture
+from retouch.evaluation.pixels import mask, picture
 from retouch.metrics.sharpness import sharpness
 from retouch.records.shards import read_records
 

@@ -13,7 +13,7 @@ from PIL import Image
 from retouch.core.errors import DataError
 from retouch.core.reference import Reference, load_reference
 from retouch.core.region import Region
-from retouch.evaluation.run import mask, picture
+from retouch.evaluation.pixels import mask, picture
 from retouch.grounding.segmenter import Segmenter
 from retouch.grounding.shapes import Growth, cut_out, dilated, grown
 from retouch.metrics.clip import Encoder

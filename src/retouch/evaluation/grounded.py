@@ -25,7 +25,7 @@ from retouch.editing.protocol import RegionFinder, RegionSource
 from retouch.evaluation.compounds import CompoundLine, Sought, compound_lines, compound_table, compound_ways
 from retouch.evaluation.judges import Case, Judge, judges
 from retouch.evaluation.own_picture import own_picture
-from retouch.evaluation.run import mask, picture
+from retouch.evaluation.pixels import mask, picture
 from retouch.evaluation.twins import TwinCase, judge_twins, twin_cases
 from retouch.grounding.locate import locate
 from retouch.metrics.clip import Encoder

@@ -1,18 +1,18 @@
 """The table of LangDesign: how far edited pictures keep to their sources, and go where the words went."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from PIL import Image
-from torch import Tensor
 
-from retouch.core.images import load_image
+from retouch.evaluation.answers import Answer
+from retouch.evaluation.measures import Column
 from retouch.metrics.clip import Encoder, directional_similarity, patch_similarity
-from retouch.records.pair import PairRecord
 
-_BATCH = 16
+IMAGE, DIRECTIONAL, TEXT, PATCHES = "clip-im", "clip-dir", "clip-out", "patches"
+TITLES: Mapping[str, str] = {IMAGE: "CLIP_im", DIRECTIONAL: "CLIP_dir", TEXT: "CLIP_out", PATCHES: "patches"}
+"""The columns as they were published; "patches" stands where DINO does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,35 +33,44 @@ class Likeness:
     patch_protocol: str
 
 
-def likenesses(
-    records: Sequence[PairRecord], contestants: Iterable[str], pictures: Path, encoder: Encoder
-) -> tuple[Likeness, ...]:
-    """Measure the outputs that lie as `pictures`/contestant/id.png; contestants without one are left out."""
-    edits = [record for record in records if record.source_caption != record.target_caption]
-    found = []
-    for name in contestants:
-        answered = [record for record in edits if (pictures / name / f"{record.id}.png").is_file()]
-        if answered:
-            values = torch.cat(list(_values(answered, pictures / name, encoder))).double().mean(dim=0)
-            image, directional, text, patches = map(float, values)
-            found.append(
-                Likeness(
-                    contestant=name,
-                    count=len(answered),
-                    image=image,
-                    directional=directional,
-                    text=text,
-                    patches=patches,
-                    protocol=encoder.protocol,
-                    patch_protocol=encoder.patch_protocol,
-                )
-            )
-    return tuple(found)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Likenesses:
+    """Measures the four of an answer at once; see `Likeness`. Cases without captions that differ have none."""
+
+    encoder: Encoder
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """In the order in which they were published."""
+        own, patches = self.encoder.protocol, self.encoder.patch_protocol
+        told = ((IMAGE, own), (DIRECTIONAL, own), (TEXT, own), (PATCHES, patches))
+        return tuple(Column(name=name, protocol=protocol, better="higher") for name, protocol in told)
+
+    def measure(self, answers: Sequence[Answer]) -> Sequence[tuple[float | None, ...]]:
+        """See `Measure`."""
+        told = [place for place, answer in enumerate(answers) if _tells(answer)]
+        found = dict(zip(told, self._values([answers[place] for place in told]), strict=True)) if told else {}
+        return [found.get(place, (None,) * 4) for place in range(len(answers))]
+
+    def _values(self, answers: Sequence[Answer]) -> list[tuple[float, ...]]:
+        pairs = [(Image.fromarray(one.case.source), Image.fromarray(one.output)) for one in answers]
+        seen = self.encoder.pictures([picture for pair in pairs for picture in pair]).unflatten(0, (-1, 2))
+        captions = [text for one in answers for text in (one.case.source_caption, one.case.target_caption)]
+        read = self.encoder.texts(captions).unflatten(0, (-1, 2))
+        patches = torch.tensor([patch_similarity(self.encoder, *pair) for pair in pairs])
+        image, text = (seen[:, 0] * seen[:, 1]).sum(dim=-1), (seen[:, 1] * read[:, 1]).sum(dim=-1)
+        rows = torch.stack([image, directional_similarity(seen, read), text, patches], dim=1)
+        return [tuple(map(float, row)) for row in rows]
+
+
+def _tells(answer: Answer) -> bool:
+    case = answer.case
+    return bool(case.source_caption and case.target_caption) and case.source_caption != case.target_caption
 
 
 def likeness_table(rows: Sequence[Likeness]) -> str:
     """The table, scaled as it was published: CLIP_dir as a cosine, all others times a hundred."""
-    lines = ["| | edits | CLIP_im | CLIP_dir | CLIP_out | patches |", "|---|---|---|---|---|---|"]
+    lines = [f"| | edits | {' | '.join(TITLES.values())} |", "|---|---|---|---|---|---|"]
     lines += [
         f"| {row.contestant} | {row.count} | {100 * row.image:.2f} | {row.directional:.3f} | {100 * row.text:.2f} "
         f"| {100 * row.patches:.2f} |"
@@ -69,20 +78,3 @@ def likeness_table(rows: Sequence[Likeness]) -> str:
     ]
     named = sorted({protocol for row in rows for protocol in (row.protocol, row.patch_protocol)})
     return "\n".join([*lines, "", f"Protocols: {', '.join(f'`{name}`' for name in named)}."]) + "\n"
-
-
-def _values(records: Sequence[PairRecord], folder: Path, encoder: Encoder) -> Iterator[Tensor]:
-    """The four figures of each record, (B, 4) a batch."""
-    for start in range(0, len(records), _BATCH):
-        batch = records[start : start + _BATCH]
-        pairs = [(load_image(record.source_image).pixels, _opened(folder / f"{record.id}.png")) for record in batch]
-        seen = encoder.pictures([picture for pair in pairs for picture in pair]).unflatten(0, (-1, 2))
-        captions = [text for record in batch for text in (record.source_caption, record.target_caption)]
-        read = encoder.texts(captions).unflatten(0, (-1, 2))
-        patches = torch.tensor([patch_similarity(encoder, *pair) for pair in pairs])
-        image, text = (seen[:, 0] * seen[:, 1]).sum(dim=-1), (seen[:, 1] * read[:, 1]).sum(dim=-1)
-        yield torch.stack([image, directional_similarity(seen, read), text, patches], dim=1)
-
-
-def _opened(path: Path) -> Image.Image:
-    return load_image(path).pixels

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retouch.core.errors import DataError
-from retouch.evaluation.run import mask, picture
+from retouch.evaluation.pixels import mask, picture
 from retouch.metrics.material import WEIGHTS, Crop, fit_material_judge
 from retouch.records.pair import Split
 from retouch.records.shards import read_records

@@ -1,25 +1,15 @@
-"""Outcomes by kind of edit as figures, a table and a sheet."""
+"""Shares of success by kind of edit, and LangDesign's table, as a short report."""
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from statistics import mean
 
 from retouch.evaluation.judges import Judge
-from retouch.evaluation.likeness import Likeness, likeness_table
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How one edit was judged; `psnr_outside` in dB, None where the edit changes the whole picture."""
-
-    id: str
-    seed: int
-    kind: str
-    instruction: str
-    success: bool
-    figure: float
-    psnr_outside: float | None
+from retouch.evaluation.likeness import IMAGE, PATCHES, TITLES, Likeness, likeness_table
+from retouch.evaluation.results import Results, of_model
+from retouch.evaluation.verdicts import FIGURE, OUTSIDE, SUCCESS
+from retouch.records.pair import JSON
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +26,14 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """All lines of one contestant; `psnr_outside` is the mean in dB over edits with an outside, capped at 99."""
+    """All lines of one contestant; `psnr_outside` is the mean in dB over edits with an outside, capped at 99.
+
+    It is None where no edit has an outside.
+    """
 
     contestant: str
     lines: tuple[Line, ...]
-    psnr_outside: float
+    psnr_outside: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +43,10 @@ class Summary:
     scores: tuple[Score, ...]
     likenesses: tuple[Likeness, ...] = ()
 
+    def facts(self) -> dict[str, JSON]:
+        """The same as JSON."""
+        return json.loads(json.dumps(asdict(self)))
+
     def markdown(self) -> str:
         """Return a table: a row a kind, a column a contestant with its share of successes and how many were judged.
 
@@ -57,8 +54,9 @@ class Summary:
         """
         names = [score.contestant for score in self.scores]
         rows = [f"| edit | success means | goal | {' | '.join(names)} |", "|---|---|---|" + "---|" * len(names)]
-        rows += [self._row(line) for line in max((score.lines for score in self.scores), key=len)]
-        outside = " | ".join(f"{score.psnr_outside:.1f}" for score in self.scores)
+        rows += [self._row(line) for line in max((score.lines for score in self.scores), key=len, default=())]
+        kept = [score.psnr_outside for score in self.scores]
+        outside = " | ".join("–" if value is None else f"{value:.1f}" for value in kept)
         rows.append(f"| all | mean PSNR outside the changed region, dB | – | {outside} |")
         table = "\n".join(rows) + "\n"
         return f"{table}\n{likeness_table(self.likenesses)}" if self.likenesses else table
@@ -70,15 +68,19 @@ class Summary:
         return f"| {line.kind} | {line.measure} | {goal} | {' | '.join(cells)} |"
 
 
-def summarise(outcomes: Mapping[str, Sequence[Outcome]], table: Mapping[str, Judge]) -> Summary:
-    """Return the scores of every contestant; kinds without any outcome are left out."""
-    return Summary(scores=tuple(_score(name, found, table) for name, found in outcomes.items()))
+def summarise(results: Results, table: Mapping[str, Judge]) -> Summary:
+    """Return the scores of every contestant; kinds without any verdict are left out."""
+    return Summary(
+        scores=tuple(_score(entrant.name, results, table) for entrant in results.entrants),
+        likenesses=tuple(found for entrant in results.entrants if (found := _likeness(entrant.name, results))),
+    )
 
 
-def _score(name: str, outcomes: Sequence[Outcome], table: Mapping[str, Judge]) -> Score:
+def _score(name: str, results: Results, table: Mapping[str, Judge]) -> Score:
+    rows, kinds = of_model(results, name), {case.id: case.kind for case in results.cases}
     lines = []
     for kind, judge in table.items():
-        found = [outcome for outcome in outcomes if outcome.kind == kind]
+        found = [row.values for row in rows if kinds[row.case] == kind and SUCCESS in row.values]
         if found:
             lines.append(
                 Line(
@@ -86,9 +88,27 @@ def _score(name: str, outcomes: Sequence[Outcome], table: Mapping[str, Judge]) -
                     measure=judge.measure,
                     goal=judge.goal,
                     count=len(found),
-                    success=mean(outcome.success for outcome in found),
-                    figure=mean(outcome.figure for outcome in found),
+                    success=mean(values[SUCCESS] for values in found),
+                    figure=mean(values[FIGURE] for values in found),
                 )
             )
-    outside = [min(value, 99.0) for outcome in outcomes if (value := outcome.psnr_outside) is not None]
-    return Score(contestant=name, lines=tuple(lines), psnr_outside=mean(outside) if outside else math.nan)
+    outside = [row.values[OUTSIDE] for row in rows if OUTSIDE in row.values]
+    return Score(contestant=name, lines=tuple(lines), psnr_outside=mean(outside) if outside else None)
+
+
+def _likeness(name: str, results: Results) -> Likeness | None:
+    found = [row.values for row in of_model(results, name) if PATCHES in row.values]
+    if not found:
+        return None
+    image, directional, text, patches = (mean(values[column] for values in found) for column in TITLES)
+    protocols = {column.name: column.protocol for column in results.columns}
+    return Likeness(
+        contestant=name,
+        count=len(found),
+        image=image,
+        directional=directional,
+        text=text,
+        patches=patches,
+        protocol=protocols[IMAGE],
+        patch_protocol=protocols[PATCHES],
+    )

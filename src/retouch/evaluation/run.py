@@ -1,179 +1,196 @@
-"""Edit held-out records, judge every edit, and set the figures beside those of doing nothing."""
+"""Put cases to contestants, measure every answer, and write down what came out."""
 
-import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
-from retouch.core.errors import Cancelled, DataError
-from retouch.core.files import atomic_write
-from retouch.evaluation.judges import Case, Judge, judges, psnr_outside
-from retouch.evaluation.likeness import likenesses
-from retouch.evaluation.report import Outcome, Summary, summarise
-from retouch.metrics.clip import Encoder
-from retouch.metrics.material import MaterialJudge
-from retouch.records.pair import PairRecord, Split
-from retouch.records.shards import read_records
-
-Picture = NDArray[np.uint8]
-PICTURES = "pictures"
-"""The folder in the report's own with every contestant's outputs."""
-
-
-class Contestant(Protocol):
-    """Something that answers a case: an editor, or a way of not editing."""
-
-    name: str
-    limit: int | None
-    """At most this many records are put to it; None means all."""
-
-    def answer(self, source: Picture, target: Picture, instruction: str, seed: int) -> Picture:
-        """Return the output picture, (H, W, 3) uint8 as all others."""
-        ...
+from retouch.core.errors import Cancelled, DataError, SettingsError
+from retouch.core.files import atomic_write, remove_leftovers
+from retouch.evaluation.answers import Answer, AnswerBook, case_digest
+from retouch.evaluation.benchmark import BenchCase, Benchmark
+from retouch.evaluation.contestants import Contestant
+from retouch.evaluation.measures import BATCH, Column, Measure, ValueBook
+from retouch.evaluation.report import Summary, summarise
+from retouch.evaluation.results import Bench, CaseFacts, Entrant, Results, Row, Whole, write_results
+from retouch.evaluation.thumbnails import FOLDER as CASES
+from retouch.evaluation.thumbnails import keep_case
+from retouch.evaluation.verdicts import Verdicts
+from retouch.evaluation.wholes import SetMeasure
+from retouch.records.lock import exclusive
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How many of `total` edits of one contestant are judged."""
+    """How many of `total` answers of one contestant are made and measured."""
 
     contestant: str
     done: int
     total: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is measured: the first `limit` cases of a benchmark, each with every seed, by `measures` and `wholes`.
+
+    Raises SettingsError for a limit under 1 and for seeds that are none or repeat.
+    """
+
+    bench: Benchmark
+    measures: Sequence[Measure]
+    wholes: Sequence[SetMeasure] = ()
+    limit: int | None = None
+    seeds: tuple[int, ...] = (0,)
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise SettingsError(f"limit is {self.limit}; expected at least 1.")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise SettingsError(f"The seeds are {self.seeds}; give at least one, and none twice.")
+        names = [column.name for column in self.columns]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise SettingsError(f"The metric '{twice[0]}' is asked for twice; leave one out.")
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """All that is measured, in order."""
+        each = tuple(column for measure in self.measures for column in measure.columns)
+        return each + tuple(whole.column for whole in self.wholes)
+
+
 def evaluate(
     contestants: Iterable[Contestant],
-    pairs: Path,
+    plan: Plan,
     out: Path,
     *,
-    round_trip: Callable[[Picture], Picture],
-    materials: MaterialJudge | None,
-    encoder: Encoder | None = None,
-    split: Split = "bench",
-    limit: int | None = None,
-    seed: int = 0,
     on_progress: Callable[[Progress], None] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Summary:
-    """Judge every contestant on the first `limit` records of `pairs` and write what came out.
+) -> Results:
+    """Put the plan's cases to every contestant, one after the other, and write what came out into `out`.
 
-    `out` gets `outcomes-<contestant>.jsonl`, appended edit by edit and taken up again by a later run of
-    the same records and seed, the outputs as PNG under `pictures/`, and `report.json` and `report.md`.
-    `round_trip` takes a picture through the model's autoencoder and back; null edits are measured
-    against it. `materials` and `encoder` judge what they are there for, and with an encoder the report has
-    LangDesign's table (see `evaluation.likeness`).
+    `out` keeps every answer as PNG under `answers/`, named by what it depends on, with `answers.jsonl` as their index,
+    every value in `values.jsonl`, and small pictures of the cases in `cases/`. A later run in the same folder, whatever
+    ended the one before, makes no answer and no value again. At the end come `results.json`, `report.json` and
+    `report.md`, about the contestants of this run alone.
 
-    Raises DataError where there are no records, Cancelled when interrupted.
+    Raises:
+        Cancelled: when interrupted.
+        DataError: there are no cases, two contestants have one name, or another run is writing to `out`.
+        OutputError: `out` cannot be written.
     """
-    table = judges(materials, encoder)
-    records = [record for record in read_records(pairs, split=split) if record.kind in table][:limit]
-    if not records:
-        raise DataError(f"{pairs} holds no record of the split '{split}' that can be judged; make pairs there first.")
-    bench = _Bench(records=records, out=out, table=table, round_trip=round_trip, seed=seed)
-    watch = _Watch(on_progress=on_progress, cancelled=cancelled)
-    outcomes = {contestant.name: bench.contest(contestant, watch) for contestant in contestants}
-    summary = summarise(outcomes, table)
-    if encoder is not None:
-        summary = replace(summary, likenesses=likenesses(records, outcomes, out / PICTURES, encoder))
-    atomic_write(out / "report.json", json.dumps(asdict(summary), indent=2).encode())
-    atomic_write(out / "report.md", summary.markdown().encode())
-    return summary
+    with exclusive(out):
+        remove_leftovers(out / CASES, ("*",))
+        course = _Course(plan, out, on_progress, cancelled)
+        for contestant in contestants:
+            course.take(contestant)
+        results = course.results()
+        write_results(out, results)
+        summary = summary_of(results, plan)
+        atomic_write(out / "report.json", json.dumps(summary.facts(), indent=2).encode())
+        atomic_write(out / "report.md", summary.markdown().encode())
+    return results
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Watch:
+def summary_of(results: Results, plan: Plan) -> Summary:
+    """The shares of success by kind of edit, and LangDesign's table, as `report.md` has them."""
+    judged = next((measure for measure in plan.measures if isinstance(measure, Verdicts)), None)
+    return summarise(results, {} if judged is None else judged.table)
+
+
+@dataclass(eq=False)
+class _Course:
+    """One run: what is done, and the books it is kept in."""
+
+    plan: Plan
+    out: Path
     on_progress: Callable[[Progress], None]
     cancelled: Callable[[], bool]
+    entrants: list[Entrant] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    wholes: list[Whole] = field(default_factory=list)
+    cases: dict[str, CaseFacts] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.answers, self.values = AnswerBook(self.out), ValueBook(self.out)
 
-@dataclass(frozen=True, kw_only=True)
-class _Bench:
-    """The records to answer, where outcomes go, and how answers are judged."""
-
-    records: Sequence[PairRecord]
-    out: Path
-    table: Mapping[str, Judge]
-    round_trip: Callable[[Picture], Picture]
-    seed: int
-
-    def contest(self, contestant: Contestant, watch: _Watch) -> list[Outcome]:
-        """Put the records to one contestant, those left open by an earlier run."""
-        path = self.out / f"outcomes-{contestant.name}.jsonl"
-        done = {(outcome.id, outcome.seed): outcome for outcome in _read_outcomes(path)}
-        outcomes: list[Outcome] = []
-        records = self.records[: contestant.limit]
-        for index, record in enumerate(records):
-            if watch.cancelled():
-                raise Cancelled(f"Interrupted after {index} of {len(records)} edits; run again to go on from there.")
-            outcome = done.get((record.id, self.seed))
-            if outcome is None:
-                outcome = self.outcome(contestant, record)
-                _append(path, outcome)
-            outcomes.append(outcome)
-            watch.on_progress(Progress(contestant=contestant.name, done=index + 1, total=len(records)))
-        return outcomes
-
-    def outcome(self, contestant: Contestant, record: PairRecord) -> Outcome:
-        """Let the contestant answer one record, keep the picture and judge it."""
-        source, target = picture(record.source_image), picture(record.target_image)
-        output = contestant.answer(source, target, record.edit_prompt, self.seed)
-        _write_picture(self.out / PICTURES / contestant.name / f"{record.id}.png", output)
-        case = Case(
-            kind=record.kind,
-            params=record.params,
-            source=source,
-            target=target,
-            output=output,
-            round_trip=self.round_trip(source) if record.kind == "null" else source,
-            changed=mask(record.mask, source),
-            object_mask=mask(record.object_mask, source),
+    def take(self, contestant: Contestant) -> None:
+        """Put all cases to one contestant and measure its answers."""
+        if any(entrant.name == contestant.name for entrant in self.entrants):
+            raise DataError(f"Two contestants are called '{contestant.name}'; leave one out.")
+        entrant = Entrant(
+            name=contestant.name,
+            identity=contestant.identity,
+            line=contestant.line,
+            baseline=contestant.baseline,
         )
-        verdict = self.table[record.kind].judge(case)
-        return Outcome(
-            id=record.id,
-            seed=self.seed,
-            kind=record.kind,
-            instruction=record.edit_prompt,
-            success=verdict.success,
-            figure=verdict.figure,
-            psnr_outside=psnr_outside(case),
+        self.entrants.append(entrant)
+        taken: list[tuple[str, str]] = []
+        sets = [whole.begin() for whole in self.plan.wholes]
+        for batch in _batches(self._answers(contestant)):
+            measured = self.values.measure(self.plan.measures, [answer for answer, _ in batch])
+            for (answer, seed), values in zip(batch, measured, strict=True):
+                taken.append((answer.key, self.cases[answer.case.id].digest))
+                self.rows.append(
+                    Row(model=contestant.name, case=answer.case.id, seed=seed, answer=answer.key, values=values)
+                )
+            for one in sets:
+                one.take([answer for answer, _ in batch])
+        for whole, one in zip(self.plan.wholes, sets, strict=True):
+            value = one.value()
+            if value is not None:
+                self.wholes.append(Whole(model=contestant.name, metric=whole.column.name, value=value))
+
+    def _answers(self, contestant: Contestant) -> Iterator[tuple[Answer, int]]:
+        """The contestant's answers, case by case and seed by seed, old ones and new ones."""
+        limits = [limit for limit in (self.plan.limit, contestant.limit) if limit is not None]
+        count = min([len(self.plan.bench), *limits])
+        total, done = count * len(self.plan.seeds), 0
+        for case in islice(self.plan.bench.cases(count), count):
+            for seed in self.plan.seeds if _tells(case, contestant) else ():
+                if self.cancelled():
+                    raise Cancelled(f"Interrupted after {done} of {total} edits; run again to go on from there.")
+                self._see(case)
+                yield self.answers.answer(contestant, case, seed), seed
+                done += 1
+                self.on_progress(Progress(contestant=contestant.name, done=done, total=total))
+
+    def _see(self, case: BenchCase) -> None:
+        if case.id in self.cases:
+            return
+        facts = CaseFacts(id=case.id, digest=case_digest(case), kind=case.kind, instruction=case.instruction)
+        keep_case(self.out, facts.digest, case)
+        self.cases[case.id] = facts
+
+    def results(self) -> Results:
+        """What was found; raises DataError where nothing was."""
+        if not self.rows:
+            raise DataError(f"The benchmark '{self.plan.bench.name}' put no case to anybody; choose another.")
+        bench = Bench(name=_called(self.plan.bench.name), version=self.plan.bench.version, cases=len(self.cases))
+        return Results(
+            bench=bench,
+            seeds=self.plan.seeds,
+            columns=self.plan.columns,
+            entrants=tuple(self.entrants),
+            cases=tuple(self.cases.values()),
+            rows=tuple(self.rows),
+            wholes=tuple(self.wholes),
         )
 
 
-def picture(data: bytes) -> Picture:
-    """Decode PNG bytes to (H, W, 3) uint8."""
-    with Image.open(io.BytesIO(data)) as image:
-        return np.array(image.convert("RGB"))
+def _called(name: str) -> str:
+    """A benchmark's name; of a folder of records its own, so that it is the same wherever it lies."""
+    kind, colon, place = name.partition(":")
+    return f"{kind}:{Path(place).expanduser().resolve().name}" if colon else name
 
 
-def mask(data: bytes | None, like: Picture) -> NDArray[np.bool_]:
-    """Decode a mask to (H, W) bool; all False where there is none."""
-    if data is None:
-        return np.zeros(like.shape[:2], dtype=bool)
-    with Image.open(io.BytesIO(data)) as image:
-        return np.array(image.convert("L")) > 127
+def _tells(case: BenchCase, contestant: Contestant) -> bool:
+    """Whether the case has what the contestant reads; an empty instruction is one."""
+    parts = [getattr(case, part) for part in contestant.reads if part != "instruction"]
+    return not any(part is None or (isinstance(part, str) and not part) for part in parts)
 
 
-def _write_picture(path: Path, output: Picture) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(output).save(buffer, "PNG", compress_level=1)
-    atomic_write(path, buffer.getvalue())
-
-
-def _read_outcomes(path: Path) -> list[Outcome]:
-    if not path.is_file():
-        return []
-    lines = path.read_text().splitlines()
-    return [Outcome(**json.loads(line)) for line in lines if line.endswith("}")]
-
-
-def _append(path: Path, outcome: Outcome) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as lines:
-        lines.write(json.dumps(asdict(outcome)) + "\n")
+def _batches(answers: Iterator[tuple[Answer, int]]) -> Iterator[list[tuple[Answer, int]]]:
+    while batch := list(islice(answers, BATCH)):
+        yield batch

@@ -1,6 +1,5 @@
 """Pairs to look at: source and target side by side, the instruction, and the scores with what failed marked."""
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,8 +7,9 @@ from pathlib import Path
 from PIL import Image
 
 from retouch.core.images import load_image
+from retouch.core.markup import Markup, tag
+from retouch.core.page import jpeg_address
 from retouch.datagen.filter import REJECTED
-from retouch.datagen.report.markup import Markup, tag
 from retouch.datagen.report.survey import Side, Specimen
 from retouch.records.shards import read_rows
 
@@ -89,4 +89,4 @@ def _address(data: object) -> str:
     small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     small.save(stream, format="JPEG", quality=_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+    return jpeg_address(stream.getvalue())

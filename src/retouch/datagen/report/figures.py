@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch.datagen.report.markup import Markup, joined, tag
+from retouch.core.axis import round_step, shown
+from retouch.core.markup import Markup, joined, tag
 
 _WIDTH, _HEIGHT, _FOOT, _HEAD = 480, 150, 22, 24
 _BINS = 32
@@ -88,12 +89,12 @@ def _edges(values: NDArray[np.float64], least: float | None, whole: bool) -> NDA
 
 def _ticks(edges: NDArray[np.float64], whole: bool) -> list[Markup]:
     low, high = float(edges[0]), float(edges[-1])
-    step = _round_step((high - low) / 5)
+    step = round_step((high - low) / 5)
     step = max(1.0, step) if whole else step
     first = np.ceil(low / step) * step
     places = {float(value): float((value - low) / (high - low)) for value in np.arange(first, high, step)}
     return [
-        tag("text", _shown(value, step), x=place * _WIDTH, y=_HEIGHT - 6, class_="tick")
+        tag("text", shown(value, step), x=place * _WIDTH, y=_HEIGHT - 6, class_="tick")
         for value, place in places.items()
         if 0.03 < place < 0.97
     ]
@@ -105,17 +106,6 @@ def _threshold(least: float, edges: NDArray[np.float64], floor: int) -> list[Mar
     anchor = {"text_anchor": "end"} if left else {}
     text = tag("text", f"≥ {least:g}", x=across + (-5 if left else 5), y=11, class_="threshold", **anchor)
     return [tag("line", x1=across, x2=across, y1=2, y2=floor, class_="threshold"), text]
-
-
-def _round_step(least: float) -> float:
-    scale = 10.0 ** np.floor(np.log10(max(least, 1e-9)))
-    return float(next(step * scale for step in (1, 2, 5, 10) if step * scale >= least))
-
-
-def _shown(value: float, step: float) -> str:
-    digits = max(0, int(-np.floor(np.log10(step))))
-    # A zero that rounding left a sign on has none.
-    return f"{value + 0.0 if abs(value) > step / 2 else 0.0:.{digits}f}"
 
 
 def legend(names: Mapping[str, str]) -> Markup:

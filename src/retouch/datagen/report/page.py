@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from retouch.core.markup import Markup, tag
+from retouch.core.page import document, section
 from retouch.datagen.report.cards import REASONS, Places, cards
 from retouch.datagen.report.figures import bars, histogram, legend
-from retouch.datagen.report.markup import Markup, joined, tag
 from retouch.datagen.report.survey import Specimen, Survey
 
 _STYLE = Path(__file__).with_name("report.css")
@@ -33,15 +34,7 @@ def page(survey: Survey, pictures: Mapping[Places, tuple[str, str]], *, title: s
         _language(survey),
         _footer(survey),
     ]
-    head = [
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{title}: pairs"),
-        tag("style", Markup(_STYLE.read_text(encoding="utf-8"))),
-    ]
-    document = tag("html", tag("head", *head), tag("body", tag("main", *body)), lang="en")
-    return f"<!doctype html>\n{document.text}\n"
+    return document(body, title=f"{title}: pairs", style=_STYLE.read_text(encoding="utf-8"))
 
 
 def _header(survey: Survey, title: str) -> Markup:
@@ -74,7 +67,7 @@ def _reasons(survey: Survey) -> Markup | None:
     skipped = {f"Left out at import: {reason}": (0, count) for reason, count in survey.skipped.items()}
     if not rows and not skipped:
         return None
-    return _section(
+    return section(
         "Why pairs were turned down",
         "Each pair is counted by the first thing that it fails.",
         bars({**rows, **skipped}, counted="rejected"),
@@ -86,7 +79,7 @@ def _kinds(survey: Survey) -> Markup:
         "The share of each kind of edit that was kept." if survey.criteria else "How many pairs of each kind of edit."
     )
     shown = bars(survey.kinds, share=bool(survey.criteria))
-    return _section("Kinds of edit", lead, legend(_SIDES) if survey.criteria else None, shown)
+    return section("Kinds of edit", lead, legend(_SIDES) if survey.criteria else None, shown)
 
 
 def _scores(survey: Survey) -> Markup | None:
@@ -96,7 +89,7 @@ def _scores(survey: Survey) -> Markup | None:
     ordered = [*(name for name in least if name in survey.scores), *sorted(survey.scores.keys() - least.keys())]
     plots = [_plot(survey, protocol, least.get(protocol)) for protocol in ordered]
     lead = "How many pairs have which score. Figures of different protocols cannot be compared."
-    return _section("Scores", lead, legend(_SIDES) if survey.criteria else None, tag("div", *plots, class_="plots"))
+    return section("Scores", lead, legend(_SIDES) if survey.criteria else None, tag("div", *plots, class_="plots"))
 
 
 def _plot(survey: Survey, protocol: str, least: float | None) -> Markup:
@@ -112,7 +105,7 @@ def _plot(survey: Survey, protocol: str, least: float | None) -> Markup:
 def _sheet(
     title: str, lead: str, specimens: Sequence[Specimen], pictures: Mapping[Places, tuple[str, str]]
 ) -> Markup | None:
-    return _section(title, lead, cards(specimens, pictures)) if specimens else None
+    return section(title, lead, cards(specimens, pictures)) if specimens else None
 
 
 def _language(survey: Survey) -> Markup:
@@ -124,7 +117,7 @@ def _language(survey: Survey) -> Markup:
     used = tag(
         "div", tag("h3", "Most used words"), tag("p", "Without articles and prepositions."), words, class_="used"
     )
-    return _section("Instructions", "All pairs, kept and turned down.", tag("div", length, used, class_="language"))
+    return section("Instructions", "All pairs, kept and turned down.", tag("div", length, used, class_="language"))
 
 
 def _footer(survey: Survey) -> Markup:
@@ -133,7 +126,3 @@ def _footer(survey: Survey) -> Markup:
         told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in survey.criteria.settings().items())
         lines = [f"Filtered with {told}."]
     return tag("footer", *(tag("p", line) for line in lines), tag("p", "Made by retouch data report."))
-
-
-def _section(title: str, lead: str, *parts: Markup | None) -> Markup:
-    return tag("section", tag("h2", title), tag("p", lead, class_="lead"), joined(parts))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
-_VOID = ("meta", "img", "rect", "line", "path", "circle")
+_VOID = ("meta", "img", "rect", "line", "path")
 
 
 @dataclass(frozen=True)
