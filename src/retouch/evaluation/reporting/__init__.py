@@ -1,0 +1,1 @@
+"""What a run of an evaluation says: intervals, tests, tables, figures and the page that holds them."""
