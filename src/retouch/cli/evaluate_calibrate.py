@@ -12,6 +12,7 @@ from retouch.cli.output import progress, say
 from retouch.core.errors import SettingsError
 
 if TYPE_CHECKING:
+    from retouch.editing.editor import Editor
     from retouch.evaluation.benchmark import BenchCase
     from retouch.evaluation.calibration.values import Grid
 
@@ -65,21 +66,13 @@ def calibrate_guidance(
     from retouch.evaluation.calibration.report import report_json
     from retouch.evaluation.calibration.run import Plan, Watch, calibrate
     from retouch.metrics.clip import load_encoder
-    from retouch.models.identity import identity
 
     check_names(follows, keeps)
     called, cases = _cases(pairs, bench, source, split=split, limit=limit)
     editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
-    unet = editor.checkpoint.unet
     pair = objectives(cases, load_encoder(encoder), round_trip_of(editor.checkpoint), follows=follows, keeps=keeps)
-    plan = Plan(
-        model=identity(editor.name, (unet.conv_in.weight, unet.conv_out.weight)),
-        cases=f"{len(cases)} of {called}",
-        grid=grid,
-        budget=budget,
-        seed=seed,
-        may_lose=may_lose,
-    )
+    named = f"{len(cases)} of {called}"
+    plan = Plan(model=_identity(editor), cases=named, grid=grid, budget=budget, seed=seed, may_lose=may_lose)
     note = "stopping after this edit; press Ctrl-C again to stop at once."
     with patient_interrupt(note) as cancelled, progress("calibrating") as update:
         watch = Watch(on_progress=update, cancelled=cancelled)
@@ -111,3 +104,10 @@ def _grid(text_guidance: str, image_guidance: str | None, steps: str | None) -> 
         image_guidance=() if image_guidance is None else options.numbers("--image-guidance", image_guidance),
         steps=() if steps is None else options.whole_numbers("--steps", steps),
     )
+
+
+def _identity(editor: "Editor") -> str:
+    from retouch.models.identity import identity
+
+    unet = editor.checkpoint.unet
+    return identity(editor.name, (unet.conv_in.weight, unet.conv_out.weight))
