@@ -9,12 +9,15 @@ import typer
 from retouch.cli import options
 from retouch.cli.data.splits import named_split
 from retouch.cli.evaluate_benches import app as benches
+from retouch.cli.evaluate_calibrate import calibrate_guidance
 from retouch.cli.evaluate_cocoee import measure_cocoee
 from retouch.cli.evaluate_detail import measure_detail
 from retouch.cli.evaluate_examples import measure_alignment, measure_inpainting, measure_insertion
 from retouch.cli.evaluate_grounding import measure_grounded, measure_parser, measure_regions
 from retouch.cli.evaluate_report import compare, report
 from retouch.cli.evaluate_run import run_bench
+from retouch.cli.evaluate_sequences import measure_diversity, measure_drift
+from retouch.cli.evaluate_study import app as study_app
 from retouch.cli.evaluate_subject import measure_subjects
 from retouch.cli.interrupt import patient_interrupt
 from retouch.cli.output import progress, say, say_json
@@ -33,6 +36,10 @@ app.command("inpainting")(measure_inpainting)
 app.command("alignment")(measure_alignment)
 app.command("subject")(measure_subjects)
 app.command("cocoee")(measure_cocoee)
+app.command("calibrate")(calibrate_guidance)
+app.command("drift")(measure_drift)
+app.command("diversity")(measure_diversity)
+app.add_typer(study_app, name="study")
 app.add_typer(benches, name="benches")
 ENCODER = "pocket/clip, a CLIP model's folder in transformers layout, or a hub id."
 

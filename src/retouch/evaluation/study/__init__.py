@@ -1,0 +1,1 @@
+"""Blind comparisons by people: the page they choose on, and what their votes say."""
