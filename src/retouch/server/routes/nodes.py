@@ -1,13 +1,13 @@
 """Nodes of a design: branched, changed, pruned, replayed, compared, and their pictures."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 
 from retouch.server.schemas import BranchAsk, Comparison, Lookup, Node, NodePatch, RegionAsk, ReplayAsk
 
 router = APIRouter(prefix="/api/v1/nodes", tags=["nodes"])
-_PICTURE = {200: {"content": {"image/png": {}, "image/webp": {}}}}
+_PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}, "image/webp": {}}}}
 
 
 @router.get("/{node_id}")

@@ -1,13 +1,13 @@
 """Uploads, lookups, models, the gallery, the queue and who is asking."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Response, UploadFile
 
 from retouch.server.schemas import GalleryPicture, Login, Lookup, Me, Model, Queue, Upload
 
 router = APIRouter(prefix="/api/v1")
-_PICTURE = {200: {"content": {"image/png": {}}}}
+_PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
 
 
 @router.post("/uploads", status_code=201, tags=["uploads"])
