@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import select
@@ -60,6 +60,7 @@ class Queues(RuleBasedStateMachine):
         parent = data.draw(st.sampled_from([None, *mine]))
         for name in self.place.branch(parent or self.roots[owner], count, seed=data.draw(st.sampled_from([1, None]))):
             self.expected[name] = Expected(owner=owner, parent=parent)
+        self.expire()
 
     @rule(worker=st.sampled_from(WORKERS))
     def claim(self, worker: str) -> None:
@@ -120,7 +121,6 @@ class Queues(RuleBasedStateMachine):
         self.place.stop(name)
         one = self.expected[name]
         one.state, one.stop = ("cancelled", one.stop) if one.state == "waiting" else (one.state, one.state == "running")
-        self.place.queue.expire()
         self.expire()
 
     @rule(owner=st.integers(0, 1), paused=st.booleans())
@@ -163,6 +163,11 @@ class Queues(RuleBasedStateMachine):
 
 
 TestQueues = Queues.TestCase
+# To shrink a failure takes minutes here.
 TestQueues.settings = settings(
-    max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=12,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )
