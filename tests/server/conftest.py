@@ -7,8 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
 from tests.server import postgres
 
+from retouch.server.app import create_app
+from retouch.server.blobs import open_blobs
+from retouch.server.context import Context, Limits
+from retouch.server.schemas import GalleryPicture, Model, Settings
 from retouch.server.store.database import Database, open_database
 
 KINDS = ("sqlite", "postgresql")
@@ -66,3 +72,29 @@ def database(request: pytest.FixtureRequest, make_address: Callable[[str, bool],
     opened = open_database(make_address(request.param, True))
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def context(database: Database, tmp_path: Path) -> Context:
+    """A server's parts: two models, one room to start from, and room for 100 jobs."""
+    room = tmp_path / "room.png"
+    Image.new("RGB", (40, 30), "navy").save(room)
+    words = Model(
+        name="pocket", title="Pocket", reads_words=True, reads_references=False, default=True, defaults=Settings()
+    )
+    shown = words.model_copy(update={"name": "exemplar", "reads_words": False, "reads_references": True})
+    entry = GalleryPicture(name="blue", title="A blue room", width=40, height=30, suggestions=["make it green"])
+    return Context(
+        database=database,
+        blobs=open_blobs(str(tmp_path / "pictures")),
+        models=(words, shown),
+        gallery=((entry, room),),
+        limits=Limits(waiting_jobs=100, upload_bytes=2**20),
+    )
+
+
+@pytest.fixture
+def client(context: Context) -> Iterator[TestClient]:
+    """A client of a server without users."""
+    with TestClient(create_app(context), raise_server_exceptions=False) as made:
+        yield made

@@ -158,6 +158,14 @@ class Upload(Table):
     created_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
+class NodeUpload(Table):
+    """That a node's request names an upload, which is kept as long."""
+
+    __tablename__ = "node_uploads"
+    node_id: Mapped[str] = mapped_column(ForeignKey("nodes.id", ondelete="CASCADE"), primary_key=True)
+    upload_id: Mapped[str] = mapped_column(ForeignKey("uploads.id"), primary_key=True, index=True)
+
+
 class Event(Table):
     """That something changed in a project, for those who follow it; ids are in the order of the commits."""
 

@@ -34,6 +34,7 @@ def downgrade() -> None:
         "lookups",
         "idempotency",
         "events",
+        "node_uploads",
         "uploads",
         "changes",
         "nodes",
@@ -176,6 +177,17 @@ def _beside() -> None:
     )
     op.create_index(op.f("ix_uploads_owner_id"), "uploads", ["owner_id"], unique=False)
     op.create_index(op.f("ix_uploads_sha256"), "uploads", ["sha256"], unique=False)
+    op.create_table(
+        "node_uploads",
+        sa.Column("node_id", sa.String(length=26), nullable=False),
+        sa.Column("upload_id", sa.String(length=26), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["node_id"], ["nodes.id"], name=op.f("fk_node_uploads_node_id_nodes"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["upload_id"], ["uploads.id"], name=op.f("fk_node_uploads_upload_id_uploads")),
+        sa.PrimaryKeyConstraint("node_id", "upload_id", name=op.f("pk_node_uploads")),
+    )
+    op.create_index(op.f("ix_node_uploads_upload_id"), "node_uploads", ["upload_id"], unique=False)
     op.create_table(
         "events",
         sa.Column("id", _BIG, autoincrement=True, nullable=False),
