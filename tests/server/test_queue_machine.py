@@ -109,9 +109,12 @@ class Queues(RuleBasedStateMachine):
         elif how == "finish":
             assert self.place.finish(held) == (mine and not one.stop)
             one.state = ("cancelled" if one.stop else "done") if mine else one.state
+        elif how == "fail":
+            assert queue.fail(held, "It broke.") == mine
+            one.state = ("cancelled" if one.stop else "failed") if mine else one.state
         else:
-            assert (queue.fail(held, "It broke.") if how == "fail" else queue.cancelled(held)) == mine
-            one.state = ("failed" if how == "fail" and not one.stop else "cancelled") if mine else one.state
+            assert queue.cancelled(held) == (mine and one.stop)
+            one.state = "cancelled" if mine and one.stop else one.state
         self.fall()
 
     @precondition(lambda self: self.expected)

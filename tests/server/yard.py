@@ -56,7 +56,7 @@ class Yard:
         project, node = new_id(), new_id()
 
         def make(session: Session) -> None:
-            images.keep(session, self.blobs, root)
+            images.keep(session, self.blobs, images.facts_of(root), lambda: root)
             times = {"created_at": now(), "updated_at": now()}
             session.add(Project(id=project, owner_id=owner, title="t", words="t", root_id=node, version=0, **times))
             session.flush()

@@ -11,8 +11,9 @@ from retouch.server.jobs.held import Found, Held, Made
 from retouch.server.jobs.locks import lock_project
 from retouch.server.jobs.rules import BEFORE_IT
 from retouch.server.killpoints import reached
+from retouch.server.pictures import StoredPicture
 from retouch.server.store.events import record
-from retouch.server.store.images import keep
+from retouch.server.store.images import facts_of, keep
 from retouch.server.store.tables import Node, Project
 from retouch.server.store.work_tables import Job, Lookup, Preview
 
@@ -42,8 +43,8 @@ def finish_edit(session: Session, blobs: Blobs, held: Held, made: Made, at: date
         settle(session, project, job, "cancelled", at)
         return False
     node = session.get_one(Node, job.node_id)
-    node.image_id = keep(session, blobs, made.image)
-    node.mask_image_id = None if made.mask is None else keep(session, blobs, made.mask)
+    node.image_id = _kept(session, blobs, made.image)
+    node.mask_image_id = None if made.mask is None else _kept(session, blobs, made.mask)
     node.request, node.warnings = made.request, list(made.warnings)
     reached("inside-finish")
     settle(session, project, job, "done", at)
@@ -59,17 +60,19 @@ def finish_lookup(session: Session, blobs: Blobs, held: Held, region: Found, at:
     lookup = session.get_one(Lookup, job.lookup_id)
     lookup.found, lookup.share = region.found, region.share
     lookup.box = None if region.box is None else list(region.box)
-    lookup.mask_image_id = keep(session, blobs, region.mask)
+    lookup.mask_image_id = _kept(session, blobs, region.mask)
     settle(session, project, job, "done", at)
     return True
 
 
 def end(session: Session, held: Held, state: str, at: datetime, error: str | None = None) -> bool:
-    """Let a job fail or be cancelled, from who holds it; whether it did."""
+    """Let a job fail, or be cancelled where that was asked for, from who holds it; whether it did."""
     found = _still(session, held)
     if found is None:
         return False
     job, project = found
+    if state == "cancelled" and not job.cancel_requested:
+        return False
     if job.cancel_requested:
         state, error = "cancelled", None
     settle(session, project, job, state, at, error=error)
@@ -100,6 +103,10 @@ def settle(session: Session, project: Project, job: Job, state: str, at: datetim
         for below in list(_waiting_below(session, job.node_id)):
             changed += _written(session, below, state, at, BEFORE_IT if state == "failed" else None)
     record(session, project, "nodes", changed)
+
+
+def _kept(session: Session, blobs: Blobs, picture: StoredPicture) -> str:
+    return keep(session, blobs, facts_of(picture), lambda: picture)
 
 
 def _written(session: Session, job: Job, state: str, at: datetime, error: str | None) -> list[str]:

@@ -73,7 +73,7 @@ def arguments(request: Request, picture: Image.Image, means: Means, *, seed: int
 
 
 def look_up(request: Request, picture: Image.Image, means: Means) -> Region:
-    """Find a request's region without the edit; raises NotFoundError where nothing is found, and as `arguments` does."""
+    """Find a request's region without the edit; raises NotFoundError where nothing is, and as `arguments` does."""
     told: list[str] = []
     places = _places(request, picture, replace(means, tell=told.append))
     found = [_in(picture, text, source) for text, source in places]

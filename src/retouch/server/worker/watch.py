@@ -133,6 +133,6 @@ class Watch:
         for one in self._held:
             if one.job_id in self._dropped or wanted.get(one.job_id):
                 continue
-            self._dropped.add(one.job_id)
-            if one.job_id in wanted:
-                self._queue.cancelled(one)
+            # Where it is refused, the owner has just wanted it again, or the lease is lost, which the next look shows.
+            if one.job_id not in wanted or self._queue.cancelled(one):
+                self._dropped.add(one.job_id)
