@@ -106,7 +106,7 @@ def test_who_has_less_running_is_next(place: Yard) -> None:
     one, two = place.owner("one"), place.owner("two")
     for number in range(3):
         place.branch(place.project(one), instruction=f"i{number}")
-    claimed(place), claimed(place)
+    assert claimed(place) and claimed(place)
     (late,) = place.branch(place.project(two))
     assert claimed(place)[0].node_id == late
 
@@ -119,7 +119,8 @@ def test_the_order_of_an_owner_can_be_changed(place: Yard) -> None:
         job = place.job(node)
         place.database.write(lambda session: work.move(session, session.merge(job), where))
 
-    to(nodes[2], "front"), to(nodes[0], "back")
+    to(nodes[2], "front")
+    to(nodes[0], "back")
     assert [claimed(place)[0].node_id for _ in range(3)] == [nodes[2], nodes[1], nodes[0]]
 
 

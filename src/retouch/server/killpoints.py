@@ -2,9 +2,12 @@
 
 import os
 import signal
+from pathlib import Path
 
 KILL_AT = "RETOUCH_KILL_AT"
-"""The environment variable that names a label, or several with commas between."""
+"""The environment variable that names a label."""
+KILL_ONCE = "RETOUCH_KILL_ONCE"
+"""The environment variable that may name a file: who removes it is killed, and nobody after."""
 
 WORKER_LABELS = (
     "worker-began",
@@ -23,6 +26,12 @@ LABELS = WORKER_LABELS + SERVER_LABELS
 
 def reached(label: str) -> None:
     """End this process at once, as a failing machine would, where the environment names the label; else nothing."""
-    named = os.environ.get(KILL_AT)
-    if named and label in named.split(","):
-        os.kill(os.getpid(), signal.SIGKILL)
+    if os.environ.get(KILL_AT) != label:
+        return
+    once = os.environ.get(KILL_ONCE)
+    if once is not None:
+        try:
+            Path(once).unlink()
+        except FileNotFoundError:
+            return
+    os.kill(os.getpid(), signal.SIGKILL)

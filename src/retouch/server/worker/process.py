@@ -6,21 +6,18 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from types import FrameType
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from retouch.editing.protocol import InstructionEditor
-from retouch.server.blobs import open_blobs
 from retouch.server.jobs import lease
+from retouch.server.jobs.opened import open_queue
 from retouch.server.jobs.queue import WorkQueue
-from retouch.server.jobs.rules import Rules
 from retouch.server.killpoints import reached
 from retouch.server.settings import ServerSettings
 from retouch.server.store.columns import new_id
-from retouch.server.store.database import open_database
 from retouch.server.worker.grounds import Grounds, PocketGrounds
 from retouch.server.worker.loaded import LoadedModels
 from retouch.server.worker.watch import Beat, Identity
@@ -53,19 +50,6 @@ def run_worker(settings: ServerSettings, *, worker_id: str | None = None, parent
     finally:
         queue.database.close()
         log.info("worker-ended", worker=identity.id)
-
-
-def open_queue(settings: ServerSettings) -> WorkQueue:
-    """The queue that settings name, its database brought up to date; raises ServerError."""
-    settings.data.mkdir(parents=True, exist_ok=True)
-    rules = Rules(
-        lease=timedelta(seconds=settings.lease_seconds),
-        heartbeat=timedelta(seconds=settings.heartbeat_seconds),
-        attempts=settings.attempts,
-        batch=settings.batch,
-    )
-    database = open_database(settings.database_address)
-    return WorkQueue(database=database, blobs=open_blobs(settings.blobs_address), rules=rules)
 
 
 def tools_of(settings: ServerSettings, queue: WorkQueue) -> Tools:
