@@ -152,7 +152,8 @@ def test_a_server_ends_in_good_order(tmp_path: Path) -> None:
 
 
 def test_the_http_process_holds_no_model() -> None:
-    code = "import sys, retouch.server.serve as s; print(sorted({'torch', 'diffusers', 'transformers'} & set(sys.modules)))"
+    heavy = "{'torch', 'diffusers', 'transformers'}"
+    code = f"import sys, retouch.server.serve; print(sorted({heavy} & set(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
 

@@ -78,7 +78,8 @@ def _settings(**given: Any) -> "ServerSettings":
         raise MissingExtraError(
             f"The server needs '{problem.name}', which is not installed; run: pip install 'retouch[server]'."
         ) from problem
-    named = {name: value for name, value in given.items() if value not in (None, False, [])}
+    # An option that was left out is None, a switch False, a list empty; 0 is a number like others.
+    named = {name: value for name, value in given.items() if value is not None and value is not False and value != []}
     try:
         return ServerSettings(**named)
     except ValidationError as problem:

@@ -1,6 +1,7 @@
 """Run the server: its HTTP process, which holds no model, and the workers that do."""
 
 import ipaddress
+import os
 import signal
 import socket
 import threading
@@ -88,8 +89,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as problem:
+        reason = os.strerror(problem.errno) if problem.errno else str(problem)
         raise ServerError(
-            f"The server cannot listen at {host}, port {port} ({problem.strerror}); choose another --port."
+            f"The server cannot listen at {host}, port {port} ({reason}); choose another --port."
         ) from problem
 
 
