@@ -20,7 +20,7 @@ WORKER_LABELS = (
     "inside-finish",
     "after-finish",
 )
-SERVER_LABELS = ("inside-upload", "before-branch", "inside-branch", "after-branch")
+SERVER_LABELS = ("inside-upload", "inside-project", "before-branch", "inside-branch", "after-branch")
 LABELS = WORKER_LABELS + SERVER_LABELS
 
 

@@ -10,6 +10,7 @@ from retouch.server import answers, served
 from retouch.server.context import InAsking
 from retouch.server.jobs import state
 from retouch.server.jobs.rules import database_time
+from retouch.server.killpoints import reached
 from retouch.server.pictures import picture_of
 from retouch.server.problems import missing
 from retouch.server.schemas import GalleryPicture, Login, Lookup, Me, Model, Queue, Upload
@@ -27,6 +28,7 @@ def upload(
     """Give a picture that edits may name; it is kept as long as something names it, a day at least."""
     picture = picture_of(bytes_of(image, asking.context.limits.upload_bytes), "image")
     asking.blobs.put(picture)
+    reached("inside-upload")
     facts = images.facts_of(picture)
     row = asking.write(lambda session: uploads.add_upload(session, asking.blobs, asking.owner, facts, lambda: picture))
     return Upload(id=row.id, width=row.width, height=row.height)

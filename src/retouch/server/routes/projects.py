@@ -13,6 +13,7 @@ from retouch.server.asked import title_of
 from retouch.server.carried import brought_in, taken_out
 from retouch.server.context import Asking, Context, InAsking
 from retouch.server.events import followed, version_of
+from retouch.server.killpoints import reached
 from retouch.server.pictures import picture_of
 from retouch.server.problems import invalid, missing, too_large
 from retouch.server.schemas import Page, Project, ProjectPatch, Tree
@@ -59,6 +60,7 @@ def create_project(
     called = title_of(title, name)
     picture = picture_of(data, "image")
     asking.blobs.put(picture)
+    reached("inside-project")
     facts = images.facts_of(picture)
 
     def begin(session: Session) -> Json:
