@@ -11,11 +11,14 @@ from types import FrameType
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from retouch.core.errors import RetouchError
+from retouch.designs.request import Request
 from retouch.editing.protocol import InstructionEditor
 from retouch.server.jobs import lease
 from retouch.server.jobs.opened import open_queue
 from retouch.server.jobs.queue import WorkQueue
 from retouch.server.killpoints import reached
+from retouch.server.offered import choose_model
 from retouch.server.settings import ServerSettings
 from retouch.server.store.columns import new_id
 from retouch.server.worker.grounds import Grounds, PocketGrounds
@@ -45,7 +48,9 @@ def run_worker(settings: ServerSettings, *, worker_id: str | None = None, parent
     try:
         with Beat(queue, identity, stop, parent) as beat:
             reached("worker-began")
-            work(queue, tools_of(settings, queue), identity, beat, stop)
+            tools = tools_of(settings, queue)
+            _warm(tools, identity)
+            work(queue, tools, identity, beat, stop)
         queue.database.write(lambda session: lease.gone(session, identity.id))
     finally:
         queue.database.close()
@@ -79,6 +84,14 @@ def work(queue: WorkQueue, tools: Tools, identity: Identity, beat: Beat, stop: t
             stop.wait(TROUBLE_SECONDS)
         finally:
             beat.hold(())
+
+
+def _warm(tools: Tools, identity: Identity) -> None:
+    """Load what edits by words, so that the first one does not wait for it."""
+    try:
+        tools.models.get(choose_model(Request(), identity.models))
+    except RetouchError as problem:
+        log.warning("model-not-loaded", problem=str(problem))
 
 
 def _asking(stop: threading.Event) -> Callable[[int, FrameType | None], None]:
