@@ -71,7 +71,8 @@ def _client(address: str, edits: int) -> tuple[Counter[str], list[float]]:
         while True:
             now = _timed(latencies, lambda: _json(client.get(f"/api/v1/projects/{tree['project']['id']}")))
             done = [node["id"] for node in now["nodes"] if node["state"] == "done"]
-            _timed(latencies, lambda: client.get(f"/api/v1/nodes/{done[-1]}/image?size=thumbnail").raise_for_status())
+            shown = f"/api/v1/nodes/{done[-1]}/image?size=thumbnail"
+            _timed(latencies, lambda shown=shown: client.get(shown).raise_for_status())
             states = Counter(node["state"] for node in now["nodes"] if node["parent_id"])
             if all(state in FINAL for state in states):
                 return states, latencies
