@@ -1,17 +1,32 @@
 """The app: routes, problems, and the context they work with."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 
 from retouch.server.context import Context
+from retouch.server.housekeeping import tidy_for_ever
 from retouch.server.problems import handle_problems
 from retouch.server.routes import nodes, others, projects
 
 
 def create_app(context: Context) -> FastAPI:
     """The app of a server; it closes nothing of the context."""
-    app = FastAPI(title="Retouch", version="1", docs_url=None, redoc_url=None)
+    app = FastAPI(title="Retouch", version="1", docs_url=None, redoc_url=None, lifespan=_keeping_tidy)
     app.state.context = context
     handle_problems(app)
     for module in (projects, nodes, others):
         app.include_router(module.router)
     return app
+
+
+@asynccontextmanager
+async def _keeping_tidy(app: FastAPI) -> AsyncIterator[None]:
+    task = asyncio.create_task(tidy_for_ever(app.state.context))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
