@@ -4,7 +4,7 @@ import io
 from typing import Any
 
 from fastapi.testclient import TestClient
-from httpx import Response
+from httpx2 import Response
 from PIL import Image
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session

@@ -106,6 +106,17 @@ def test_rename_trash_restore_and_delete(client: TestClient, context: Context) -
     assert not [path for path in context.blobs.files.find(context.blobs.root) if path.endswith(".png")]
 
 
+def test_work_stops_when_its_project_is_thrown_away(client: TestClient, context: Context) -> None:
+    made = begun(client)
+    (node,) = branched(client, made["nodes"][0]["id"])
+    place = f"{PROJECTS}/{made['project']['id']}"
+    client.delete(place)
+    assert tree(client, made["project"]["id"])["nodes"][1]["state"] == "cancelled"
+    problem(client.post(f"/api/v1/nodes/{node['id']}/retry"), 409, "trashed")
+    client.post(f"{place}/restore")
+    assert ok(client.post(f"/api/v1/nodes/{node['id']}/retry"))["state"] == "waiting"
+
+
 def test_pages_over_a_thousand_projects(client: TestClient, context: Context) -> None:
     first = begun(client, "First")
     digest = client.get(f"/api/v1/nodes/{first['nodes'][0]['id']}/image").headers["etag"].strip('"').partition("-")[0]
@@ -211,6 +222,8 @@ def test_export_and_import(client: TestClient, context: Context) -> None:
             here, there = (client.get(f"/api/v1/nodes/{each['id']}/{what}") for each in (node, twin))
             assert here.status_code == there.status_code
             assert here.status_code != 200 or here.content == there.content
+    again = ok(client.post(f"/api/v1/nodes/{brought['nodes'][3]['id']}/retry"))
+    assert again["state"] == "waiting" and count(context, Job) == 4
     with_mask = brought["nodes"][1]["request"]
     upload = client.get(f"/api/v1/uploads/{with_mask['references'][0]['upload']}/image")
     assert Image.open(io.BytesIO(upload.content)).mode == "RGBA"

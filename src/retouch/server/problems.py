@@ -31,6 +31,11 @@ _WORDS = {
     429: "too-many-requests",
 }
 
+_SENTENCES = {
+    404: "There is nothing at this address; look at /openapi.json for what there is.",
+    405: "This address does not take that method; look at /openapi.json for those it takes.",
+}
+
 
 class Refusal(ServerError):
     """A request that is refused with a status and a fixed word."""
@@ -94,7 +99,8 @@ async def _of_validation(_: Request, error: Exception) -> JSONResponse:
 
 async def _of_http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    answer = problem(error.status_code, str(error.detail), _WORDS.get(error.status_code, "refused"))
+    sentence = _SENTENCES.get(error.status_code, f"The request was refused ({error.detail}).")
+    answer = problem(error.status_code, sentence, _WORDS.get(error.status_code, "refused"))
     answer.headers.update(error.headers or {})
     return answer
 

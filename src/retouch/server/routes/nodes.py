@@ -13,7 +13,7 @@ from retouch.designs import changes
 from retouch.designs.changes import Step
 from retouch.designs.design import UNFINISHED, Design, below, path
 from retouch.designs.replay import compared_paths, merged, replayed
-from retouch.designs.request import Request
+from retouch.designs.request import Request, to_json
 from retouch.server import answers, served
 from retouch.server.answers import where_of
 from retouch.server.asked import check_fits, edits_of, instruction_of, together, with_model
@@ -124,6 +124,8 @@ def retry(*, asking: InAsking, node_id: str) -> Node:
     def run(session: Session) -> Node:
         tree = _opened(session, asking, node_id)
         _check_retry(tree.design, node_id)
+        complete = with_model(tree.design[node_id].request or Request(), asking.context.models)
+        tree.rows[node_id].request = to_json(complete)
         work.begin_again(session, asking.owner, [tree.rows[node_id]], tree.queue_limit)
         events.record(session, tree.project, "nodes", [node_id])
         return _told(tree, [node_id])[0]

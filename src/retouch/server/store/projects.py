@@ -13,7 +13,7 @@ from retouch.designs.design import UNFINISHED, Design, begun
 from retouch.designs.written import MAXIMUM_TITLE
 from retouch.server.blobs import Blobs
 from retouch.server.problems import conflict, invalid
-from retouch.server.store import events, images
+from retouch.server.store import events, images, work
 from retouch.server.store.columns import new_id, now
 from retouch.server.store.tables import ChangeRow, Event, Node, Project
 from retouch.server.store.trees import add_nodes, owned_project, read_tree
@@ -79,10 +79,12 @@ def rename(session: Session, owner: str, project: str, title: str) -> Project:
 
 
 def trash(session: Session, owner: str, project: str) -> None:
-    """Throw a project into the trash, where it may lie already; raises Refusal (404)."""
+    """Throw a project into the trash, where it may lie already, and stop its work; raises Refusal (404)."""
     held = owned_project(session, owner, project, hold=True)
     if held.trashed_at is None:
         held.trashed_at = now()
+        unfinished = select(Node.id).where(Node.project_id == project, Node.state.in_(UNFINISHED))
+        work.stop(session, session.scalars(unfinished).all())
         events.record(session, held, "project")
 
 

@@ -72,10 +72,10 @@ def begin_again(session: Session, owner: str, nodes: Sequence[Node], limit: int)
     """
     names = [node.id for node in nodes]
     jobs = {job.node_id: job for job in session.scalars(select(Job).where(Job.node_id.in_(names)).with_for_update())}
-    place = _last_place(session, owner)
     ended = [node for node in nodes if node.state in ("failed", "cancelled")]
     enqueue_nodes(session, owner, [_waiting(node) for node in ended if node.id not in jobs], limit)
-    check_room(session, owner, len(ended), limit)
+    check_room(session, owner, sum(node.id in jobs for node in ended), limit)
+    place = _last_place(session, owner)
     for node in nodes:
         job = jobs.get(node.id)
         if job is None:
