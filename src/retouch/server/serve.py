@@ -44,9 +44,9 @@ def serve(settings: ServerSettings, tell: Callable[[str], None]) -> None:
         app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, server_header=False
     )
     server = uvicorn.Server(config)
-    # uvicorn raises what it caught again once it has ended; the rest of the work is then still to be done.
+    # These act until uvicorn has its own, and when that raises again what it caught, with our work still to be done.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: None)
+        signal.signal(number, lambda _number, _frame: setattr(server, "should_exit", True))
     ended = threading.Event()
     keeper = threading.Thread(target=_keep, args=(server, app, queue, ended), name="keeper", daemon=True)
     try:

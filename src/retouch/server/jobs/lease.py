@@ -1,7 +1,7 @@
 """Leases: signs of life of workers, and what becomes of the work of those that give none."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -12,6 +12,8 @@ from retouch.server.jobs.settle import job_and_project, settle
 from retouch.server.store.events import record
 from retouch.server.store.tables import Node, Project
 from retouch.server.store.work_tables import Job, Lookup, Preview, Worker
+
+_FORGOTTEN = timedelta(hours=1)
 
 
 def renew(session: Session, held: Sequence[Held], rules: Rules, at: datetime) -> None:
@@ -98,6 +100,11 @@ def wait_again(session: Session, project: Project, job: Job) -> None:
 def seen(session: Session, worker: Worker) -> None:
     """Write that a worker lives."""
     session.merge(worker)
+
+
+def forget(session: Session, at: datetime) -> None:
+    """Forget workers that were last heard of an hour ago."""
+    session.execute(delete(Worker).where(Worker.seen_at < at - _FORGOTTEN))
 
 
 def gone(session: Session, worker_id: str) -> None:

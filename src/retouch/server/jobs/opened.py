@@ -15,9 +15,8 @@ def open_queue(settings: ServerSettings) -> WorkQueue:
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise ServerError(
-            f"The folder {settings.data} cannot be made ({problem.strerror}); choose another."
-        ) from problem
+        reason = problem.strerror or problem
+        raise ServerError(f"The folder {settings.data} cannot be made ({reason}); choose another.") from problem
     rules = Rules(
         lease=timedelta(seconds=settings.lease_seconds),
         heartbeat=timedelta(seconds=settings.heartbeat_seconds),

@@ -89,6 +89,10 @@ class WorkQueue:
         count = sum(self._take_back(job) for job in found)
         return count + sum(self._end_orphan(job) for job in orphans)
 
+    def forget(self) -> None:
+        """Forget workers that are long gone."""
+        self.database.write(lambda session: lease.forget(session, self.clock(session)))
+
     def bury(self, worker_id: str) -> int:
         """Take back at once what a worker holds that is known to be dead, and forget it; how many jobs."""
         with self.database.read() as session:

@@ -37,10 +37,10 @@ def run_worker(settings: ServerSettings, *, worker_id: str | None = None, parent
 
     Raises ServerError where the database or the place of pictures cannot be used.
     """
+    queue = open_queue(settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _asking(stop))
-    queue = open_queue(settings)
     identity = Identity(
         id=worker_id or new_id(), host=socket.gethostname(), pid=os.getpid(), models=tuple(settings.models)
     )
@@ -48,6 +48,7 @@ def run_worker(settings: ServerSettings, *, worker_id: str | None = None, parent
     try:
         with Beat(queue, identity, stop, parent) as beat:
             reached("worker-began")
+            queue.forget()
             tools = tools_of(settings, queue)
             _warm(tools, identity)
             work(queue, tools, identity, beat, stop)
