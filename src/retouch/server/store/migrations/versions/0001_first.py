@@ -15,7 +15,8 @@ _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     """Make the tables, and the user that owns everything on a server without users."""
     _users()
-    _designs()
+    _projects()
+    _nodes()
     _beside()
     _lookups()
     _jobs()
@@ -84,7 +85,7 @@ def _users() -> None:
     op.create_index(op.f("ix_sessions_user_id"), "sessions", ["user_id"], unique=False)
 
 
-def _designs() -> None:
+def _projects() -> None:
     op.create_table(
         "images",
         sa.Column("sha256", sa.String(length=64), nullable=False),
@@ -113,6 +114,9 @@ def _designs() -> None:
     op.create_index(
         op.f("ix_projects_owner_id_updated_at_id"), "projects", ["owner_id", "updated_at", "id"], unique=False
     )
+
+
+def _nodes() -> None:
     op.create_table(
         "nodes",
         sa.Column("id", sa.String(length=26), nullable=False),
