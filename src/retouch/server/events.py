@@ -90,6 +90,8 @@ class Events:
         with self._lock:
             for subscriber in self._subscribers:
                 subscriber.wake()
+        if self._thread is not None:
+            self._thread.join(10)
 
     @contextmanager
     def subscribed(self, project: str) -> Iterator[Subscriber]:
@@ -111,6 +113,8 @@ class Events:
         running: dict[str, _Running] = {}
         while not self.closed:
             self._wanted.wait()
+            if self.closed:
+                return
             with self._lock:
                 subscribers = tuple(self._subscribers)
             projects = {subscriber.project for subscriber in subscribers}
