@@ -12,6 +12,7 @@ from retouch.core.settings import EditSettings
 from retouch.designs.request import Request, Shown, Where
 from retouch.editing.protocol import RegionSource
 from retouch.server.offered import DEFAULT_MODELS, EXEMPLAR, INSERT, choose_model, offered_models
+from retouch.server.schemas import Settings
 from retouch.server.worker.fakes import FakeGrounds
 from retouch.server.worker.requests import Means, arguments, look_up, share_of
 
@@ -97,3 +98,5 @@ def test_models_choose_themselves() -> None:
     offered = offered_models(DEFAULT_MODELS)
     assert [model.name for model in offered if model.default] == ["pocket"]
     assert [model.reads_references for model in offered] == [False, True, True]
+    assert all(model.defaults.steps and model.defaults.text_guidance for model in offered)
+    assert offered_models(("some/hub-model",))[0].defaults == Settings()

@@ -5,7 +5,8 @@ from pathlib import PurePath
 
 from retouch.core.errors import SettingsError
 from retouch.designs.request import Request
-from retouch.models.pocket import EXEMPLAR_MEMBER, INSERT_MEMBER, POCKET
+from retouch.models.pocket import DEFAULT_MEMBER, EXEMPLAR_MEMBER, INSERT_MEMBER, POCKET, find_pocket
+from retouch.models.spec import SPEC_FILE, read_spec
 from retouch.server.schemas import Model, Settings
 
 INSERT, EXEMPLAR = f"{POCKET}/{INSERT_MEMBER}", f"{POCKET}/{EXEMPLAR_MEMBER}"
@@ -31,7 +32,7 @@ def offered_models(names: Sequence[str]) -> tuple[Model, ...]:
             reads_words=name not in BY_REFERENCE,
             reads_references=name in BY_REFERENCE,
             default=name == by_words,
-            defaults=Settings(),
+            defaults=_defaults(name),
         )
         for name in names
     )
@@ -45,3 +46,18 @@ def choose_model(request: Request, names: Sequence[str]) -> str:
         return usual if usual in names else by_words[0]
     what = "pictures of an object" if request.references else "instructions"
     raise SettingsError(f"No model of this server reads {what}; name one of those it lists.")
+
+
+def _defaults(name: str) -> Settings:
+    """What a pocket model uses where a request leaves it open; of others only their worker knows."""
+    family, _, member = name.partition("/")
+    if family != POCKET:
+        return Settings()
+    folders = [find_pocket(each) for each in (member or DEFAULT_MEMBER, DEFAULT_MEMBER)]
+    known = read_spec(next(folder for folder in folders if (folder / SPEC_FILE).is_file()), "instruct").defaults
+    return Settings(
+        steps=known.steps,
+        scheduler=known.scheduler,
+        text_guidance=known.text_guidance,
+        image_guidance=known.image_guidance,
+    )
