@@ -69,7 +69,7 @@ def running() -> Iterator[Postgres]:
         initialise = [tools / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
         subprocess.run(initialise, check=True, capture_output=True, cwd=folder, **_as(user))
         settings = [part for setting in FAST for part in ("-c", setting)]
-        command = [tools / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", *settings]
+        command = [*_leash(), tools / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", *settings]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, **_as(user))
         try:
@@ -99,6 +99,12 @@ class _Identity(TypedDict, total=False):
 def _as(user: pwd.struct_passwd) -> _Identity:
     # PostgreSQL refuses to run as root.
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if os.getuid() == 0 else {}
+
+
+def _leash() -> list[str]:
+    # So that it ends with the tests however those end.
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "INT"] if setpriv else []
 
 
 def _wait(server: Postgres, process: subprocess.Popen[bytes]) -> None:
