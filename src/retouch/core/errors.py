@@ -55,6 +55,18 @@ class NotFoundError(RetouchError):
     exit_code = 9
 
 
+class DesignError(RetouchError):
+    """A change of a tree of edits that cannot be made, or an archive of one that cannot be read."""
+
+    exit_code = 10
+
+
+class ServerError(RetouchError):
+    """The server cannot start, or cannot do what it was asked for."""
+
+    exit_code = 11
+
+
 class Cancelled(RetouchError):
     """The work was interrupted at the caller's wish."""
 

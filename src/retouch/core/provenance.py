@@ -118,7 +118,7 @@ def _from_json(values: Mapping[str, object]) -> Provenance:
     return Provenance(
         instructions=tuple(str(instruction) for instruction in instructions),
         loras=tuple(str(lora) for lora in loras),
-        settings=_settings(settings),
+        settings=settings_from_json(settings),
         regions=_regions(values.get("regions", [])),
         references=_references(values.get("references", [])),
         ip_adapter=str(values.get("ip_adapter", "")),
@@ -126,7 +126,8 @@ def _from_json(values: Mapping[str, object]) -> Provenance:
     )
 
 
-def _settings(values: dict[str, object]) -> EditSettings:
+def settings_from_json(values: Mapping[str, object]) -> EditSettings:
+    """Read what `asdict` and JSON made of settings; raises SettingsError, or TypeError for a name it does not know."""
     region = values.get("region")
     if isinstance(region, dict):
         values = {**values, "region": RegionSettings(**_with_tuple(region, "blend"))}
@@ -136,9 +137,9 @@ def _settings(values: dict[str, object]) -> EditSettings:
     return EditSettings(**_with_tuple(values, "guidance_interval"))
 
 
-def _with_tuple(values: dict[str, object], name: str) -> dict[str, Any]:
+def _with_tuple(values: Mapping[str, object], name: str) -> dict[str, Any]:
     pair = values.get(name)
-    return {**values, name: tuple(pair)} if isinstance(pair, list) else values
+    return {**values, name: tuple(pair)} if isinstance(pair, list) else {**values}
 
 
 def _regions(values: object) -> tuple[RegionRecord, ...]:

@@ -1,0 +1,1 @@
+"""HTTP, persistence and jobs: a design tree that several people and programs share."""
