@@ -21,13 +21,12 @@ def room(seed: int, *, height: int = 72, width: int = 96, sofa: tuple[int, int, 
 
 def edit(seed: int, *, height: int = 72, width: int = 96) -> Sample:
     """A red sofa that was to turn green and turned a little so, in a room that turned brighter; all parts are there."""
-    size = {"height": height, "width": width}
     mask = np.zeros((height, width), dtype=bool)
     mask[height // 2 : height * 5 // 6, width // 3 : width * 3 // 4] = True
     return Sample(
-        output=brighter(room(seed, **size, sofa=(120, 90 + seed, 50)), 2 + 3 * seed),
-        source=room(seed, **size),
-        target=room(seed, **size, sofa=(40, 160, 60)),
+        output=brighter(room(seed, height=height, width=width, sofa=(120, 90 + seed, 50)), 2 + 3 * seed),
+        source=room(seed, height=height, width=width),
+        target=room(seed, height=height, width=width, sofa=(40, 160, 60)),
         reference=room(seed + 50, height=40, width=56, sofa=(40, 160, 60)),
         mask=mask,
         instruction="make the sofa green",

@@ -85,7 +85,7 @@ def test_it_is_the_published_program(network: LpipsNetwork, tmp_path: Path) -> N
     generator = torch.Generator().manual_seed(0)
     one, other = (torch.rand(2, 3, 35, 43, generator=generator) * 2 - 1 for _ in range(2))
     weights = model.backbone.state_dict()
-    layers = {f"lin{i}.model.1.weight": layer for i, layer in enumerate(model.linear.parameters())}
+    layers = {f"lin{i}.model.1.weight": layer.data for i, layer in enumerate(model.linear.parameters())}
     wanted = plainly(network, weights, layers, one, other)
     assert (wanted > 1e-4).all()
     torch.testing.assert_close(model(one, other), wanted, rtol=1e-4, atol=1e-7)
