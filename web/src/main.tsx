@@ -15,7 +15,8 @@ const client = new QueryClient({
   defaultOptions: {
     queries: {
       // What the server refuses is not asked again; what it could not answer is.
-      retry: (count, error) => count < 2 && error instanceof Problem && (error.status === 0 || error.status >= 500),
+      retry: (count, error) =>
+        count < 2 && error instanceof Problem && (error.status === 0 || error.status >= 500),
       staleTime: 5_000,
     },
   },
@@ -24,7 +25,12 @@ const client = new QueryClient({
 adoptTheme();
 createRoot(document.getElementById("root") as HTMLElement).render(
   <StrictMode>
-    <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
+    <MantineProvider
+      theme={theme}
+      defaultColorScheme="auto"
+      withCssVariables={false}
+      withGlobalClasses={false}
+    >
       <QueryClientProvider client={client}>
         <Notifications position="bottom-left" autoClose={5000} limit={3} />
         <App />

@@ -4,7 +4,8 @@ export type PictureSize = "full" | "thumbnail" | "screen";
 
 const base = "api/v1";
 export const api = (path: string): string => `${base}${path}`;
-export const pictureOf = (node: string, size: PictureSize): string => api(`/nodes/${node}/image?size=${size}`);
+export const pictureOf = (node: string, size: PictureSize): string =>
+  api(`/nodes/${node}/image?size=${size}`);
 export const maskOf = (node: string): string => api(`/nodes/${node}/mask`);
 export const downloadOf = (node: string, settings: boolean): string =>
   api(`/nodes/${node}/download?settings=${settings}`);

@@ -6,7 +6,20 @@ import { change, freshKey } from "./client";
 import { treeKey } from "./events";
 import { meKey, projectsKey, queueKey } from "./queries";
 import { withNodes } from "./reduce";
-import type { BranchAsk, Login, Lookup, Me, Node, NodePatch, Project, Queue, Region, ReplayAsk, Tree, Upload } from "./types";
+import type {
+  BranchAsk,
+  Login,
+  Lookup,
+  Me,
+  Node,
+  NodePatch,
+  Project,
+  Queue,
+  Region,
+  ReplayAsk,
+  Tree,
+  Upload,
+} from "./types";
 
 /** Show nodes as `guess` makes them until the server answers; returns how to go back. */
 function showAtOnce(client: QueryClient, project: string, guess: (tree: Tree) => Node[]): () => void {
@@ -57,7 +70,8 @@ export const useReplay = (project: string) =>
 export const usePatchNode = (project: string) =>
   useNodeChange(
     project,
-    ({ node, patch }: { node: string; patch: NodePatch }) => change<Node>("PATCH", api(`/nodes/${node}`), patch),
+    ({ node, patch }: { node: string; patch: NodePatch }) =>
+      change<Node>("PATCH", api(`/nodes/${node}`), patch),
     (tree, { node, patch }) =>
       tree.nodes
         .filter((one) => one.id === node)
@@ -90,7 +104,10 @@ export function useUndo(project: string) {
 }
 
 /** A change of the list of designs. */
-function useListChange<Ask, Answer>(send: (ask: Ask) => Promise<Answer>, then?: (client: QueryClient, answer: Answer) => void) {
+function useListChange<Ask, Answer>(
+  send: (ask: Ask) => Promise<Answer>,
+  then?: (client: QueryClient, answer: Answer) => void,
+) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: send,
@@ -124,7 +141,9 @@ export const useImport = () =>
   }, keep);
 
 export const useDuplicate = () =>
-  useListChange((project: string) => change<Project>("POST", api(`/projects/${project}/duplicate`), undefined, freshKey()));
+  useListChange((project: string) =>
+    change<Project>("POST", api(`/projects/${project}/duplicate`), undefined, freshKey()),
+  );
 
 export const useTrash = () =>
   useListChange(({ project, forGood }: { project: string; forGood: boolean }) =>

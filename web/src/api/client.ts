@@ -19,7 +19,11 @@ async function problemOf(answer: Response): Promise<Problem> {
     const detail = typeof body.detail === "string" ? body.detail : `The server answered ${answer.status}.`;
     return new Problem(answer.status, typeof body.code === "string" ? body.code : "unknown", detail);
   } catch {
-    return new Problem(answer.status, "unknown", `The server answered ${answer.status}; try again in a moment.`);
+    return new Problem(
+      answer.status,
+      "unknown",
+      `The server answered ${answer.status}; try again in a moment.`,
+    );
   }
 }
 

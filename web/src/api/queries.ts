@@ -14,7 +14,11 @@ export const useMe = () =>
   useQuery({ queryKey: meKey, queryFn: ({ signal }) => get<Me>(api("/me"), signal), ...lasting });
 
 export const useModels = () =>
-  useQuery({ queryKey: ["models"], queryFn: ({ signal }) => get<Model[]>(api("/models"), signal), ...lasting });
+  useQuery({
+    queryKey: ["models"],
+    queryFn: ({ signal }) => get<Model[]>(api("/models"), signal),
+    ...lasting,
+  });
 
 export const useGallery = () =>
   useQuery({

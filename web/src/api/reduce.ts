@@ -3,7 +3,9 @@ import type { Node, Project, Tree } from "./types";
 
 /** Put nodes into a tree: known ones are replaced in place, new ones come last. The same tree if nothing differs. */
 export function withNodes(tree: Tree, changed: readonly Node[]): Tree {
-  const incoming = new Map(changed.filter((node) => node.project_id === tree.project.id).map((n) => [n.id, n]));
+  const incoming = new Map(
+    changed.filter((node) => node.project_id === tree.project.id).map((n) => [n.id, n]),
+  );
   if (incoming.size === 0) return tree;
   const nodes = tree.nodes.map((node) => {
     const next = incoming.get(node.id);

@@ -1,6 +1,14 @@
 /** Designs as cards: open, rename, copy, take out, throw away, bring back. */
 import { ActionIcon, Button, Menu, Modal, TextInput } from "@mantine/core";
-import { IconCopy, IconDots, IconDownload, IconPencil, IconRestore, IconTrash, IconTrashX } from "@tabler/icons-react";
+import {
+  IconCopy,
+  IconDots,
+  IconDownload,
+  IconPencil,
+  IconRestore,
+  IconTrash,
+  IconTrashX,
+} from "@tabler/icons-react";
 import { type FormEvent, useState } from "react";
 import { exportOf, pictureOf } from "../api/addresses";
 import { useDuplicate, useRename, useRestoreProject, useTrash } from "../api/changes";
@@ -50,8 +58,8 @@ function DeleteDialog({ project, onClose }: { project: Project; onClose: () => v
     <Modal opened onClose={onClose} title="Delete for good?">
       <div className={classes.dialog}>
         <p>
-          “{project.title}” and its {project.nodes} pictures will be gone. This is the one thing that can not be taken
-          back.
+          “{project.title}” and its {project.nodes} pictures will be gone. This is the one thing that can not
+          be taken back.
         </p>
         <div className={classes.buttons}>
           <Button variant="default" onClick={onClose} data-autofocus>
@@ -75,7 +83,10 @@ function CardMenu({ project }: { project: Project }) {
   const throwAway = () =>
     trash.mutate(
       { project: project.id, forGood: false },
-      { onSuccess: () => tell(`“${project.title}” lies in the trash; it can be restored from there.`), onError: tellError },
+      {
+        onSuccess: () => tell(`“${project.title}” lies in the trash; it can be restored from there.`),
+        onError: tellError,
+      },
     );
   return (
     <>
@@ -108,7 +119,12 @@ function CardMenu({ project }: { project: Project }) {
             >
               Duplicate
             </Menu.Item>
-            <Menu.Item leftSection={<IconDownload size={16} />} component="a" href={exportOf(project.id)} download>
+            <Menu.Item
+              leftSection={<IconDownload size={16} />}
+              component="a"
+              href={exportOf(project.id)}
+              download
+            >
               Export (.zip)
             </Menu.Item>
             <Menu.Divider />

@@ -64,7 +64,9 @@ export function Home({ trashed }: { trashed: boolean }) {
             aria-label={trashed ? "Search the trash" : "Search designs by title or by what was asked"}
             placeholder="Search titles and instructions"
             leftSection={<IconSearch size={16} />}
-            rightSection={search && <CloseButton size="sm" aria-label="Clear the search" onClick={() => setSearch("")} />}
+            rightSection={
+              search && <CloseButton size="sm" aria-label="Clear the search" onClick={() => setSearch("")} />
+            }
             value={search}
             onChange={(event) => setSearch(event.currentTarget.value)}
           />

@@ -31,9 +31,17 @@ function Drop({ busy, onPicture }: Pick<Props, "busy" | "onPicture">) {
 function Room({ picture, busy, onGallery }: { picture: GalleryPicture } & Pick<Props, "busy" | "onGallery">) {
   return (
     <button type="button" className={classes.room} disabled={busy} onClick={() => onGallery(picture)}>
-      <img src={galleryOf(picture.name)} alt="" width={picture.width} height={picture.height} loading="lazy" />
+      <img
+        src={galleryOf(picture.name)}
+        alt=""
+        width={picture.width}
+        height={picture.height}
+        loading="lazy"
+      />
       <span className={classes.roomTitle}>{picture.title}</span>
-      {picture.suggestions[0] && <span className={`words ${classes.roomHint}`}>{picture.suggestions[0]}</span>}
+      {picture.suggestions[0] && (
+        <span className={`words ${classes.roomHint}`}>{picture.suggestions[0]}</span>
+      )}
     </button>
   );
 }
@@ -46,8 +54,8 @@ export function Start({ first, busy, onPicture, onGallery }: Props) {
         <div className={classes.hello}>
           <h1>Which room are we changing?</h1>
           <p>
-            Drop in a picture, or begin with one of these rooms. Then say what should change. Every version is kept, and
-            you can go on from any of them.
+            Drop in a picture, or begin with one of these rooms. Then say what should change. Every version is
+            kept, and you can go on from any of them.
           </p>
         </div>
       ) : (
@@ -59,7 +67,9 @@ export function Start({ first, busy, onPicture, onGallery }: Props) {
           <Room key={picture.name} picture={picture} busy={busy} onGallery={onGallery} />
         ))}
       </div>
-      {gallery.error && <p className={classes.dropHint}>The gallery could not be read: {gallery.error.message}</p>}
+      {gallery.error && (
+        <p className={classes.dropHint}>The gallery could not be read: {gallery.error.message}</p>
+      )}
     </section>
   );
 }

@@ -4,7 +4,8 @@ import { useEffect, useRef, useState } from "react";
 export const pictureTypes = ["image/png", "image/jpeg", "image/webp"];
 
 export const isPicture = (file: File): boolean => pictureTypes.includes(file.type);
-export const isArchive = (file: File): boolean => file.type.includes("zip") || file.name.toLowerCase().endsWith(".zip");
+export const isArchive = (file: File): boolean =>
+  file.type.includes("zip") || file.name.toLowerCase().endsWith(".zip");
 
 /** Why a file can not be taken, as a sentence; null where it can. */
 export function refusal(file: File): string | null {

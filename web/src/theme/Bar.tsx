@@ -61,7 +61,13 @@ export function Bar({ children, onKeys }: { children?: ReactNode; onKeys?: () =>
       <div className={classes.end}>
         {onKeys && (
           <Tooltip label="Keys (?)">
-            <ActionIcon variant="subtle" color="gray" aria-label="Show the keys" onClick={onKeys} className={classes.keys}>
+            <ActionIcon
+              variant="subtle"
+              color="gray"
+              aria-label="Show the keys"
+              onClick={onKeys}
+              className={classes.keys}
+            >
               <IconKeyboard size={18} />
             </ActionIcon>
           </Tooltip>

@@ -14,7 +14,15 @@ export function Loading({ what }: { what: string }) {
 }
 
 /** A place with nothing in it yet, or any more. */
-export function Empty({ title, children, action }: { title: string; children: ReactNode; action?: ReactNode }) {
+export function Empty({
+  title,
+  children,
+  action,
+}: {
+  title: string;
+  children: ReactNode;
+  action?: ReactNode;
+}) {
   return (
     <div className={classes.centre}>
       <h2 className={classes.title}>{title}</h2>

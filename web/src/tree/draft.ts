@@ -52,7 +52,9 @@ export function draftOf(ask: Ask, sameSeed: boolean): Draft {
 
 /** How many settings are not the model's own. */
 export function changedSettings(draft: Draft): number {
-  const own = Object.values(draft.settings).filter((value) => value !== null && value !== undefined && value !== "");
+  const own = Object.values(draft.settings).filter(
+    (value) => value !== null && value !== undefined && value !== "",
+  );
   return own.length + (draft.model ? 1 : 0);
 }
 

@@ -8,7 +8,10 @@ export function nameOf(node: Node): string {
 
 export function askedOf(node: Node): string {
   if (!node.request) return "The first picture";
-  return node.request.instruction || (node.request.references?.length ? "Put in the reference" : "An edit without words");
+  return (
+    node.request.instruction ||
+    (node.request.references?.length ? "Put in the reference" : "An edit without words")
+  );
 }
 
 export function regionInWords(region: Region | null | undefined): string {
@@ -60,7 +63,8 @@ export function rowsOf(ask: Ask): Row[] {
   const settings = ask.settings ?? {};
   for (const [key, name] of Object.entries(settingNames) as [keyof typeof settingNames, string][]) {
     const value = settings[key];
-    if (value !== null && value !== undefined && value !== "") rows.push({ name, value: valueInWords(value) });
+    if (value !== null && value !== undefined && value !== "")
+      rows.push({ name, value: valueInWords(value) });
   }
   const { region, reference } = settings;
   if (region?.grow != null) rows.push({ name: "Grow region", value: `${region.grow} px` });
@@ -75,7 +79,8 @@ export function spoken(node: Node, children: number): string {
   const parts = [nameOf(node)];
   if (node.state === "running" && node.progress)
     parts.push(`being made, ${node.progress.done} of ${node.progress.total} steps`);
-  else if (node.state === "waiting") parts.push(node.place ? `waiting, number ${node.place} in the queue` : "waiting");
+  else if (node.state === "waiting")
+    parts.push(node.place ? `waiting, number ${node.place} in the queue` : "waiting");
   else if (node.state !== "done") parts.push(node.state);
   if (node.starred) parts.push("starred");
   if (node.pruned) parts.push("pruned");
