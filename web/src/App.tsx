@@ -8,7 +8,7 @@ import { parseRoute, useHash } from "./routes";
 import { Home } from "./start/Home";
 import { LoginPage } from "./start/LoginPage";
 import { takeToken } from "./start/token";
-import { Failure, Loading } from "./theme/Notices";
+import { FailedPage, Loading } from "./theme/Notices";
 
 const openProject = () => import("./canvas/ProjectPage");
 const ProjectPage = lazy(openProject);
@@ -40,7 +40,7 @@ function Pages() {
   if (me.isPending) return <Loading what="Opening Retouch" />;
   if (me.error instanceof Problem && me.error.status === 401)
     return <LoginPage sentence={me.error.message} />;
-  if (me.error && !me.data) return <Failure error={me.error} retry={() => void me.refetch()} />;
+  if (me.error && !me.data) return <FailedPage error={me.error} retry={() => void me.refetch()} />;
   if (route.kind === "home") return <Home trashed={route.trashed} key={String(route.trashed)} />;
   return (
     <Suspense fallback={<Loading what="Opening the design" />}>

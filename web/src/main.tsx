@@ -32,7 +32,7 @@ createRoot(document.getElementById("root") as HTMLElement).render(
       withGlobalClasses={false}
     >
       <QueryClientProvider client={client}>
-        <Notifications position="bottom-left" autoClose={5000} limit={3} />
+        <Notifications position="top-center" autoClose={5000} limit={3} />
         <App />
       </QueryClientProvider>
     </MantineProvider>

@@ -3,6 +3,7 @@ import { ActionIcon, Tooltip } from "@mantine/core";
 import { IconArrowsMaximize, IconMinus, IconPlus } from "@tabler/icons-react";
 import { useReactFlow } from "@xyflow/react";
 import type { ReactNode } from "react";
+import { wholeTree } from "./reveal";
 import classes from "./TreeCanvas.module.css";
 
 function Control({ label, onClick, children }: { label: string; onClick: () => void; children: ReactNode }) {
@@ -25,10 +26,7 @@ export function CanvasControls() {
       <Control label="Farther (−)" onClick={() => void flow.zoomOut({ duration: 150 })}>
         <IconMinus size={16} />
       </Control>
-      <Control
-        label="The whole tree (F)"
-        onClick={() => void flow.fitView({ duration: 250, padding: 0.15, maxZoom: 1 })}
-      >
+      <Control label="The whole tree (F)" onClick={() => void flow.fitView(wholeTree)}>
         <IconArrowsMaximize size={16} />
       </Control>
     </div>

@@ -8,7 +8,6 @@ import {
   IconPlayerStop,
 } from "@tabler/icons-react";
 import { type KeyboardEvent, lazy, type Ref, Suspense, useState } from "react";
-import { pictureOf } from "../api/addresses";
 import { useBranch } from "../api/changes";
 import { freshKey } from "../api/client";
 import { useModels } from "../api/queries";
@@ -19,6 +18,7 @@ import { askOf, changedSettings, emptyDraft, isReady, useDraft } from "../tree/d
 import { nameOf, regionInWords } from "../tree/words";
 import classes from "./Composer.module.css";
 import { useDesign } from "./design";
+import { Thumbnail } from "../tree/Thumbnail";
 import { References } from "./References";
 import { SettingsFold } from "./SettingsFold";
 import type { NodeActions } from "./actions";
@@ -115,7 +115,7 @@ export function Composer({ box, actions, suggestions, reference }: Props) {
       <References draft={draft} onChange={change} />
       <div className={classes.line}>
         <span className={classes.on}>
-          {selected.state === "done" && <img src={pictureOf(selected.id, "thumbnail")} alt="" />}
+          <Thumbnail node={selected} />
         </span>
         <textarea
           ref={box}

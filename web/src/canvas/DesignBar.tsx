@@ -121,7 +121,8 @@ export function DesignBar({
           color="gray"
           aria-label={undoLabel}
           onClick={() => actions.undo(tree, "back")}
-          data-disabled={!tree.can_undo || undefined}
+          className={classes.step}
+          aria-disabled={!tree.can_undo}
         >
           <IconArrowBackUp size={18} />
         </ActionIcon>
@@ -132,7 +133,8 @@ export function DesignBar({
           color="gray"
           aria-label={redoLabel}
           onClick={() => actions.undo(tree, "forth")}
-          data-disabled={!tree.can_redo || undefined}
+          className={classes.step}
+          aria-disabled={!tree.can_redo}
         >
           <IconArrowForwardUp size={18} />
         </ActionIcon>

@@ -7,7 +7,7 @@ import { useTree } from "../api/queries";
 import type { Tree } from "../api/types";
 import { go, type Route } from "../routes";
 import { Bar } from "../theme/Bar";
-import { Failure, Loading } from "../theme/Notices";
+import { FailedPage, Loading } from "../theme/Notices";
 import { familyOf, survivor, visible } from "../tree/family";
 import { type Design, DesignContext } from "./design";
 import { wantFocus } from "./focus";
@@ -78,7 +78,7 @@ export default function ProjectPage({ route }: { route: ProjectRoute }) {
     <>
       <Bar />
       {tree.error ? (
-        <Failure error={tree.error} retry={() => void tree.refetch()} action={allDesigns} />
+        <FailedPage error={tree.error} retry={() => void tree.refetch()} action={allDesigns} />
       ) : (
         <Loading what="Reading the design" />
       )}

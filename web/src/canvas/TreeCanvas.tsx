@@ -20,7 +20,17 @@ import { TreeNode } from "./TreeNode";
 
 const nodeTypes = { picture: TreeNode };
 const edgeTypes = { branch: BranchLine };
-const isFar = (state: ReactFlowState) => state.transform[2] < 0.42;
+const mapSize = { width: 168, height: 112 };
+/** How much can be read: words at their size, words made larger, or none. */
+const readable = ({ transform: [, , zoom] }: ReactFlowState) =>
+  zoom < 0.36 ? "far" : zoom < 0.78 ? "middle" : "near";
+
+/** Say that the layer of nodes is a tree: the library has no prop for it. */
+function nameTree(canvas: HTMLDivElement | null): void {
+  const layer = canvas?.querySelector(".react-flow__nodes");
+  layer?.setAttribute("role", "tree");
+  layer?.setAttribute("aria-label", "Tree of pictures");
+}
 
 function mapColour(node: FlowNode): string {
   const { node: picture } = node.data as NodeData;
@@ -55,7 +65,7 @@ function useFlow() {
 export function TreeCanvas({ onDetails }: { onDetails: () => void }) {
   const { select, mark, say, selected } = useDesign();
   const { nodes, edges, places, pictureHeight } = useFlow();
-  const far = useStore(isFar);
+  const distance = useStore(readable);
   const flow = useReactFlow();
   useReveal(places, pictureHeight);
   const click = useCallback(
@@ -67,10 +77,9 @@ export function TreeCanvas({ onDetails }: { onDetails: () => void }) {
     [select, mark, say, selected.id],
   );
   return (
-    <div className={classes.canvas} data-far={far}>
+    <div className={classes.canvas} data-distance={distance} ref={nameTree}>
       <ReactFlow
-        role="tree"
-        aria-label="Tree of pictures"
+        aria-label="Canvas"
         nodes={nodes}
         edges={edges}
         nodeTypes={nodeTypes}
@@ -96,6 +105,7 @@ export function TreeCanvas({ onDetails }: { onDetails: () => void }) {
       >
         <MiniMap
           className={classes.map}
+          style={mapSize}
           pannable
           zoomable
           ariaLabel="Small map of the tree"

@@ -1,7 +1,7 @@
 /** A picture on the canvas: what was asked, the picture or how far it is, its star. */
 import { IconAlertTriangle, IconPlayerStop, IconPlus, IconStarFilled } from "@tabler/icons-react";
-import type { NodeProps } from "@xyflow/react";
-import { memo, useEffect, useRef } from "react";
+import { Handle, type NodeProps, Position } from "@xyflow/react";
+import { memo, type ReactNode, useEffect, useRef } from "react";
 import { pictureOf } from "../api/addresses";
 import { usePreview } from "../api/previews";
 import type { Node } from "../api/types";
@@ -20,8 +20,17 @@ function Running({ node }: { node: Node }) {
       ) : (
         <span className={classes.blank} />
       )}
-      <progress className={classes.progress} value={done} max={total} aria-label="Steps done" />
+      <progress className={classes.progress} value={done} max={total} />
     </>
+  );
+}
+
+/** A few words in place of a picture; drawn by the style sheet, as the item's name says them already. */
+function Note({ words, bad, children }: { words: string; bad?: boolean; children?: ReactNode }) {
+  return (
+    <span className={classes.note} data-words={words} data-bad={bad}>
+      {children}
+    </span>
   );
 }
 
@@ -34,24 +43,18 @@ function Picture({ node }: { node: Node }) {
     case "running":
       return <Running node={node} />;
     case "waiting":
-      return (
-        <span className={classes.note}>
-          {node.place && node.place > 1 ? `Waiting, number ${node.place}` : "Next"}
-        </span>
-      );
+      return <Note words={node.place && node.place > 1 ? `Waiting, number ${node.place}` : "Next"} />;
     case "failed":
       return (
-        <span className={classes.note} data-bad>
+        <Note words="Failed" bad>
           <IconAlertTriangle size={20} stroke={1.6} />
-          Failed
-        </span>
+        </Note>
       );
     case "cancelled":
       return (
-        <span className={classes.note}>
+        <Note words="Stopped">
           <IconPlayerStop size={20} stroke={1.6} />
-          Stopped
-        </span>
+        </Note>
       );
   }
 }
@@ -67,6 +70,7 @@ export const TreeNode = memo(function TreeNode({ data, selected }: NodeProps<Pic
   useEffect(() => {
     if (selected && focusWanted(node.id)) element.current?.focus({ preventScroll: true });
   }, [selected, node.id]);
+  const words = caption(node, variation);
   const own = variation <= 1 && node.request !== null;
   return (
     <div
@@ -75,23 +79,25 @@ export const TreeNode = memo(function TreeNode({ data, selected }: NodeProps<Pic
       role="treeitem"
       aria-level={level}
       aria-selected={selected}
-      aria-label={spoken(node, children)}
+      aria-label={spoken(node, children, words)}
       tabIndex={selected ? 0 : -1}
       data-selected={selected}
       data-marked={marked}
       data-pruned={node.pruned}
     >
+      <Handle type="target" position={Position.Top} className={classes.handle} isConnectable={false} />
+      <Handle type="source" position={Position.Bottom} className={classes.handle} isConnectable={false} />
       <p className={classes.caption} title={askedOf(node)}>
-        <span className={own ? `words ${classes.asked}` : classes.plain}>{caption(node, variation)}</span>
+        <span className={own ? `words ${classes.asked}` : classes.plain}>{words}</span>
       </p>
-      <div className={classes.picture} style={{ height: pictureHeight }}>
+      <div className={classes.picture} style={{ height: pictureHeight }} aria-hidden="true">
         <Picture node={node} />
         {node.starred && (
           <span className={classes.star}>
             <IconStarFilled size={14} />
           </span>
         )}
-        {marked && <span className={classes.flag}>to compare</span>}
+        {marked && <span className={classes.flag} data-words="to compare" />}
       </div>
       {node.state === "done" && (
         <span className={classes.add} data-add aria-hidden="true">

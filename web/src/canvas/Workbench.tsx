@@ -18,6 +18,7 @@ import { askAgain, compareSelected } from "./deeds";
 import { type Design, useDesign } from "./design";
 import { DesignBar } from "./DesignBar";
 import { useReferences } from "./References";
+import { wholeTree } from "./reveal";
 import { TreeCanvas } from "./TreeCanvas";
 import classes from "./Workbench.module.css";
 
@@ -110,7 +111,7 @@ export function Workbench({ route, connection, showPruned, onShowPruned, onBox }
   const toggleDetails = () => (wide ? setOpen(!open) : setSheet(!sheet));
   const zoom = (how: "in" | "out" | "all") =>
     how === "all"
-      ? void flow.fitView({ duration: 250, padding: 0.15, maxZoom: 1 })
+      ? void flow.fitView(wholeTree)
       : void (how === "in" ? flow.zoomIn({ duration: 150 }) : flow.zoomOut({ duration: 150 }));
   useKeys(
     (action) => act(action, { design, actions, visited, zoom, toggleDetails, showKeys: () => setKeys(true) }),

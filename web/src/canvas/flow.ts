@@ -109,6 +109,9 @@ export function flowNodes(shown: Shown, before: ReadonlyMap<string, PictureNode>
       height,
       measured: { width: nodeWidth, height },
       handles: handles(height),
+      // The wrapper is nothing; the tree's item is inside it.
+      ariaRole: "none",
+      domAttributes: { "aria-roledescription": undefined },
     });
   }
   return nodes;
@@ -127,7 +130,6 @@ export function flowEdges(family: Family, selected: string): BranchEdge[] {
         target: id,
         type: "branch",
         data: { active: active.has(id) },
-        zIndex: active.has(id) ? 1 : 0,
         domAttributes: { "aria-hidden": true },
       });
     }

@@ -1,11 +1,11 @@
 /** Keep what matters in view: all of a small tree at first, then whatever is selected. */
-import { useReactFlow, useStoreApi } from "@xyflow/react";
+import { type FitViewOptions, useReactFlow, useStoreApi } from "@xyflow/react";
 import { useEffect, useRef } from "react";
 import { captionHeight, nodeWidth, type Place } from "../tree/layout";
 import { useDesign } from "./design";
 
 /** Pixels of the canvas that lie under what floats over it. */
-const margin = { top: 24, right: 24, bottom: 190, left: 24 };
+const margin = { top: 24, right: 24, bottom: 150, left: 24 };
 const few = 40;
 
 interface View {
@@ -32,44 +32,18 @@ export function shifted(
   return x === view.x && y === view.y ? null : { x, y, zoom: view.zoom };
 }
 
-/** The view that shows every place at once, no closer than `closest`, no farther than is readable. */
-export function wholeView(
-  places: Iterable<Place>,
-  height: number,
-  size: { width: number; height: number },
-  closest = 1,
-): View {
-  const all = [...places];
-  const left = Math.min(...all.map(({ x }) => x));
-  const right = Math.max(...all.map(({ x }) => x)) + nodeWidth;
-  const bottom = Math.max(...all.map(({ y }) => y)) + height;
-  const room = { width: size.width - 2 * margin.left, height: size.height - margin.top - margin.bottom };
-  const zoom = Math.max(0.05, Math.min(closest, room.width / (right - left), room.height / bottom));
-  return {
-    x: size.width / 2 - ((left + right) / 2) * zoom,
-    y: margin.top + Math.max(0, (room.height - bottom * zoom) / 2),
-    zoom,
-  };
-}
-
-export function useWhole(
-  places: ReadonlyMap<string, Place>,
-  pictureHeight: number,
-): (duration?: number) => void {
-  const flow = useReactFlow();
-  const store = useStoreApi();
-  return (duration = 250) =>
-    void flow.setViewport(wholeView(places.values(), captionHeight + pictureHeight, store.getState()), {
-      duration,
-    });
-}
+/** All of the tree, clear of what floats over the canvas. */
+export const wholeTree: FitViewOptions = {
+  duration: 250,
+  maxZoom: 1,
+  padding: { top: "24px", right: "24px", bottom: "150px", left: "24px" },
+};
 
 export function useReveal(places: ReadonlyMap<string, Place>, pictureHeight: number): void {
-  const { selected } = useDesign();
+  const { selected, shown } = useDesign();
   const flow = useReactFlow();
   const store = useStoreApi();
   const begun = useRef(false);
-  const whole = useWhole(places, pictureHeight);
   const place = places.get(selected.id);
   const { x, y } = place ?? { x: 0, y: 0 };
   useEffect(() => {
@@ -78,8 +52,12 @@ export function useReveal(places: ReadonlyMap<string, Place>, pictureHeight: num
     const box = { x, y, width: nodeWidth, height: captionHeight + pictureHeight };
     if (!begun.current) {
       begun.current = true;
-      if (places.size <= few) return whole(0);
-      void flow.setViewport({ x: size.width / 2 - (x + nodeWidth / 2) * 0.8, y: 60 - y * 0.8, zoom: 0.8 });
+      if (places.size <= few) return void flow.fitView({ ...wholeTree, duration: 0 });
+      const near = [selected.id, selected.parent_id, ...(shown.children.get(selected.id) ?? [])];
+      const bounds = flow.getNodesBounds(near.filter((id) => id !== null));
+      const zoom = Math.min(Math.max(size.width / (bounds.width + 2 * nodeWidth), 0.3), 0.8);
+      const centre = { x: x + nodeWidth / 2, y: y + box.height };
+      void flow.setCenter(centre.x, centre.y, { zoom });
       return;
     }
     const readable = Math.max(flow.getZoom(), 0.3);

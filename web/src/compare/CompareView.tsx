@@ -123,11 +123,11 @@ export default function CompareView({ left, right, view, onClose }: Props) {
       fullScreen
       withCloseButton={false}
       padding={0}
-      aria-label="Compare two pictures"
+      attributes={{ content: { "aria-label": "Compare two pictures" } }}
       transitionProps={{ transition: "fade" }}
     >
       <div className={classes.page}>
-        <header className={classes.head}>
+        <div className={classes.head}>
           {one && <Choice label="Left" node={one} family={all} onNode={(id) => show({ left: id })} />}
           <Tooltip label="Swap the sides">
             <ActionIcon
@@ -150,7 +150,7 @@ export default function CompareView({ left, right, view, onClose }: Props) {
           <ActionIcon variant="subtle" color="gray" aria-label="Close" onClick={onClose}>
             <IconX size={20} />
           </ActionIcon>
-        </header>
+        </div>
         {pair && <Shown key={`${left} ${right}`} pair={pair} />}
         {!pair && !error && one && other && <Loading what="Reading the pictures" />}
         {error && <Failure error={error} retry={() => void refetch()} />}

@@ -1,5 +1,5 @@
 /** One picture over the other, parted at a column of pixels. */
-import { type KeyboardEvent, type PointerEvent, useState } from "react";
+import { type KeyboardEvent, type PointerEvent, useEffect, useRef, useState } from "react";
 import classes from "./CompareView.module.css";
 import type { Pair } from "./CompareView";
 import { Sheet } from "./Sheet";
@@ -11,6 +11,11 @@ export function Slider({ pair }: { pair: Pair }) {
   const { size, left, right } = pair;
   const [controls, frame] = useView(size);
   const { view } = controls;
+  const divider = useRef<HTMLDivElement>(null);
+  const ready = view !== null;
+  useEffect(() => {
+    if (ready) divider.current?.focus({ preventScroll: true });
+  }, [ready]);
   const [column, setColumn] = useState(Math.round(size.width / 2));
   const drag = (event: PointerEvent<HTMLElement>) => {
     const frame = event.currentTarget.parentElement?.getBoundingClientRect();
@@ -39,11 +44,11 @@ export function Slider({ pair }: { pair: Pair }) {
                 {right.name}
               </span>
               <div
+                ref={divider}
                 className={classes.divider}
                 style={{ left: view.x + column * view.scale }}
                 role="slider"
                 tabIndex={0}
-                data-autofocus
                 aria-label="Where the two pictures part"
                 aria-orientation="horizontal"
                 aria-valuemin={0}

@@ -1,9 +1,9 @@
 /** The other tries of the same words on the same picture. */
-import { pictureOf } from "../api/addresses";
 import type { Node } from "../api/types";
 import { useDesign } from "../canvas/design";
 import { attemptsOf } from "../tree/draft";
 import { siblings } from "../tree/family";
+import { Thumbnail } from "../tree/Thumbnail";
 import classes from "./Panel.module.css";
 
 function stateOf(node: Node): string {
@@ -21,7 +21,7 @@ export function Attempts() {
   if (attempts.length < 2) return null;
   return (
     <section className={classes.section} aria-label="Attempts">
-      <h3 className={classes.title}>{attempts.length} attempts with these words</h3>
+      <h2 className={classes.title}>{attempts.length} attempts with these words</h2>
       <ul className={classes.attempts}>
         {attempts.map((node, index) => (
           <li key={node.id}>
@@ -32,11 +32,7 @@ export function Attempts() {
               aria-label={`Attempt ${index + 1}, ${stateOf(node)}`}
               onClick={() => select(node.id)}
             >
-              {node.state === "done" ? (
-                <img src={pictureOf(node.id, "thumbnail")} alt="" loading="lazy" />
-              ) : (
-                <span />
-              )}
+              <Thumbnail node={node} />
             </button>
             <span className={classes.quiet}>{stateOf(node)}</span>
           </li>

@@ -1,9 +1,9 @@
 /** The way from the first picture to the selected one. */
 import { useEffect, useRef } from "react";
-import { pictureOf } from "../api/addresses";
 import { useDesign } from "../canvas/design";
 import { path } from "../tree/family";
 import { nameOf } from "../tree/words";
+import { Thumbnail } from "../tree/Thumbnail";
 import classes from "./Panel.module.css";
 
 export function FilmStrip() {
@@ -27,11 +27,7 @@ export function FilmStrip() {
               title={nameOf(node)}
               onClick={() => select(node.id)}
             >
-              {node.state === "done" ? (
-                <img src={pictureOf(node.id, "thumbnail")} alt="" loading="lazy" />
-              ) : (
-                <span />
-              )}
+              <Thumbnail node={node} />
             </button>
           </li>
         ))}

@@ -19,10 +19,10 @@ function Making() {
   return (
     <figure className={classes.picture}>
       {preview ? <img src={preview} alt="" /> : <span className={classes.blank} />}
-      <figcaption className={classes.making} role="status">
+      <div className={classes.making} role="status">
         <span>{words}</span>
         {selected.state === "running" && <progress value={done} max={total} aria-label="Steps done" />}
-      </figcaption>
+      </div>
     </figure>
   );
 }

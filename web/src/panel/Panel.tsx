@@ -61,7 +61,7 @@ export function Panel({ actions, onClose }: { actions: NodeActions; onClose: () 
         </p>
       ))}
       <section className={classes.section} aria-label="What was asked">
-        <p className={`words ${classes.asked}`}>{askedOf(selected)}</p>
+        <p className={selected.request ? `words ${classes.asked}` : classes.asked}>{askedOf(selected)}</p>
         <p className={classes.quiet}>
           {selected.width && selected.height ? `${selected.width} × ${selected.height} pixels, ` : ""}
           {when(selected.finished_at ?? selected.created_at)}

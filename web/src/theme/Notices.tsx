@@ -13,6 +13,15 @@ export function Loading({ what }: { what: string }) {
   );
 }
 
+/** A page that could not be shown. */
+export function FailedPage(props: FailureProps) {
+  return (
+    <main className={classes.page}>
+      <Failure {...props} Heading="h1" />
+    </main>
+  );
+}
+
 /** A place with nothing in it yet, or any more. */
 export function Empty({
   title,
@@ -32,10 +41,17 @@ export function Empty({
   );
 }
 
-export function Failure({ error, retry, action }: { error: Error; retry?: () => void; action?: ReactNode }) {
+interface FailureProps {
+  error: Error;
+  retry?: () => void;
+  action?: ReactNode;
+  Heading?: "h1" | "h2";
+}
+
+export function Failure({ error, retry, action, Heading = "h2" }: FailureProps) {
   return (
     <div className={classes.centre} role="alert">
-      <h2 className={classes.title}>That did not work</h2>
+      <Heading className={classes.title}>That did not work</Heading>
       <p className={classes.quiet}>{error.message}</p>
       <div className={classes.row}>
         {retry && <Button onClick={retry}>Try again</Button>}

@@ -51,8 +51,17 @@ export const theme = createTheme({
   respectReducedMotion: true,
   components: {
     // Locking the scroll would write a style element, which the policy forbids; the page itself does not scroll behind.
-    Modal: Modal.extend({ defaultProps: { lockScroll: false, centered: true } }),
-    Drawer: Drawer.extend({ defaultProps: { lockScroll: false } }),
+    Modal: Modal.extend({
+      defaultProps: {
+        lockScroll: false,
+        centered: true,
+        closeButtonProps: { "aria-label": "Close" },
+        overlayProps: { backgroundOpacity: 0.4 },
+        // A dialog's head is not the page's banner.
+        attributes: { header: { role: "group" } },
+      },
+    }),
+    Drawer: Drawer.extend({ defaultProps: { lockScroll: false, overlayProps: { backgroundOpacity: 0.4 } } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 400, withArrow: false, offset: 6, fz: 12 } }),
     Button: Button.extend({ defaultProps: { fw: 550 } }),
   },

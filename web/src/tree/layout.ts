@@ -5,7 +5,7 @@ import type { Family } from "./family";
 export const nodeWidth = 184;
 export const captionHeight = 50;
 const gapX = 28;
-const gapY = 52;
+const gapY = 40;
 
 export interface Place {
   readonly x: number;

@@ -74,9 +74,10 @@ export function rowsOf(ask: Ask): Row[] {
   return rows;
 }
 
-/** A node for a screen reader: name, state, star, children. */
-export function spoken(node: Node, children: number): string {
-  const parts = [nameOf(node)];
+/** A node for a screen reader: what stands over it, what was asked, state, star, children. */
+export function spoken(node: Node, children: number, caption: string): string {
+  const parts = [caption];
+  if (caption !== askedOf(node)) parts.push(askedOf(node));
   if (node.state === "running" && node.progress)
     parts.push(`being made, ${node.progress.done} of ${node.progress.total} steps`);
   else if (node.state === "waiting")
@@ -88,7 +89,7 @@ export function spoken(node: Node, children: number): string {
   return parts.join(", ");
 }
 
-const ago = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const ago = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
 const units: [Intl.RelativeTimeFormatUnit, number][] = [
   ["day", 86400],
   ["hour", 3600],
