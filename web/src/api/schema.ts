@@ -693,7 +693,7 @@ export interface components {
              * Title
              * @default
              */
-            title: string;
+            title?: string;
             /**
              * Image
              * @description PNG, JPEG or WebP.
@@ -704,7 +704,7 @@ export interface components {
              * @description The name of a gallery picture instead.
              * @default
              */
-            gallery: string;
+            gallery?: string;
         };
         /** Body_import_project_api_v1_projects_import_post */
         Body_import_project_api_v1_projects_import_post: {
@@ -731,22 +731,22 @@ export interface components {
              * Instruction
              * @default
              */
-            instruction: string;
+            instruction?: string;
             /** Model */
             model?: string | null;
             /** @default {} */
-            settings: components["schemas"]["Settings"];
+            settings?: components["schemas"]["Settings"];
             region?: components["schemas"]["RegionAsk"] | null;
             /**
              * References
              * @default []
              */
-            references: components["schemas"]["ReferenceAsk"][];
+            references?: components["schemas"]["ReferenceAsk"][];
             /**
              * Count
              * @default 1
              */
-            count: number;
+            count?: number;
         };
         /**
          * Change
@@ -787,17 +787,17 @@ export interface components {
              * Instruction
              * @default
              */
-            instruction: string;
+            instruction?: string;
             /** Model */
             model?: string | null;
             /** @default {} */
-            settings: components["schemas"]["Settings"];
+            settings?: components["schemas"]["Settings"];
             region?: components["schemas"]["RegionAsk"] | null;
             /**
              * References
              * @default []
              */
-            references: components["schemas"]["ReferenceAsk"][];
+            references?: components["schemas"]["ReferenceAsk"][];
         };
         /**
          * GalleryPicture
@@ -829,17 +829,17 @@ export interface components {
              * Name
              * @default
              */
-            name: string;
+            name?: string;
             /**
              * Password
              * @default
              */
-            password: string;
+            password?: string;
             /**
              * Token
              * @default
              */
-            token: string;
+            token?: string;
         };
         /**
          * Lookup
@@ -1028,7 +1028,7 @@ export interface components {
              * Weight
              * @default 1
              */
-            weight: number;
+            weight?: number;
         };
         /**
          * ReferenceHow
@@ -1054,19 +1054,19 @@ export interface components {
              * Phrase
              * @default
              */
-            phrase: string;
+            phrase?: string;
             /**
              * Numbers
              * @default []
              */
-            numbers: number[];
+            numbers?: number[];
             /** Upload */
             upload?: string | null;
             /**
              * Invert
              * @default false
              */
-            invert: boolean;
+            invert?: boolean;
         };
         /**
          * RegionHow
@@ -1090,7 +1090,7 @@ export interface components {
              * @default merged
              * @enum {string}
              */
-            how: "step-by-step" | "merged";
+            how?: "step-by-step" | "merged";
         };
         /**
          * Settings

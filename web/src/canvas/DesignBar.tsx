@@ -42,9 +42,16 @@ function QueueMenu({ busy }: { busy: boolean }) {
   return (
     <Menu position="bottom-end">
       <Menu.Target>
-        <Button variant="subtle" color="gray" size="compact-sm" className={classes.queue}>
+        <Button
+          variant="subtle"
+          color="gray"
+          size="compact-sm"
+          className={classes.queue}
+          aria-label={`Queue: ${words}`}
+        >
           <span className={classes.dot} data-paused={paused} />
-          {words}
+          <span className={classes.long}>{words}</span>
+          <span className={classes.short}>{running + waiting}</span>
         </Button>
       </Menu.Target>
       <Menu.Dropdown>

@@ -159,7 +159,7 @@ export function Workbench({ route, connection, showPruned, onShowPruned, onBox }
           withCloseButton={false}
           padding={0}
           title={null}
-          aria-label="Details of the picture"
+          attributes={{ content: { "aria-label": "Details of the picture" } }}
         >
           {panel}
         </Drawer>

@@ -142,12 +142,19 @@ export default function CompareView({ left, right, view, onClose }: Props) {
           {other && <Choice label="Right" node={other} family={all} onNode={(id) => show({ right: id })} />}
           <span className={classes.space} />
           <SegmentedControl
+            className={classes.views}
             aria-label="How to compare"
             data={compareViews.map((name) => ({ value: name, label: viewNames[name] }))}
             value={view}
             onChange={(name) => show({ view: name as View })}
           />
-          <ActionIcon variant="subtle" color="gray" aria-label="Close" onClick={onClose}>
+          <ActionIcon
+            variant="subtle"
+            color="gray"
+            aria-label="Close"
+            onClick={onClose}
+            className={classes.close}
+          >
             <IconX size={20} />
           </ActionIcon>
         </div>

@@ -55,7 +55,9 @@ export function Bar({ children, onKeys }: { children?: ReactNode; onKeys?: () =>
     <header className={classes.bar}>
       <a href="#/" className={classes.home} aria-label="Retouch, all designs">
         <Mark />
-        <span className={classes.word}>Retouch</span>
+        <span className={classes.word} data-fold={onKeys !== undefined}>
+          Retouch
+        </span>
       </a>
       <div className={classes.middle}>{children}</div>
       <div className={classes.end}>

@@ -4,6 +4,7 @@ import {
   convertCssVariables,
   createTheme,
   defaultCssVariablesResolver,
+  defaultVariantColorsResolver,
   DEFAULT_THEME,
   Drawer,
   mergeMantineTheme,
@@ -11,6 +12,7 @@ import {
   Tooltip,
   type CSSVariablesResolver,
   type MantineColorsTuple,
+  type VariantColorsResolver,
 } from "@mantine/core";
 
 const viridian: MantineColorsTuple = [
@@ -39,10 +41,28 @@ const dark: MantineColorsTuple = [
   "#101113",
 ];
 
+/** Filled in the accent or in red: colours with enough contrast in light and dark alike. */
+const variantColorResolver: VariantColorsResolver = (input) => {
+  const resolved = defaultVariantColorsResolver(input);
+  if (input.variant === "light" && !input.color)
+    return {
+      ...resolved,
+      background: "var(--accent-soft)",
+      hover: "var(--accent-soft)",
+      color: "var(--ink)",
+    };
+  if (input.variant !== "filled") return resolved;
+  const red = input.color === "red";
+  if (!red && input.color && input.color !== input.theme.primaryColor) return resolved;
+  const background = red ? "#b3261e" : "var(--accent)";
+  const hover = `color-mix(in srgb, ${background} 88%, var(--ink))`;
+  return { ...resolved, background, hover, color: red ? "#ffffff" : "var(--accent-ink)" };
+};
+
 export const theme = createTheme({
+  variantColorResolver,
   primaryColor: "viridian",
   primaryShade: { light: 7, dark: 4 },
-  autoContrast: true,
   colors: { viridian, dark },
   fontFamily: '"Instrument Sans Variable", system-ui, sans-serif',
   headings: { fontFamily: '"Instrument Sans Variable", system-ui, sans-serif', fontWeight: "600" },
