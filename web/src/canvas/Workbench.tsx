@@ -8,13 +8,13 @@ import type { Action } from "../keys/keymap";
 import { KeysDialog } from "../keys/KeysDialog";
 import { useKeys } from "../keys/useKeys";
 import { Panel } from "../panel/Panel";
-import { go, type Route } from "../routes";
+import type { Route } from "../routes";
 import { useFiles } from "../start/files";
 import { suggestionsFor } from "../start/suggestions";
 import { neighbour } from "../tree/family";
 import { type NodeActions, useNodeActions } from "./actions";
 import { Composer } from "./Composer";
-import { askAgain, compareSelected } from "./deeds";
+import { askAgain, compareSelected, pruneSelected } from "./deeds";
 import { type Design, useDesign } from "./design";
 import { DesignBar } from "./DesignBar";
 import { useReferences } from "./References";
@@ -55,7 +55,7 @@ function act(action: Action, hands: Hands): void {
     case "star":
       return actions.star(selected);
     case "prune":
-      return selected.pruned ? undefined : actions.prune(selected);
+      return pruneSelected(design, actions);
     case "restore":
       if (selected.pruned) return actions.verb(selected, "restore");
       return selected.state === "failed" || selected.state === "cancelled"
@@ -167,7 +167,7 @@ export function Workbench({ route, connection, showPruned, onShowPruned, onBox }
       <KeysDialog opened={keys} onClose={() => setKeys(false)} />
       {route.compare && (
         <Suspense>
-          <CompareView {...route.compare} onClose={() => go({ ...route, compare: null }, true)} />
+          <CompareView {...route.compare} onClose={() => design.select(design.selected.id, true)} />
         </Suspense>
       )}
     </div>

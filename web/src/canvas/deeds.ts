@@ -1,6 +1,7 @@
 /** What both the keys and the panel do with the selected node. */
 import { tell } from "../theme/Notices";
 import { draftOf, setDraft } from "../tree/draft";
+import type { NodeActions } from "./actions";
 import type { Design } from "./design";
 
 /** Compare the selected node with the marked one, else with its parent. */
@@ -18,4 +19,11 @@ export function askAgain({ selected, select, say }: Design, sameSeed = false): v
   setDraft(selected.parent_id, draftOf(selected.request, sameSeed));
   select(selected.parent_id);
   say();
+}
+
+/** Hide the selected node and what is below it, and go on from its parent. */
+export function pruneSelected({ selected, select }: Design, actions: NodeActions): void {
+  if (selected.pruned) return;
+  actions.prune(selected);
+  if (selected.parent_id) select(selected.parent_id, true);
 }

@@ -1,8 +1,11 @@
 /** Which node is to have the keyboard's focus as soon as it is drawn. */
 let wanted: string | null = null;
 
+/** Give a node the focus: now where it is drawn, else as soon as it is. */
 export function wantFocus(id: string): void {
-  wanted = id;
+  const drawn = document.querySelector<HTMLElement>(`[data-id="${CSS.escape(id)}"] [role="treeitem"]`);
+  wanted = drawn ? null : id;
+  drawn?.focus({ preventScroll: true });
 }
 
 /** Whether a node that is drawn now is to take the focus; said once. */

@@ -12,7 +12,7 @@ import { downloadOf } from "../api/addresses";
 import type { ReplayAsk } from "../api/types";
 import type { NodeActions } from "../canvas/actions";
 import { useDesign } from "../canvas/design";
-import { askAgain, compareSelected } from "../canvas/deeds";
+import { askAgain, compareSelected, pruneSelected } from "../canvas/deeds";
 import { path } from "../tree/family";
 import { nameOf } from "../tree/words";
 import classes from "./Panel.module.css";
@@ -120,7 +120,11 @@ export function PanelActions({ actions }: { actions: NodeActions }) {
             Restore
           </Button>
         ) : (
-          <Button {...small} leftSection={<IconEyeOff size={15} />} onClick={() => actions.prune(selected)}>
+          <Button
+            {...small}
+            leftSection={<IconEyeOff size={15} />}
+            onClick={() => pruneSelected(design, actions)}
+          >
             Prune
           </Button>
         ))}

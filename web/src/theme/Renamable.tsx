@@ -47,7 +47,11 @@ export function Renamable({ label, value, placeholder, onValue }: Props) {
       onChange={(event) => setDraft(event.currentTarget.value)}
       onBlur={() => close(true, false)}
       onKeyDown={(event) => {
-        if (event.key === "Enter") close(true, true);
+        if (event.key === "Enter") {
+          // Else the same press would open the field again: the button has the focus by then.
+          event.preventDefault();
+          close(true, true);
+        }
         if (event.key === "Escape") {
           event.stopPropagation();
           close(false, true);
