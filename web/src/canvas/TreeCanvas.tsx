@@ -10,16 +10,15 @@ import {
 } from "@xyflow/react";
 import { type MouseEvent, useCallback, useEffect, useMemo, useRef } from "react";
 import { layout, pictureHeightOf, shapeOf } from "../tree/layout";
-import { BranchLine } from "./BranchLine";
 import { CanvasControls } from "./CanvasControls";
 import { useDesign } from "./design";
-import { flowEdges, flowNodes, type NodeData, type PictureNode } from "./flow";
+import { flowNodes, type NodeData, type PictureNode } from "./flow";
+import { Lines } from "./Lines";
 import { useReveal } from "./reveal";
 import classes from "./TreeCanvas.module.css";
 import { TreeNode } from "./TreeNode";
 
 const nodeTypes = { picture: TreeNode };
-const edgeTypes = { branch: BranchLine };
 const mapSize = { width: 168, height: 112 };
 /** How much can be read: words at their size, words made larger, or none. */
 const readable = ({ transform: [, , zoom] }: ReactFlowState) =>
@@ -39,7 +38,7 @@ function mapColour(node: FlowNode): string {
   return "var(--line-strong)";
 }
 
-/** Nodes and edges to draw, and where they lie; the layout is made anew only where ids or parents changed. */
+/** Nodes to draw, and where they lie; the layout is made anew only where ids or parents changed. */
 function useFlow() {
   const { all, shown, selected, marked } = useDesign();
   const root = all.nodes.get(all.root);
@@ -57,14 +56,12 @@ function useFlow() {
   useEffect(() => {
     drawn.current = new Map(nodes.map((node) => [node.id, node]));
   }, [nodes]);
-  // eslint-disable-next-line react-hooks/exhaustive-deps
-  const edges = useMemo(() => flowEdges(shown, selected.id), [shape, selected.id]);
-  return { nodes, edges, places, pictureHeight };
+  return { nodes, places, pictureHeight };
 }
 
 export function TreeCanvas({ onDetails }: { onDetails: () => void }) {
   const { select, mark, say, selected } = useDesign();
-  const { nodes, edges, places, pictureHeight } = useFlow();
+  const { nodes, places, pictureHeight } = useFlow();
   const distance = useStore(readable);
   const flow = useReactFlow();
   useReveal(places, pictureHeight);
@@ -81,16 +78,13 @@ export function TreeCanvas({ onDetails }: { onDetails: () => void }) {
       <ReactFlow
         aria-label="Canvas"
         nodes={nodes}
-        edges={edges}
         nodeTypes={nodeTypes}
-        edgeTypes={edgeTypes}
         onNodeClick={click}
         onNodeDoubleClick={onDetails}
         onlyRenderVisibleElements
         nodesDraggable={false}
         nodesConnectable={false}
         nodesFocusable={false}
-        edgesFocusable={false}
         elementsSelectable={false}
         disableKeyboardA11y
         selectNodesOnDrag={false}
@@ -103,6 +97,7 @@ export function TreeCanvas({ onDetails }: { onDetails: () => void }) {
         maxZoom={2}
         proOptions={{ hideAttribution: true }}
       >
+        <Lines places={places} pictureHeight={pictureHeight} />
         <MiniMap
           className={classes.map}
           style={mapSize}

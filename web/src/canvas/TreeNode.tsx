@@ -1,6 +1,6 @@
 /** A picture on the canvas: what was asked, the picture or how far it is, its star. */
 import { IconAlertTriangle, IconPlayerStop, IconPlus, IconStarFilled } from "@tabler/icons-react";
-import { Handle, type NodeProps, Position } from "@xyflow/react";
+import type { NodeProps } from "@xyflow/react";
 import { memo, type ReactNode, useEffect, useRef } from "react";
 import { pictureOf } from "../api/addresses";
 import { usePreview } from "../api/previews";
@@ -85,8 +85,6 @@ export const TreeNode = memo(function TreeNode({ data, selected }: NodeProps<Pic
       data-marked={marked}
       data-pruned={node.pruned}
     >
-      <Handle type="target" position={Position.Top} className={classes.handle} isConnectable={false} />
-      <Handle type="source" position={Position.Bottom} className={classes.handle} isConnectable={false} />
       <p className={classes.caption} title={askedOf(node)}>
         <span className={own ? `words ${classes.asked}` : classes.plain}>{words}</span>
       </p>

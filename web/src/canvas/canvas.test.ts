@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { familyOf } from "../tree/family";
 import { makeNode, makeTree } from "../tree/testing";
-import { flowEdges, flowNodes, levels, variations } from "./flow";
+import { flowNodes, levels, variations } from "./flow";
 import { shifted } from "./reveal";
 import { layout } from "../tree/layout";
 
@@ -20,11 +20,6 @@ describe("what the canvas draws", () => {
     expect(after.filter((node) => before.get(node.id) !== node).map(({ id }) => id)).toEqual(["a"]);
     const moved = flowNodes(shown(tree.nodes, "c"), before);
     expect(moved.filter((node) => before.get(node.id) !== node).map(({ id }) => id)).toEqual(["r", "c"]);
-  });
-
-  it("marks the way to the selected node", () => {
-    const edges = flowEdges(familyOf(tree.nodes, "r"), "c");
-    expect(edges.filter(({ data }) => data?.active).map(({ target }) => target)).toEqual(["a", "c"]);
   });
 
   it("numbers tries of the same words, and levels", () => {

@@ -1,7 +1,7 @@
-/** A family as the nodes and edges that the canvas draws; what did not change keeps its identity. */
-import { type Edge, type Node as FlowNode, Position } from "@xyflow/react";
+/** A family as the nodes that the canvas draws; what did not change keeps its identity. */
+import type { Node as FlowNode } from "@xyflow/react";
 import type { Node } from "../api/types";
-import { type Family, path } from "../tree/family";
+import type { Family } from "../tree/family";
 import { captionHeight, nodeWidth, type Place } from "../tree/layout";
 
 export interface NodeData extends Record<string, unknown> {
@@ -15,7 +15,6 @@ export interface NodeData extends Record<string, unknown> {
 }
 
 export type PictureNode = FlowNode<NodeData, "picture">;
-export type BranchEdge = Edge<{ active: boolean }, "branch">;
 
 /** Number the tries of the same words among siblings. */
 export function variations(family: Family): Map<string, number> {
@@ -43,14 +42,6 @@ export function levels(family: Family): Map<string, number> {
     }
   }
   return found;
-}
-
-function handles(height: number): NonNullable<PictureNode["handles"]> {
-  const x = nodeWidth / 2;
-  return [
-    { type: "target", position: Position.Top, x, y: 0, width: 1, height: 1 },
-    { type: "source", position: Position.Bottom, x, y: height, width: 1, height: 1 },
-  ];
 }
 
 interface Shown {
@@ -108,31 +99,10 @@ export function flowNodes(shown: Shown, before: ReadonlyMap<string, PictureNode>
       width: nodeWidth,
       height,
       measured: { width: nodeWidth, height },
-      handles: handles(height),
       // The wrapper is nothing; the tree's item is inside it.
       ariaRole: "none",
       domAttributes: { "aria-roledescription": undefined },
     });
   }
   return nodes;
-}
-
-/** The edges to draw, those on the way to the selected node marked. */
-export function flowEdges(family: Family, selected: string): BranchEdge[] {
-  const active = new Set(path(family, selected).map((node) => node.id));
-  const edges: BranchEdge[] = [];
-  for (const [parent, ids] of family.children) {
-    for (const id of ids) {
-      if (!family.nodes.has(parent)) continue;
-      edges.push({
-        id: `e-${id}`,
-        source: parent,
-        target: id,
-        type: "branch",
-        data: { active: active.has(id) },
-        domAttributes: { "aria-hidden": true },
-      });
-    }
-  }
-  return edges;
 }

@@ -9,6 +9,7 @@ import {
   Drawer,
   mergeMantineTheme,
   Modal,
+  Notification,
   Tooltip,
   type CSSVariablesResolver,
   type MantineColorsTuple,
@@ -82,6 +83,10 @@ export const theme = createTheme({
       },
     }),
     Drawer: Drawer.extend({ defaultProps: { lockScroll: false, overlayProps: { backgroundOpacity: 0.4 } } }),
+    Notification: Notification.extend({
+      defaultProps: { closeButtonProps: { "aria-label": "Dismiss" } },
+      styles: { description: { color: "var(--ink-2)" } },
+    }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 400, withArrow: false, offset: 6, fz: 12 } }),
     Button: Button.extend({ defaultProps: { fw: 550 } }),
   },
