@@ -34,8 +34,8 @@ function Found({ lookup, looking, invert }: { lookup: Lookup | null; looking: bo
   const share = lookup.share === null ? null : Math.round(100 * (invert ? 1 - lookup.share : lookup.share));
   return (
     <p>
-      Found {lookup.found}
-      {share !== null && `: ${share < 1 ? "under 1" : share}% of the picture`}.
+      Found: {lookup.found}
+      {share !== null && `, ${share < 1 ? "under 1" : share}% of the picture`}.
     </p>
   );
 }
