@@ -19,6 +19,8 @@ import classes from "./TreeCanvas.module.css";
 import { TreeNode } from "./TreeNode";
 
 const nodeTypes = { picture: TreeNode };
+/** From so many pictures on, only those in view are drawn; fewer are all there for a screen reader. */
+const many = 150;
 const mapSize = { width: 168, height: 112 };
 /** How much can be read: words at their size, words made larger, or none. */
 const readable = ({ transform: [, , zoom] }: ReactFlowState) =>
@@ -81,7 +83,7 @@ export function TreeCanvas({ onDetails }: { onDetails: () => void }) {
         nodeTypes={nodeTypes}
         onNodeClick={click}
         onNodeDoubleClick={onDetails}
-        onlyRenderVisibleElements
+        onlyRenderVisibleElements={nodes.length > many}
         nodesDraggable={false}
         nodesConnectable={false}
         nodesFocusable={false}
