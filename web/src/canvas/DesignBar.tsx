@@ -42,16 +42,10 @@ function QueueMenu({ busy }: { busy: boolean }) {
   return (
     <Menu position="bottom-end">
       <Menu.Target>
-        <Button
-          variant="subtle"
-          color="gray"
-          size="compact-sm"
-          className={classes.queue}
-          aria-label={`Queue: ${words}`}
-        >
+        <Button variant="subtle" color="gray" size="compact-sm" className={classes.queue}>
           <span className={classes.dot} data-paused={paused} />
           <span className={classes.long}>{words}</span>
-          <span className={classes.short}>{running + waiting}</span>
+          <span className={classes.short}>{paused ? "Paused" : `${running + waiting} left`}</span>
         </Button>
       </Menu.Target>
       <Menu.Dropdown>
