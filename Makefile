@@ -48,9 +48,29 @@ format: $(VENV)/.development ## Bring all code into the house's format
 bench: $(VENV)/.development ## Measure: run every program in bench/
 	@set -e; for program in bench/*.py; do echo "== $$program"; $(BIN)/python "$$program"; done
 
+PAGE := src/retouch/server/page/index.html
+PAGE_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/vite.config.ts web/package.json web/tsconfig.json
+
+.PHONY: web
+web: $(PAGE) ## Build the page that the server shows (needs Node 20.19 or newer)
+
+.PHONY: web-check
+web-check: web/node_modules/.installed ## Check the page's style and types and run its tests
+	@cd web && npm run --silent check && npm run --silent test
+
+web/node_modules/.installed: web/package-lock.json
+	@command -v npm >/dev/null || { echo "Building the page needs Node 20.19 or newer with npm; install it and try again."; exit 1; }
+	@echo "Installing what the page is made of ..."
+	@cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(PAGE): web/node_modules/.installed $(PAGE_SOURCES)
+	@cd web && npm run --silent build -- --logLevel warn
+	@touch $@
+
 .PHONY: clean
 clean: ## Remove the virtual environment, caches and demo results
-	@rm -rf $(VENV) out .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) out web/node_modules src/retouch/server/page .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Retouch needs Python 3.11 or newer; say which with: make PYTHON=python3.12")'

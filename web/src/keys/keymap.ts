@@ -1,0 +1,94 @@
+/** Which key does what on the canvas. */
+
+export type Action =
+  | "up"
+  | "down"
+  | "left"
+  | "right"
+  | "branch"
+  | "again"
+  | "details"
+  | "compare"
+  | "star"
+  | "prune"
+  | "restore"
+  | "undo"
+  | "redo"
+  | "fit"
+  | "zoom-in"
+  | "zoom-out"
+  | "keys";
+
+export interface Press {
+  readonly key: string;
+  readonly shiftKey: boolean;
+  readonly ctrlKey: boolean;
+  readonly metaKey: boolean;
+  readonly altKey: boolean;
+}
+
+const plain: Readonly<Record<string, Action>> = {
+  arrowup: "up",
+  arrowdown: "down",
+  arrowleft: "left",
+  arrowright: "right",
+  enter: "branch",
+  " ": "details",
+  a: "again",
+  c: "compare",
+  s: "star",
+  backspace: "prune",
+  delete: "prune",
+  r: "restore",
+  z: "undo",
+  f: "fit",
+  "+": "zoom-in",
+  "=": "zoom-in",
+  "-": "zoom-out",
+  "?": "keys",
+};
+
+/** What a press asks for, or null. Ctrl or ⌘ go with Z only; everything else with them is the browser's. */
+export function actionOf(press: Press): Action | null {
+  const key = press.key.toLowerCase();
+  if (press.altKey) return null;
+  if (key === "z" && press.shiftKey) return "redo";
+  if (press.ctrlKey || press.metaKey) return key === "z" ? "undo" : null;
+  if (press.shiftKey && key !== "?" && key !== "+") return null;
+  return plain[key] ?? null;
+}
+
+/** For the list of keys that ? shows. */
+export const keyGroups: readonly { title: string; keys: readonly (readonly [string, string])[] }[] = [
+  {
+    title: "Move",
+    keys: [
+      ["↑", "To the picture this one was made of"],
+      ["↓", "To a picture made of this one"],
+      ["← →", "To the neighbours"],
+      ["F", "Show the whole tree"],
+      ["+ −", "Closer, farther"],
+    ],
+  },
+  {
+    title: "Edit",
+    keys: [
+      ["Enter", "Say what should change, and branch"],
+      ["A", "Ask for this picture again, with changes"],
+      ["S", "Star, or take the star away"],
+      ["Backspace", "Prune: hide this picture and all below it"],
+      ["R", "Restore a pruned picture, or retry one that failed"],
+      ["Z", "Undo"],
+      ["Shift Z", "Redo"],
+    ],
+  },
+  {
+    title: "Look",
+    keys: [
+      ["Space", "Open or close the details"],
+      ["C", "Compare with the picture before, or with the one picked by Shift-click"],
+      ["Esc", "Close what is open"],
+      ["?", "These keys"],
+    ],
+  },
+];

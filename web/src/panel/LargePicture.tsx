@@ -1,0 +1,73 @@
+/** The picture, large: hold it to see the one before, show where the edit acted. */
+import { useState } from "react";
+import { maskOf, pictureOf } from "../api/addresses";
+import { usePreview } from "../api/previews";
+import { useDesign } from "../canvas/design";
+import { MaskOverlay } from "../region/MaskOverlay";
+import classes from "./Panel.module.css";
+
+function Making() {
+  const { selected } = useDesign();
+  const preview = usePreview(selected.id);
+  const { done, total } = selected.progress ?? { done: 0, total: 1 };
+  const words =
+    selected.state === "waiting"
+      ? selected.place && selected.place > 1
+        ? `Waiting, number ${selected.place} in the queue`
+        : "Waiting to begin"
+      : `Step ${done} of ${total}`;
+  return (
+    <figure className={classes.picture}>
+      {preview ? <img src={preview} alt="" /> : <span className={classes.blank} />}
+      <div className={classes.making} role="status">
+        <span>{words}</span>
+        {selected.state === "running" && <progress value={done} max={total} aria-label="Steps done" />}
+      </div>
+    </figure>
+  );
+}
+
+export function LargePicture() {
+  const { selected, all } = useDesign();
+  const [before, setBefore] = useState(false);
+  const [where, setWhere] = useState(false);
+  const parent = selected.parent_id ? all.nodes.get(selected.parent_id) : undefined;
+  if (selected.state === "waiting" || selected.state === "running") return <Making />;
+  if (selected.state !== "done") return null;
+  const shown = before && parent ? parent.id : selected.id;
+  const region = selected.request?.region;
+  const limited = region && region.kind !== "whole";
+  return (
+    <figure
+      className={classes.picture}
+      style={{ aspectRatio: `${selected.width ?? 1} / ${selected.height ?? 1}` }}
+    >
+      <img src={pictureOf(shown, "screen")} alt={before ? "The picture before" : "The selected picture"} />
+      {parent?.state === "done" && <link rel="prefetch" href={pictureOf(parent.id, "screen")} />}
+      {where && !before && <MaskOverlay source={maskOf(selected.id)} className={classes.layer} />}
+      <div className={classes.over}>
+        {parent && (
+          <button
+            type="button"
+            aria-pressed={before}
+            onPointerDown={() => setBefore(true)}
+            onPointerUp={() => setBefore(false)}
+            onPointerLeave={() => setBefore(false)}
+            onPointerCancel={() => setBefore(false)}
+            onKeyDown={(event) => (event.key === " " || event.key === "Enter") && setBefore(true)}
+            onKeyUp={() => setBefore(false)}
+            onBlur={() => setBefore(false)}
+            onContextMenu={(event) => event.preventDefault()}
+          >
+            {before ? "Before" : "Hold to see before"}
+          </button>
+        )}
+        {limited && (
+          <button type="button" aria-pressed={where} onClick={() => setWhere(!where)}>
+            {where ? "Hide where" : "Show where"}
+          </button>
+        )}
+      </div>
+    </figure>
+  );
+}

@@ -1,0 +1,130 @@
+/** Choose where an edit acts, and see it before the edit. */
+import { Button, Modal, Switch } from "@mantine/core";
+import { useMediaQuery } from "@mantine/hooks";
+import {
+  IconBrush,
+  IconFocusCentered,
+  IconPhoto,
+  IconPointer,
+  IconRectangle,
+  IconTextRecognition,
+} from "@tabler/icons-react";
+import { useState } from "react";
+import type { Lookup, Node, Region } from "../api/types";
+import { tellError } from "../theme/Notices";
+import classes from "./RegionDialog.module.css";
+import { RegionStage } from "./RegionStage";
+import { RegionTools } from "./RegionTools";
+import { missing, type Tool, useRegion } from "./useRegion";
+
+const tools: readonly { tool: Tool; name: string; icon: typeof IconPhoto }[] = [
+  { tool: "whole", name: "Whole picture", icon: IconPhoto },
+  { tool: "auto", name: "Where the words say", icon: IconFocusCentered },
+  { tool: "phrase", name: "Find by name", icon: IconTextRecognition },
+  { tool: "point", name: "Click", icon: IconPointer },
+  { tool: "box", name: "Box", icon: IconRectangle },
+  { tool: "brush", name: "Brush", icon: IconBrush },
+];
+
+function Found({ lookup, looking, invert }: { lookup: Lookup | null; looking: boolean; invert: boolean }) {
+  if (looking) return <p className={classes.quiet}>Looking …</p>;
+  if (!lookup) return null;
+  if (lookup.state === "failed" || lookup.state === "cancelled")
+    return <p className={classes.bad}>{lookup.error ?? "The search was stopped; try again."}</p>;
+  const share = lookup.share === null ? null : Math.round(100 * (invert ? 1 - lookup.share : lookup.share));
+  return (
+    <p>
+      Found: {lookup.found}
+      {share !== null && `, ${share < 1 ? "under 1" : share}% of the picture`}.
+    </p>
+  );
+}
+
+interface Props {
+  node: Node;
+  instruction: string;
+  region: Region | null;
+  onClose: () => void;
+  onRegion: (region: Region | null) => void;
+}
+
+export default function RegionDialog({ node, instruction, region, onClose, onRegion }: Props) {
+  const chosen = useRegion(node, instruction, region);
+  const { state, change, find, lookup, looking } = chosen;
+  const [brush, setBrush] = useState({
+    width: Math.max(8, Math.round((node.width ?? 256) / 14)),
+    erase: false,
+  });
+  const narrow = useMediaQuery("(max-width: 720px)", false, { getInitialValueInEffect: false });
+  const lack = missing(state, { width: node.width ?? 1, height: node.height ?? 1 }, instruction);
+  const use = () =>
+    chosen.use().then((made) => {
+      onRegion(made);
+      onClose();
+    }, tellError);
+  return (
+    <Modal
+      opened
+      onClose={onClose}
+      title="Where should it change?"
+      size="min(1040px, 94vw)"
+      fullScreen={narrow}
+    >
+      <div className={classes.parts}>
+        <RegionStage
+          node={node}
+          state={state}
+          lookup={lookup}
+          brush={brush}
+          onChange={change}
+          onPoint={(point) => {
+            change({ point });
+            find({ ...state, point });
+          }}
+        />
+        <div className={classes.side}>
+          <div role="radiogroup" aria-label="How the region is chosen" className={classes.tools}>
+            {tools.map(({ tool, name, icon: Icon }) => (
+              <label key={tool} className={classes.tool} data-on={state.tool === tool}>
+                <input
+                  type="radio"
+                  name="tool"
+                  checked={state.tool === tool}
+                  onChange={() => change({ tool })}
+                />
+                <Icon size={18} stroke={1.6} />
+                {name}
+              </label>
+            ))}
+          </div>
+          <RegionTools
+            node={node}
+            state={state}
+            instruction={instruction}
+            looking={looking}
+            brush={brush}
+            onBrush={setBrush}
+            onChange={change}
+            onFind={() => find()}
+          />
+          <div role="status">
+            <Found lookup={lookup} looking={looking} invert={state.invert} />
+          </div>
+          {state.tool !== "whole" && (
+            <Switch
+              label="Everywhere but there"
+              checked={state.invert}
+              onChange={(event) => change({ invert: event.currentTarget.checked })}
+            />
+          )}
+          <div className={classes.foot}>
+            {lack && <p className={classes.quiet}>{lack}</p>}
+            <Button disabled={lack !== null} loading={chosen.using} onClick={() => void use()}>
+              Use this
+            </Button>
+          </div>
+        </div>
+      </div>
+    </Modal>
+  );
+}

@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import { boxOf, isBox, pointIn } from "./shapes";
+import { shareOf, tint } from "./tint";
+import { missing, regionOf, stateOf } from "./useRegion";
+
+const size = { width: 100, height: 50 };
+
+describe("shapes", () => {
+  it("are in the picture's pixels, however large it is shown", () => {
+    const frame = { left: 10, top: 20, width: 200, height: 100 };
+    expect(pointIn({ clientX: 110, clientY: 70 }, frame, size)).toEqual({ x: 50, y: 25 });
+    expect(pointIn({ clientX: -5, clientY: 999 }, frame, size)).toEqual({ x: 0, y: 50 });
+  });
+
+  it("are boxes from any corner", () => {
+    expect(boxOf({ x: 9.6, y: 4 }, { x: 1.2, y: 20 })).toEqual([1, 4, 10, 20]);
+    expect(isBox([1, 4, 10, 20], size)).toBe(true);
+    for (const bad of [[], [1, 4, 1, 20], [1, 4, 101, 20], [-1, 4, 10, 20], [1, 20, 10, 4]])
+      expect(isBox(bad, size)).toBe(false);
+  });
+});
+
+describe("tint", () => {
+  const mask = () => new Uint8ClampedArray([0, 0, 255, 255, 255].flatMap((grey) => [grey, grey, grey, 255]));
+  it("leaves the inside clear, shades the outside and draws the border", () => {
+    const pixels = mask();
+    tint(pixels, 5, 1, [9, 8, 7]);
+    const alphas = [0, 1, 2, 3, 4].map((at) => pixels[at * 4 + 3]);
+    expect(alphas).toEqual([140, 255, 255, 0, 0]);
+    expect([...pixels.slice(4, 7)]).toEqual([9, 8, 7]);
+  });
+
+  it("turns round", () => {
+    expect(shareOf(mask())).toBeCloseTo(0.6);
+    expect(shareOf(mask(), true)).toBeCloseTo(0.4);
+  });
+});
+
+describe("regions", () => {
+  it("are chosen again as they were", () => {
+    const regions = [
+      { kind: "phrase", phrase: "the sofa", numbers: [], upload: null, invert: true },
+      { kind: "point", phrase: "", numbers: [3, 4], upload: null, invert: false },
+      { kind: "box", phrase: "", numbers: [1, 2, 30, 40], upload: null, invert: false },
+      { kind: "mask", phrase: "", numbers: [], upload: "u1", invert: false },
+      { kind: "auto", phrase: "", numbers: [], upload: null, invert: false },
+    ] as const;
+    for (const region of regions) {
+      const state = stateOf({ ...region, numbers: [...region.numbers] });
+      expect(regionOf(state)).toEqual(region);
+      expect(missing(state, size, "make it green")).toBeNull();
+    }
+    expect(regionOf(stateOf(null))).toBeNull();
+  });
+
+  it("say what is missing", () => {
+    expect(missing({ ...stateOf(null), tool: "auto" }, size, " ")).toMatch(/Say what should change/);
+    expect(missing({ ...stateOf(null), tool: "phrase" }, size, "x")).toMatch(/Name/);
+    expect(missing({ ...stateOf(null), tool: "brush" }, size, "x")).toMatch(/Paint/);
+    const erased = {
+      ...stateOf(null),
+      tool: "brush" as const,
+      strokes: [{ points: [{ x: 1, y: 1 }], width: 3, erase: true }],
+    };
+    expect(missing(erased, size, "x")).toMatch(/Paint/);
+  });
+});

@@ -1,0 +1,83 @@
+/** An edit that is being put together: what stands in the composer, per picture. */
+import { useSyncExternalStore } from "react";
+import type { Ask, BranchAsk, Node, Reference, Region, Settings } from "../api/types";
+
+export interface Draft {
+  readonly instruction: string;
+  readonly model: string | null;
+  readonly count: number;
+  readonly settings: Settings;
+  readonly region: Region | null;
+  readonly references: readonly Reference[];
+}
+
+export const emptyDraft: Draft = {
+  instruction: "",
+  model: null,
+  count: 1,
+  settings: {},
+  region: null,
+  references: [],
+};
+
+/** Whether there is something to ask for. */
+export function isReady(draft: Draft): boolean {
+  return draft.instruction.trim() !== "" || draft.references.length > 0;
+}
+
+export function askOf(draft: Draft): BranchAsk {
+  return {
+    instruction: draft.instruction.trim(),
+    model: draft.model,
+    count: draft.count,
+    settings: draft.settings,
+    region: draft.region,
+    references: [...draft.references],
+  };
+}
+
+/** The request of a node as a draft, to be asked again with changes: all but the seed, unless `sameSeed`. */
+export function draftOf(ask: Ask, sameSeed: boolean): Draft {
+  const settings: Settings = { ...(ask.settings ?? {}) };
+  if (!sameSeed) settings.seed = null;
+  return {
+    instruction: ask.instruction ?? "",
+    model: ask.model ?? null,
+    count: 1,
+    settings,
+    region: ask.region ?? null,
+    references: ask.references ?? [],
+  };
+}
+
+/** How many settings are not the model's own. */
+export function changedSettings(draft: Draft): number {
+  const own = Object.values(draft.settings).filter(
+    (value) => value !== null && value !== undefined && value !== "",
+  );
+  return own.length + (draft.model ? 1 : 0);
+}
+
+/** The other tries from the same parent with the same words, the node among them, in order. */
+export function attemptsOf(node: Node, siblings: readonly Node[]): Node[] {
+  return siblings.filter((other) => other.request && other.request.instruction === node.request?.instruction);
+}
+
+const drafts = new Map<string, Draft>();
+const listeners = new Set<() => void>();
+
+export function setDraft(node: string, draft: Draft): void {
+  drafts.set(node, draft);
+  listeners.forEach((listener) => listener());
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** The draft for edits of a picture, and how to change it; it stays while the page is open. */
+export function useDraft(node: string): [Draft, (change: Partial<Draft>) => void] {
+  const draft = useSyncExternalStore(subscribe, () => drafts.get(node) ?? emptyDraft);
+  return [draft, (change) => setDraft(node, { ...(drafts.get(node) ?? emptyDraft), ...change })];
+}

@@ -1,0 +1,45 @@
+import { describe, expect, it } from "vitest";
+import { makeNode } from "./testing";
+import { nameOf, regionInWords, rowsOf, spoken, when } from "./words";
+
+describe("words", () => {
+  it("call a node by its name, else by what was asked", () => {
+    expect(nameOf(makeNode("a", "r"))).toBe("make a");
+    expect(nameOf(makeNode("a", "r", { label: "Green" }))).toBe("Green");
+    expect(nameOf(makeNode("r", null))).toBe("The first picture");
+  });
+
+  it("tell every setting that is known and no other", () => {
+    const rows = rowsOf({
+      instruction: "x",
+      model: "m",
+      settings: { steps: 20, seed: 0, keep_detail: false, negative: "" },
+    });
+    expect(rows.map(({ name, value }) => `${name}: ${value}`)).toEqual([
+      "Where: Whole picture",
+      "Model: m",
+      "Steps: 20",
+      "Seed: 0",
+      "Fine detail of the original: not kept",
+    ]);
+  });
+
+  it("say where an edit acts", () => {
+    expect(regionInWords(null)).toBe("Whole picture");
+    expect(regionInWords({ kind: "phrase", phrase: "the sofa", invert: true })).toBe("All but “the sofa”");
+    expect(regionInWords({ kind: "box", numbers: [1, 2, 3.4, 5] })).toBe("the box 1, 2, 3, 5");
+  });
+
+  it("speak a node's state", () => {
+    const running = makeNode("a", "r", { state: "running", progress: { done: 3, total: 20 }, starred: true });
+    expect(spoken(running, 0, "make a")).toBe("make a, being made, 3 of 20 steps, starred");
+    expect(spoken(makeNode("a", "r"), 2, "Variation 2")).toBe("Variation 2, make a, 2 pictures below");
+  });
+
+  it("tell time", () => {
+    const now = Date.parse("2026-01-02T00:00:00Z");
+    expect(when("2026-01-01T23:59:50Z", now)).toBe("just now");
+    expect(when("2026-01-01T23:57:00Z", now)).toBe("3 min. ago");
+    expect(when("2026-01-01T00:00:00Z", now)).toBe("yesterday");
+  });
+});
