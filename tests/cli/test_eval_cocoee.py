@@ -33,7 +33,7 @@ def test_the_command(command: Command, tiny_folder: Path, tiny_tokenizer, tmp_pa
     assert ran.code == 0, ran.err
     found = json.loads(ran.out)
     assert [line["pictures"] for line in found["lines"]] == ["exemplar", "photographs"]
-    assert all("pocket--clip@" in protocol for protocol in found["protocols"])
+    assert all("pocket/clip@" in protocol.replace("--", "/") for protocol in found["protocols"])
     assert command(*wanted, "--json").out == ran.out
     ran = command(*wanted, "--limit", 1)
     assert ran.code == 2
