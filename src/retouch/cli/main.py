@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from retouch import __version__
-from retouch.cli import data, doctor, edit, evaluate, generate, models, region, rooms, show, sweep, train
+from retouch.cli import data, doctor, edit, evaluate, generate, models, region, rooms, serve, show, sweep, train
 from retouch.cli.output import fail, say
 from retouch.core.errors import RetouchError
 
@@ -18,7 +18,7 @@ DEBUG = "RETOUCH_DEBUG"
 EPILOG = (
     "Exit codes: 0 done, 1 unexpected error, 2 wrong usage or setting, 3 unusable image, 4 unusable model, "
     "5 output cannot be written, 6 unusable data, 7 training cannot go on, 8 an extra is missing, "
-    "9 what was to be found is not in the picture, "
+    "9 what was to be found is not in the picture, 10 a design cannot be used, 11 the server cannot run, "
     "130 interrupted.\n\n"
     f"{DEBUG}=1 shows the whole traceback of an error. HF_HUB_OFFLINE=1 keeps everything off the network."
 )
@@ -75,6 +75,8 @@ app.add_typer(rooms.app, name="rooms")
 app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.add_typer(evaluate.app, name="eval")
+app.command("serve")(serve.serve)
+app.command("worker")(serve.worker)
 app.command("doctor")(doctor.doctor)
 
 

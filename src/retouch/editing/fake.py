@@ -11,7 +11,6 @@ from retouch.core.errors import Cancelled
 from retouch.core.region import Region
 from retouch.core.region_settings import RegionSettings
 from retouch.core.settings import EditSettings
-from retouch.editing.composite import composite
 from retouch.editing.protocol import ImageSource, ReferenceSource, RegionSource
 from retouch.editing.request import Prepared, prepare, required, with_alpha
 from retouch.editing.result import EditProgress, EditResult, Timings
@@ -108,10 +107,16 @@ def _chain(picture: Image.Image, prepared: Prepared, seed: int) -> list[_Step]:
         if tints:
             words = " ".join([instruction, *(reference.sha256 for reference in prepared.references)])
             tinted = _tinted(picture, words.strip(), seed)
-            soft = how.feather or 0
-            picture = tinted if region is None else composite(picture, tinted, region, softness=soft)
+            picture = tinted if region is None else _inside(picture, tinted, region, softness=how.feather or 0)
         history.append(_Step(picture=picture, region=region, tinted=tints))
     return history
+
+
+def _inside(picture: Image.Image, tinted: Image.Image, region: Region, *, softness: int) -> Image.Image:
+    # torch comes with it, which a fake is to do without where it can: the tests of the server start it often.
+    from retouch.editing.composite import composite
+
+    return composite(picture, tinted, region, softness=softness)
 
 
 def _tinted(picture: Image.Image, instruction: str, seed: int) -> Image.Image:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from retouch.server.context import Context
+from retouch.server.events import Events
 from retouch.server.housekeeping import tidy_for_ever
 from retouch.server.problems import handle_problems
 from retouch.server.routes import nodes, others, projects
@@ -14,8 +15,8 @@ from retouch.server.routes import nodes, others, projects
 
 def create_app(context: Context) -> FastAPI:
     """The app of a server; it closes nothing of the context."""
-    app = FastAPI(title="Retouch", version="1", docs_url=None, redoc_url=None, lifespan=_keeping_tidy)
-    app.state.context = context
+    app = FastAPI(title="Retouch", version="1", docs_url=None, redoc_url=None, lifespan=_running)
+    app.state.context, app.state.events = context, Events(context.database)
     handle_problems(app)
     for module in (projects, nodes, others):
         app.include_router(module.router)
@@ -23,10 +24,13 @@ def create_app(context: Context) -> FastAPI:
 
 
 @asynccontextmanager
-async def _keeping_tidy(app: FastAPI) -> AsyncIterator[None]:
+async def _running(app: FastAPI) -> AsyncIterator[None]:
+    """While the app runs, those who follow projects are told what changes, and what nothing names goes."""
+    app.state.events.start()
     task = asyncio.create_task(tidy_for_ever(app.state.context))
     try:
         yield
     finally:
+        app.state.events.close()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -14,6 +14,7 @@ from retouch.designs.request import Request, check_words
 from retouch.designs.written import MAXIMUM_TITLE
 from retouch.server import schemas
 from retouch.server.answers import request_of
+from retouch.server.offered import usual_model
 from retouch.server.problems import conflict, invalid
 from retouch.server.store import uploads
 from retouch.server.store.tables import Picture
@@ -52,8 +53,9 @@ def with_model(request: Request, models: Sequence[schemas.Model]) -> Request:
     fitting = [model for model in models if (model.reads_references if request.references else model.reads_words)]
     if not fitting:
         invalid("No model of this server makes such an edit; choose another kind.", "unknown-model")
-    chosen = next((model for model in fitting if model.default), fitting[0])
-    return replace(request, model=chosen.name)
+    first = next((model for model in fitting if model.default), fitting[0])
+    usual = usual_model(request)
+    return replace(request, model=usual if usual in [model.name for model in fitting] else first.name)
 
 
 def check_fits(session: Session, owner: str, design: Design, parent: str, requests: Sequence[Request]) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from retouch.core.provenance import Provenance, ReferenceRecord, RegionRecord, png_with_provenance
+from retouch.core.region import Region
 from retouch.designs.request import Where, from_json
 from retouch.server.blobs import Blobs
 from retouch.server.store.tables import Node, Upload
@@ -34,7 +35,7 @@ def file_of(session: Session, blobs: Blobs, node: Node, *, settings: bool) -> Re
     data = blobs.read(node.image_id or "")
     if settings and node.request is not None:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            data = png_with_provenance(image, _provenance(session, node))
+            data = png_with_provenance(image, _provenance(session, blobs, node))
     name = re.sub(r"[^a-z0-9]+", "-", (node.label or node.words).lower()).strip("-")[:60] or "picture"
     headers = {"Content-Disposition": f'attachment; filename="{name}.png"', "Cache-Control": "private, no-cache"}
     return Response(data, media_type="image/png", headers=headers)
@@ -45,7 +46,7 @@ def _has(sent: str, etag: str) -> bool:
     return etag in known or "*" in known
 
 
-def _provenance(session: Session, node: Node) -> Provenance:
+def _provenance(session: Session, blobs: Blobs, node: Node) -> Provenance:
     request = from_json(node.request)
     source = session.scalar(select(Node.image_id).where(Node.id == node.parent_id))
     digests = {
@@ -56,9 +57,7 @@ def _provenance(session: Session, node: Node) -> Provenance:
         for each in request.references
     )
     region = request.region
-    record = (
-        None if region is None else RegionRecord(asked=_words(region), found="", mask_sha256=node.mask_image_id or "")
-    )
+    record = None if region is None else _region_record(blobs, region, node.mask_image_id)
     return Provenance(
         model=request.model or "",
         instructions=(request.instruction,),
@@ -68,6 +67,15 @@ def _provenance(session: Session, node: Node) -> Provenance:
         regions=() if record is None else (record,),
         references=references,
     )
+
+
+def _region_record(blobs: Blobs, where: Where, mask: str | None) -> RegionRecord:
+    digest = ""
+    if mask is not None:
+        with Image.open(io.BytesIO(blobs.read(mask)), formats=("PNG",)) as image:
+            digest = Region(mask=image.convert("L"), origin="").sha256
+    found = "a painted mask" if where.kind == "mask" else _words(where)
+    return RegionRecord(asked=_words(where), found=f"all but {found}" if where.invert else found, mask_sha256=digest)
 
 
 def _words(region: Where) -> str:

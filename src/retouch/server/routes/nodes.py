@@ -18,6 +18,7 @@ from retouch.server import answers, served
 from retouch.server.answers import where_of
 from retouch.server.asked import check_fits, edits_of, instruction_of, together, with_model
 from retouch.server.context import Asking, InAsking
+from retouch.server.killpoints import reached
 from retouch.server.pixels import pixel_difference
 from retouch.server.problems import conflict, missing
 from retouch.server.schemas import BranchAsk, Change, Comparison, Lookup, Node, NodePatch, RegionAsk, ReplayAsk
@@ -264,12 +265,15 @@ def _after(tree: Open, step: Step) -> Open:
 def _grown(tree: Open, parent: str, requests: Sequence[Request], grow: _Grow) -> Json:
     ids = [new_id() for _ in requests]
     apply(tree, lambda design, name: grow(design, parent, requests, ids=ids, change=name, at=now()))
+    reached("inside-branch")
     return [node.model_dump(mode="json") for node in _told(tree, ids)]
 
 
 def _once(asking: Asking, route: str, key: str | None, told: str, work: Callable[[Session], Json]) -> list[Node]:
     asked = Asked(owner=asking.owner, route=route, key=key, digest=told)
+    reached("before-branch")
     answer = asking.write(lambda session: once(session, asked, lambda: work(session)))
+    reached("after-branch")
     return [Node.model_validate(node) for node in answer]
 
 

@@ -1,11 +1,16 @@
 """Uploads, lookups, models, the gallery, the queue and who is asking."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, File, Request, Response, UploadFile
+from sqlalchemy.orm import Session
 
 from retouch.server import answers, served
 from retouch.server.context import InAsking
+from retouch.server.jobs import state
+from retouch.server.jobs.rules import database_time
+from retouch.server.killpoints import reached
 from retouch.server.pictures import picture_of
 from retouch.server.problems import missing
 from retouch.server.schemas import GalleryPicture, Login, Lookup, Me, Model, Queue, Upload
@@ -23,6 +28,7 @@ def upload(
     """Give a picture that edits may name; it is kept as long as something names it, a day at least."""
     picture = picture_of(bytes_of(image, asking.context.limits.upload_bytes), "image")
     asking.blobs.put(picture)
+    reached("inside-upload")
     facts = images.facts_of(picture)
     row = asking.write(lambda session: uploads.add_upload(session, asking.blobs, asking.owner, facts, lambda: picture))
     return Upload(id=row.id, width=row.width, height=row.height)
@@ -72,15 +78,21 @@ def gallery_picture(*, asking: InAsking, name: str) -> Response:
 
 
 @router.get("/queue", tags=["queue"])
-def queue() -> Queue:
+def queue(*, asking: InAsking) -> Queue:
     """Say how full the queue is."""
-    raise NotImplementedError
+    return asking.read(lambda session: _queue(session, asking.owner))
 
 
 @router.post("/queue/pause", tags=["queue"])
-def pause(paused: bool = True) -> Queue:
+def pause(*, asking: InAsking, paused: bool = True) -> Queue:
     """Let nothing more of the asker's begin, or let it begin again; what runs ends."""
-    raise NotImplementedError
+
+    def work(session: Session) -> Queue:
+        state.pause(session, asking.owner, paused)
+        session.flush()
+        return _queue(session, asking.owner)
+
+    return asking.write(work)
 
 
 @router.get("/me", tags=["me"])
@@ -99,3 +111,7 @@ def login(ask: Login, response: Response) -> Me:
 def logout(response: Response) -> None:
     """End the session."""
     raise NotImplementedError
+
+
+def _queue(session: Session, owner: str) -> Queue:
+    return Queue(**asdict(state.queue_state(session, owner, database_time(session))))

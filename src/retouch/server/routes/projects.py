@@ -4,12 +4,16 @@ import os
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
+from fastapi import Request as HttpRequest
+from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
 from retouch.server import answers
 from retouch.server.asked import title_of
 from retouch.server.carried import brought_in, taken_out
 from retouch.server.context import Asking, Context, InAsking
+from retouch.server.events import followed, version_of
+from retouch.server.killpoints import reached
 from retouch.server.pictures import picture_of
 from retouch.server.problems import invalid, missing, too_large
 from retouch.server.schemas import Page, Project, ProjectPatch, Tree
@@ -56,6 +60,7 @@ def create_project(
     called = title_of(title, name)
     picture = picture_of(data, "image")
     asking.blobs.put(picture)
+    reached("inside-project")
     facts = images.facts_of(picture)
 
     def begin(session: Session) -> Json:
@@ -153,14 +158,23 @@ def undo(*, asking: InAsking, project_id: str, direction: Literal["back", "forth
 
 @router.get("/{project_id}/events", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
 def follow(
-    project_id: str, after: int | None = None, last_event_id: Annotated[str | None, Header()] = None
+    *,
+    asking: InAsking,
+    request: HttpRequest,
+    project_id: str,
+    after: int | None = None,
+    last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Follow a design as server-sent events, from `after` (a tree's version) or Last-Event-ID on.
 
     Events: `node` (a Node), `lookup` (a Lookup), `project` (a Project), `preview` ({"node_id", "image": data URL}, not
     repeated on reconnecting), `reset` (read the tree again), and a comment every few seconds.
     """
-    raise NotImplementedError
+    row = asking.read(lambda session: owned_project(session, asking.owner, project_id))
+    version = version_of(last_event_id, after, row.version)
+    stream = followed(request.app.state.events, row.id, asking.owner, version)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
 def _first_picture(context: Context, image: UploadFile | None, gallery: str) -> tuple[bytes, str | None]:

@@ -47,6 +47,7 @@ class Job(Table):
         CheckConstraint("(node_id IS NULL) <> (lookup_id IS NULL)", name="of_one"),
         Index(None, "state", "owner_id", "priority", "place"),
         Index(None, "batch_key"),
+        Index(None, "owner_id", "started_at"),
     )
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     kind: Mapped[str] = mapped_column(String(12))

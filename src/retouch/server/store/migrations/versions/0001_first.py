@@ -290,6 +290,7 @@ def _jobs() -> None:
         sa.UniqueConstraint("node_id", name=op.f("uq_jobs_node_id")),
     )
     op.create_index(op.f("ix_jobs_batch_key"), "jobs", ["batch_key"], unique=False)
+    op.create_index(op.f("ix_jobs_owner_id_started_at"), "jobs", ["owner_id", "started_at"], unique=False)
     op.create_index(
         op.f("ix_jobs_state_owner_id_priority_place"), "jobs", ["state", "owner_id", "priority", "place"], unique=False
     )

@@ -1,0 +1,118 @@
+"""The loop of a worker process: claim, do, claim again, until it is asked to end."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from retouch.core.errors import RetouchError
+from retouch.designs.request import Request
+from retouch.editing.protocol import InstructionEditor
+from retouch.server.jobs import lease
+from retouch.server.jobs.opened import open_queue
+from retouch.server.jobs.queue import WorkQueue
+from retouch.server.killpoints import reached
+from retouch.server.offered import choose_model
+from retouch.server.settings import ServerSettings
+from retouch.server.store.columns import new_id
+from retouch.server.worker.grounds import Grounds, PocketGrounds
+from retouch.server.worker.loaded import LoadedModels
+from retouch.server.worker.watch import Beat, Identity
+from retouch.server.worker.work import Pace, Tools, do
+
+log = structlog.get_logger()
+IDLE_SECONDS = 0.2
+EXPIRE_SECONDS = 2.0
+TROUBLE_SECONDS = 2.0
+
+
+def run_worker(settings: ServerSettings, *, worker_id: str | None = None, parent: int | None = None) -> None:
+    """Work until SIGTERM or SIGINT, or until the process `parent` is gone; what is under way then waits again.
+
+    Raises ServerError where the database or the place of pictures cannot be used.
+    """
+    queue = open_queue(settings)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _asking(stop))
+    identity = Identity(
+        id=worker_id or new_id(), host=socket.gethostname(), pid=os.getpid(), models=tuple(settings.models)
+    )
+    log.info("worker-began", worker=identity.id, pid=identity.pid, fake=settings.fake)
+    try:
+        with Beat(queue, identity, stop, parent) as beat:
+            reached("worker-began")
+            queue.forget()
+            tools = tools_of(settings, queue)
+            _warm(tools, identity)
+            work(queue, tools, identity, beat, stop)
+        queue.database.write(lambda session: lease.gone(session, identity.id))
+    finally:
+        queue.database.close()
+        log.info("worker-ended", worker=identity.id)
+
+
+def tools_of(settings: ServerSettings, queue: WorkQueue) -> Tools:
+    """What a worker works with, models not loaded yet."""
+    load, grounds = _parts(settings)
+    models = LoadedModels(names=tuple(settings.models), load=load, most=settings.keep_loaded)
+    return Tools(queue=queue, models=models, grounds=grounds, pace=Pace(preview=settings.preview_seconds))
+
+
+def work(queue: WorkQueue, tools: Tools, identity: Identity, beat: Beat, stop: threading.Event) -> None:
+    """Claim and do until `stop`; where the database is out of reach, try again in a while."""
+    expired = 0.0
+    while not stop.is_set():
+        try:
+            if time.monotonic() - expired >= EXPIRE_SECONDS:
+                expired = time.monotonic()
+                queue.expire()
+            claim = queue.claim(identity.id, identity.models)
+            if claim is None:
+                stop.wait(IDLE_SECONDS)
+                continue
+            beat.hold(claim.held)
+            reached("after-claim")
+            do(claim, tools, stop)
+        except SQLAlchemyError as problem:
+            log.warning("database-trouble", problem=str(problem))
+            stop.wait(TROUBLE_SECONDS)
+        finally:
+            beat.hold(())
+
+
+def _warm(tools: Tools, identity: Identity) -> None:
+    """Load what edits by words, so that the first one does not wait for it."""
+    try:
+        tools.models.get(choose_model(Request(), identity.models))
+    except RetouchError as problem:
+        log.warning("model-not-loaded", problem=str(problem))
+
+
+def _asking(stop: threading.Event) -> Callable[[int, FrameType | None], None]:
+    return lambda _number, _frame: stop.set()
+
+
+def _parts(settings: ServerSettings) -> tuple[Callable[[str, bool], InstructionEditor], Grounds]:
+    if settings.fake:
+        from retouch.server.worker.fakes import FakeGrounds, SlowEditor
+
+        return (lambda name, _: SlowEditor(name, settings.step_seconds)), FakeGrounds()
+
+    def load(name: str, sparing: bool) -> InstructionEditor:
+        from retouch.editing.load import load_editor
+        from retouch.editing.pipelines.families import known_classes
+        from retouch.editing.pipelines.index import pipeline_class
+
+        spares = sparing and pipeline_class(name) in known_classes()
+        return load_editor(
+            name, device=settings.device, precision=settings.precision, memory="offload" if spares else "auto"
+        )
+
+    return load, PocketGrounds(settings.device)

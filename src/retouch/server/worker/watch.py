@@ -1,0 +1,138 @@
+"""A worker's sign of life while it works, and its ear for what is no longer wanted."""
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from retouch.server.jobs.held import Held
+from retouch.server.jobs.queue import WorkQueue
+from retouch.server.killpoints import reached
+from retouch.server.store.columns import now
+from retouch.server.store.work_tables import Worker
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """A worker process: its id, where it runs, and what it can load."""
+
+    id: str
+    host: str
+    pid: int
+    models: tuple[str, ...]
+
+    def row(self) -> Worker:
+        """As the table has it."""
+        return Worker(
+            id=self.id, host=self.host, pid=self.pid, models=list(self.models), started_at=now(), seen_at=now()
+        )
+
+
+class Beat:
+    """A thread that tells the queue every few seconds that this worker lives and holds what it holds.
+
+    It also notices when the process that started this one is gone, and asks to `stop` then.
+    """
+
+    def __init__(self, queue: WorkQueue, identity: Identity, stop: threading.Event, parent: int | None) -> None:
+        self._queue, self._identity, self._stop, self._parent = queue, identity, stop, parent
+        self._started = now()
+        self._held: tuple[Held, ...] = ()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
+
+    def __enter__(self) -> "Beat":
+        self._tell()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def hold(self, held: Sequence[Held]) -> None:
+        """From now on these are the jobs whose leases are renewed."""
+        self._held = tuple(held)
+
+    def _run(self) -> None:
+        last = time.monotonic()
+        while not self._ended.wait(0.5):
+            if self._parent is not None and os.getppid() != self._parent:
+                self._stop.set()
+            if time.monotonic() - last >= self._queue.rules.heartbeat.total_seconds():
+                last = time.monotonic()
+                try:
+                    self._tell()
+                except SQLAlchemyError as problem:
+                    # The lease outlasts several beats; the next one may get through.
+                    log.warning("heartbeat-failed", problem=str(problem))
+
+    def _tell(self) -> None:
+        row = self._identity.row()
+        row.started_at = self._started
+        self._queue.renew(self._held, row)
+
+
+class Watch:
+    """Asked at every step of an edit: whether to stop, and what to tell of how far it is."""
+
+    def __init__(
+        self, queue: WorkQueue, held: Sequence[Held], stop: threading.Event, *, every: float, tell_every: float
+    ) -> None:
+        self._queue, self._held, self._stop = queue, tuple(held), stop
+        self._every, self._tell_every = every, tell_every
+        self._asked = self._told = 0.0
+        self._dropped: set[str] = set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether this process was asked to end."""
+        return self._stop.is_set()
+
+    def cancelled(self) -> bool:
+        """Whether the edit is to stop: all of its jobs were cancelled or lost, or this process is to end.
+
+        One of several that is cancelled ends at once, and the others go on.
+        """
+        reached("at-step")
+        if self._stop.is_set():
+            return True
+        if time.monotonic() - self._asked >= self._every:
+            self._asked = time.monotonic()
+            self._ask()
+        return len(self._dropped) == len(self._held)
+
+    def told(self, done: int, total: int) -> bool:
+        """Write how far the edit is, unless that was done just now; whether it was written."""
+        if done < total and time.monotonic() - self._told < self._tell_every:
+            return False
+        self._told = time.monotonic()
+        return self.tell(done, total)
+
+    def tell(self, done: int, total: int, previews: Sequence[bytes] = ()) -> bool:
+        """Write how far the edit is and how its pictures look."""
+        try:
+            self._queue.report(self._held, done, total, previews)
+        except SQLAlchemyError as problem:
+            log.warning("progress-lost", problem=str(problem))
+            return False
+        return True
+
+    def _ask(self) -> None:
+        try:
+            wanted = self._queue.wanted(self._held)
+        except SQLAlchemyError as problem:
+            log.warning("cancellation-not-read", problem=str(problem))
+            return
+        for one in self._held:
+            if one.job_id in self._dropped or wanted.get(one.job_id):
+                continue
+            # Where it is refused, the owner has just wanted it again, or the lease is lost, which the next look shows.
+            if one.job_id not in wanted or self._queue.cancelled(one):
+                self._dropped.add(one.job_id)
