@@ -77,13 +77,10 @@ def begin(asking: Asking, wanted: Wanted) -> Begun:
             asking.blobs.put(each)
     reached("inside-compatible")
 
+    title = title_of(" ".join(wanted.prompt.split())[:_TITLE])
+
     def work(session: Session) -> Begun:
-        project = projects.begin(
-            session,
-            asking.owner,
-            title_of(" ".join(wanted.prompt.split())[:_TITLE]),
-            _kept(session, asking.blobs, root),
-        )
+        project = projects.begin(session, asking.owner, title, _kept(session, asking.blobs, root))
         region = None
         if mask is not None:
             region = schemas.RegionAsk(kind="mask", upload=_upload(session, asking, mask))

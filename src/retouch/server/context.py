@@ -29,7 +29,7 @@ class Limits:
     upload_bytes: int = 64 * 2**20
     archive_bytes: int = 2 * 2**30
     waiting_jobs: int = 1000
-    requests: Rate = Rate(per_second=200, burst=4000)
+    requests: Rate = field(default_factory=lambda: Rate(per_second=200, burst=4000))
 
 
 @dataclass(frozen=True, kw_only=True)

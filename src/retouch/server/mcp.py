@@ -1,4 +1,4 @@
-"""Tools for assistants, by the Model Context Protocol: edit, branch, tree and compare on a server that runs elsewhere."""
+"""Tools for assistants, by the Model Context Protocol: edit, branch, tree and compare on a running server."""
 
 import asyncio
 import time
@@ -18,12 +18,12 @@ _FINAL = ("done", "failed", "cancelled")
 _OPENINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 """How the files begin that are sent: no other file of this machine leaves it, whatever an assistant asks for."""
 _ABOUT = (
-    "Retouch edits pictures by instruction and keeps every version in a tree. Begin with `edit` on a picture file, go on "
-    "with `branch` from any node, see what there is with `tree`, and how two nodes differ with `compare`."
+    "Retouch edits pictures by instruction and keeps every version in a tree. Begin with `edit` on a picture file, "
+    "go on with `branch` from any node, see what there is with `tree`, and how two nodes differ with `compare`."
 )
 Instruction = Annotated[str, Field(description='What to change, such as "make the sofa green".', max_length=10_000)]
 Phrase = Annotated[str, Field(description="What of the picture to keep the edit to, in words; empty for all of it.")]
-Count = Annotated[int, Field(description="How many variations.", ge=1, le=8)]
+Variations = Annotated[int, Field(description="How many variations.", ge=1, le=8)]
 Seed = Annotated[int | None, Field(description="For the same result again.", ge=0)]
 ModelName = Annotated[str, Field(description="A model that the server lists; empty for its default.")]
 Answer = list[Image | str]
@@ -81,11 +81,11 @@ def tools_of(url: str, token: str, seconds: float = 300) -> MCPServer:
     server = MCPServer("retouch", title="Retouch", instructions=_ABOUT, version=__version__)
 
     @server.tool(structured_output=False)
-    async def edit(
+    async def edit(  # noqa: PLR0917
         picture: Annotated[str, Field(description="The path of a PNG, JPEG or WebP file on this machine.")],
         instruction: Instruction,
         phrase: Phrase = "",
-        count: Count = 1,
+        count: Variations = 1,
         seed: Seed = None,
         model: ModelName = "",
     ) -> Answer:
@@ -97,11 +97,11 @@ def tools_of(url: str, token: str, seconds: float = 300) -> MCPServer:
         return [f"Design {tree['project']['id']}, root node {root}.", *made]
 
     @server.tool(structured_output=False)
-    async def branch(
+    async def branch(  # noqa: PLR0917
         node: Annotated[str, Field(description="The id of the node to go on from.")],
         instruction: Instruction,
         phrase: Phrase = "",
-        count: Count = 1,
+        count: Variations = 1,
         seed: Seed = None,
         model: ModelName = "",
     ) -> Answer:

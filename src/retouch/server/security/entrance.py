@@ -1,4 +1,4 @@
-"""How people come in: by the one-time token of the printed address, or by name and password, a bounded number of times."""
+"""How people come in: by the one-time token of the printed address, or by name and password, not too often."""
 
 import hmac
 import threading

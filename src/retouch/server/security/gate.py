@@ -1,6 +1,6 @@
-"""The gate before all routes: which requests come through, in whose name, how much and how often; and what answers carry.
+"""The gate before all routes: which requests come through, in whose name, how large and how often.
 
-It stands before the routes so that a stranger's body is never read, and a new route is closed until somebody opens it.
+All answers get their headers here. It stands before the routes so that a stranger's body is never read, and a new route is closed until somebody opens it.
 """
 
 from http.cookies import CookieError, SimpleCookie
@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retouch.server.context import Context
-from retouch.server.problems import Refusal, refused
+from retouch.server.problems import Refusal, refused, too_large
 from retouch.server.security.entrance import too_often
 from retouch.server.security.names import (
     CALLER,
@@ -89,9 +89,7 @@ class Gate:
         scope.setdefault("state", {})[CALLER] = caller
         limit = self._largest(method, path)
         if _announced(headers) > limit:
-            raise Refusal(
-                f"The request is larger than {limit / _MEGABYTE:g} MB; send less.", status=413, code="too-large"
-            )
+            raise too_large("request", limit)
         return limit
 
     async def _caller(self, headers: Headers, bearer: str | None) -> Caller | None:

@@ -1,4 +1,4 @@
-"""What a request says of where it comes from and goes to: host names, origins, the cookie's name; read, not believed."""
+"""What a request says of where it comes from and goes to: host, origin, the name of our cookie."""
 
 import ipaddress
 from urllib.parse import urlsplit
