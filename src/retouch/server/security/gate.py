@@ -1,6 +1,7 @@
 """The gate before all routes: which requests come through, in whose name, how large and how often.
 
-All answers get their headers here. It stands before the routes so that a stranger's body is never read, and a new route is closed until somebody opens it.
+All answers get their headers here. It stands before the routes so that a stranger's body is never read, and a new route
+is closed until somebody opens it.
 """
 
 from http.cookies import CookieError, SimpleCookie
