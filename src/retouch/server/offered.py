@@ -54,7 +54,8 @@ def _defaults(name: str) -> Settings:
     if family != POCKET:
         return Settings()
     folders = [find_pocket(each) for each in (member or DEFAULT_MEMBER, DEFAULT_MEMBER)]
-    known = read_spec(next(folder for folder in folders if (folder / SPEC_FILE).is_file()), "instruct").defaults
+    folder = next(folder for folder in folders if (folder / SPEC_FILE).is_file())
+    known = read_spec(folder, "inpaint" if member == EXEMPLAR_MEMBER else "instruct").defaults
     return Settings(
         steps=known.steps,
         scheduler=known.scheduler,
