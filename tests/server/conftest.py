@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 from tests.server import postgres
+from tests.server.place import Place, two_users
 from tests.server.rooms import ok
 
 from retouch.server.app import create_app
@@ -94,6 +95,17 @@ def context(database: Database, tmp_path: Path) -> Context:
         gallery=((entry, room),),
         limits=Limits(waiting_jobs=100, upload_bytes=2**20, requests=Rate(per_second=0, burst=0)),
     )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, ready_sqlite: Path) -> Iterator[Place]:
+    """A running server with two users."""
+    folder = tmp_path_factory.mktemp("place")
+    shutil.copyfile(ready_sqlite, folder / "two.db")
+    opened = open_database(f"sqlite:///{folder}/two.db")
+    with two_users(opened, folder) as made:
+        yield made
+    opened.close()
 
 
 @pytest.fixture
