@@ -31,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
 def client(server: Living) -> Iterator[openai.OpenAI]:
     command = [sys.executable, "-m", "retouch", "users", "token", "local", "--data", str(server.log.parent)]
     key = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    http = httpx.Client(trust_env=False)
+    http = openai.DefaultHttpxClient(trust_env=False)
     with openai.OpenAI(base_url=f"{server.address}/v1", api_key=key, http_client=http, max_retries=0) as made:
         yield made
 
