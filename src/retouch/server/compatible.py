@@ -64,8 +64,9 @@ class Seen:
 
 @dataclass
 class Watch:
-    """What was seen of the previews so far."""
+    """Whether previews are wanted, and what was seen of them so far."""
 
+    wanted: bool
     steps: dict[str, int] = field(default_factory=dict)
 
 
@@ -100,12 +101,7 @@ def look(asking: Asking, begun: Begun, watch: Watch) -> Seen:
     """How far it is."""
     with asking.context.database.read() as session:
         rows = session.execute(select(Node.state, Node.error).where(Node.id.in_(begun.nodes))).tuples().all()
-        drawn = session.execute(
-            select(Job.node_id, Preview.step, Preview.image)
-            .join(Preview, Preview.job_id == Job.id)
-            .where(Job.node_id.in_(begun.nodes))
-        ).tuples()
-        fresh = [(node or "", step, image) for node, step, image in drawn if watch.steps.get(node or "") != step]
+        fresh = _fresh(session, begun, watch) if watch.wanted else []
     watch.steps.update({node: step for node, step, _ in fresh})
     lost = [error or "The edit was cancelled." for state, error in rows if state in ("failed", "cancelled")]
     if len(rows) < len(begun.nodes):
@@ -170,6 +166,16 @@ def _mask(data: bytes, size: tuple[int, int]) -> Image.Image:
         has, wants = ("{} x {}".format(*each) for each in (loaded.alpha.size, size))
         invalid(f"The mask is {has} pixels and the picture {wants}; make them alike.", "bad-mask")
     return ImageOps.invert(loaded.alpha.convert("L"))
+
+
+def _fresh(session: Session, begun: Begun, watch: Watch) -> list[tuple[str, int, bytes]]:
+    """The previews that were not seen yet: whose they are, of which step, and themselves."""
+    drawn = session.execute(
+        select(Job.node_id, Preview.step, Preview.image)
+        .join(Preview, Preview.job_id == Job.id)
+        .where(Job.node_id.in_(begun.nodes))
+    ).tuples()
+    return [(node or "", step, image) for node, step, image in drawn if watch.steps.get(node or "") != step]
 
 
 def _kept(session: Session, blobs: Blobs, picture: StoredPicture) -> str:

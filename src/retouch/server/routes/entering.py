@@ -1,5 +1,6 @@
 """Who is asking, and coming and going: the session's cookie is set and taken away."""
 
+import structlog
 from fastapi import APIRouter, Request, Response
 
 from retouch import __version__
@@ -10,6 +11,7 @@ from retouch.server.security import people
 from retouch.server.security.names import cookie_name
 from retouch.server.store.database import Database
 
+log = structlog.get_logger()
 router = APIRouter(prefix="/api/v1", tags=["me"])
 
 
@@ -23,11 +25,15 @@ def me(*, asking: InAsking) -> Me:
 def login(*, context: InContext, ask: Login, request: Request, response: Response) -> Me:
     """Set the session's cookie (HttpOnly, SameSite=Strict) for a name and its password, or for the printed token."""
     database, entrance = context.database, context.entrance
-    if ask.token:
-        secret = entrance.by_token(database, ask.token)
-    else:
-        address = request.client.host if request.client is not None else "nobody"
-        secret = entrance.by_password(database, ask.name, ask.password, address)
+    address = request.client.host if request.client is not None else "nobody"
+    try:
+        if ask.token:
+            secret = entrance.by_token(database, ask.token)
+        else:
+            secret = entrance.by_password(database, ask.name, ask.password, address)
+    except Refusal as refusal:
+        log.warning("login-refused", name=ask.name, address=address, code=refusal.code)
+        raise
     response.set_cookie(
         cookie_name(request.headers),
         secret,
@@ -40,7 +46,9 @@ def login(*, context: InContext, ask: Login, request: Request, response: Respons
         caller = people.by_cookie(session, secret)
     if caller is None:
         raise Refusal("The user was disabled a moment ago.", status=401, code="not-logged-in")
-    return _me(database, caller.owner)
+    told = _me(database, caller.owner)
+    log.info("login", name=told.name, address=address)
+    return told
 
 
 @router.post("/logout", status_code=204)

@@ -146,7 +146,7 @@ async def _streamed(asking: Asking, begun: Begun, how: _How, closing: Callable[[
         stack.push_async_callback(_in_peace, compatible.give_up, asking, begun)
         sent, quiet = 0, time.monotonic()
         try:
-            async for seen in _watched(asking, begun, closing):
+            async for seen in _watched(asking, begun, closing, how.partial > 0):
                 if closing():
                     stack.pop_all()
                     raise _ending()
@@ -169,9 +169,11 @@ async def _streamed(asking: Asking, begun: Begun, how: _How, closing: Callable[[
         await _in_peace(compatible.forget, asking, begun)
 
 
-async def _watched(asking: Asking, begun: Begun, closing: Callable[[], bool]) -> AsyncIterator[Seen]:
+async def _watched(
+    asking: Asking, begun: Begun, closing: Callable[[], bool], previews: bool = False
+) -> AsyncIterator[Seen]:
     """How far the edit is, again and again until it is done; raises Refusal (422) where it failed."""
-    watch = Watch()
+    watch = Watch(wanted=previews)
     while True:
         seen = await run_in_threadpool(compatible.look, asking, begun, watch)
         if seen.error is not None:

@@ -71,7 +71,7 @@ def check_origin(method: str, headers: Headers) -> None:
 def not_logged_in() -> Refusal:
     """What refuses somebody who shows nothing that lets in."""
     refusal = Refusal(
-        "You are not logged in; open the address that the server printed, log in, or send an API token.",
+        "You are not logged in; open the address that the server prints when it starts, log in, or send an API token.",
         status=401,
         code="not-logged-in",
     )
