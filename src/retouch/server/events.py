@@ -144,6 +144,7 @@ async def followed(
     with events.subscribed(project) as subscriber:
         yield b": following\n\n"
         subscriber.wake()
+        first = True
         while not events.closed:
             try:
                 await asyncio.wait_for(subscriber.woken.wait(), COMMENT_SECONDS)
@@ -154,8 +155,10 @@ async def followed(
                 continue
             if not await run_in_threadpool(_asks, events.database, welcome):
                 return
-            news = await run_in_threadpool(_news, events.database, project, owner, after, subscriber.taken())
-            after = news.version
+            moved, seen = subscriber.taken()
+            follower = _Follower(project=project, owner=owner, after=after, moved=moved, seen=None if first else seen)
+            news = await run_in_threadpool(_news, events.database, follower)
+            after, first = news.version, False
             for message in news.messages:
                 yield message
             if news.gone:
@@ -184,20 +187,30 @@ class _News:
     more: bool = False
 
 
-def _news(database: Database, project: str, owner: str, after: int, taken: tuple[set[str], set[str]]) -> _News:
-    moved, seen = taken
+@dataclass(frozen=True, kw_only=True)
+class _Follower:
+    """Who follows what, from which version; nodes with progress, and with previews, None for all that have one."""
+
+    project: str
+    owner: str
+    after: int
+    moved: set[str]
+    seen: set[str] | None
+
+
+def _news(database: Database, who: _Follower) -> _News:
     with database.read() as session:
-        row = session.get(Project, project)
-        if row is None or row.owner_id != owner:
-            return _News(messages=[_message("reset", {})], version=after, gone=True)
-        if after > row.version:
+        row = session.get(Project, who.project)
+        if row is None or row.owner_id != who.owner:
+            return _News(messages=[_message("reset", {})], version=who.after, gone=True)
+        previews = [_message("preview", each) for each in _previews(session, who)]
+        if who.after > row.version:
             # Told of a version that never was here, such as before a database was put back.
-            return _News(messages=[_message("reset", {}, row.version)], version=row.version)
-        wanted = select(Event).where(Event.project_id == project, Event.id > after).order_by(Event.id).limit(_AT_ONCE)
-        rows = list(session.scalars(wanted))
-        last = rows[-1].id if rows else after
-        told = _told(session, row, rows, moved)
-        previews = [_message("preview", each) for each in _previews(session, project, seen)]
+            return _News(messages=[_message("reset", {}, row.version), *previews], version=row.version)
+        newer = select(Event).where(Event.project_id == who.project, Event.id > who.after)
+        rows = list(session.scalars(newer.order_by(Event.id).limit(_AT_ONCE)))
+        told = _told(session, row, rows, who.moved)
+    last = rows[-1].id if rows else who.after
     messages = [_message(kind, body) for kind, body in told[:-1]]
     messages += [_message(kind, body, last if rows else None) for kind, body in told[-1:]]
     return _News(messages=messages + previews, version=last, more=len(rows) == _AT_ONCE)
@@ -221,14 +234,16 @@ def _named(rows: list[Event], kind: str) -> set[str]:
     return {name for row in rows if row.kind == kind for name in row.payload["ids"]}
 
 
-def _previews(session: Session, project: str, nodes: set[str]) -> Iterator[dict[str, str]]:
+def _previews(session: Session, who: _Follower) -> Iterator[dict[str, str]]:
     wanted = (
         select(Job.node_id, Preview.image)
         .join(Preview, Preview.job_id == Job.id)
         .join(Node, Node.id == Job.node_id)
-        .where(Node.project_id == project, Job.node_id.in_(nodes))
+        .where(Node.project_id == who.project)
     )
-    for node, image in session.execute(wanted) if nodes else ():
+    if who.seen is not None:
+        wanted = wanted.where(Job.node_id.in_(who.seen))
+    for node, image in session.execute(wanted) if who.seen is None or who.seen else ():
         yield {"node_id": node or "", "image": "data:image/jpeg;base64," + base64.b64encode(image).decode()}
 
 
