@@ -29,6 +29,7 @@ from retouch.editing.load import load_editor
 PICTURE = Path(__file__).parents[1] / "examples" / "living-room.png"
 INSTRUCTION = "make the sofa green"
 FINAL = ("done", "failed", "cancelled")
+TOKEN = "RETOUCH_TOKEN"
 
 
 def main() -> None:
@@ -64,7 +65,7 @@ def _load(clients: int, jobs: int, workers: int) -> None:
 def _client(address: str, edits: int) -> tuple[Counter[str], list[float]]:
     """Ask for edits and read until all have ended; their states, and the seconds of each read."""
     latencies: list[float] = []
-    with httpx.Client(base_url=address, timeout=120, trust_env=False) as client:
+    with _client_of(address) as client:
         tree = _begun(client)
         for number in range(edits):
             _branch(client, tree, f"{INSTRUCTION} {number}")
@@ -100,13 +101,18 @@ def _rates(edits: int, steps: int) -> None:
 
 
 def _one_after_the_other(address: str, edits: int, steps: int) -> None:
-    with httpx.Client(base_url=address, timeout=120, trust_env=False) as client:
+    with _client_of(address) as client:
         tree = _begun(client)
         for number in range(edits):
             node = _branch(client, tree, INSTRUCTION, {"steps": steps, "seed": 7 * number})
             while (state := _json(client.get(f"/api/v1/nodes/{node}"))["state"]) not in FINAL:
                 time.sleep(0.05)
             assert state == "done", state
+
+
+def _client_of(address: str) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {os.environ[TOKEN]}"}
+    return httpx.Client(base_url=address, timeout=120, trust_env=False, headers=headers)
 
 
 def _begun(client: httpx.Client) -> Any:
@@ -135,11 +141,17 @@ def _timed(latencies: list[float], work: Callable[[], Any]) -> Any:
 def _server(*arguments: str) -> Iterator[str]:
     """A server in a folder of its own; its address."""
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w") as log:
-        command = [sys.executable, "-m", "retouch", "serve", "--data", folder, "--port", "0", *arguments]
+        retouch, place = (sys.executable, "-m", "retouch"), ("--data", folder)
+        token = subprocess.run(
+            [*retouch, "users", "token", "local", *place], capture_output=True, text=True, check=True
+        )
+        os.environ[TOKEN] = token.stdout.strip()
+        command = [*retouch, "serve", *place, "--port", "0", *arguments]
+        os.environ["RETOUCH_SERVER_REQUESTS_PER_SECOND"] = "0"
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert process.stdout is not None
         try:
-            yield process.stdout.readline().split()[-1]
+            yield process.stdout.readline().split()[-1].partition("/?")[0]
         finally:
             process.terminate()
             process.wait(60)

@@ -10,13 +10,17 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 from tests.server import postgres
+from tests.server.place import Place, two_users
+from tests.server.rooms import ok
 
 from retouch.server.app import create_app
 from retouch.server.blobs import open_blobs
 from retouch.server.context import Context, Limits
 from retouch.server.schemas import GalleryPicture, Model, Settings
+from retouch.server.security.rates import Rate
 from retouch.server.store.database import Database, open_database
 
+ADDRESS = "http://127.0.0.1:8750"
 KINDS = ("sqlite", "postgresql")
 _numbers = itertools.count()
 
@@ -89,12 +93,24 @@ def context(database: Database, tmp_path: Path) -> Context:
         blobs=open_blobs(str(tmp_path / "pictures")),
         models=(words, shown),
         gallery=((entry, room),),
-        limits=Limits(waiting_jobs=100, upload_bytes=2**20),
+        limits=Limits(waiting_jobs=100, upload_bytes=2**20, requests=Rate(per_second=0, burst=0)),
     )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, ready_sqlite: Path) -> Iterator[Place]:
+    """A running server with two users."""
+    folder = tmp_path_factory.mktemp("place")
+    shutil.copyfile(ready_sqlite, folder / "two.db")
+    opened = open_database(f"sqlite:///{folder}/two.db")
+    with two_users(opened, folder) as made:
+        yield made
+    opened.close()
 
 
 @pytest.fixture
 def client(context: Context) -> Iterator[TestClient]:
-    """A client of a server without users."""
-    with TestClient(create_app(context), raise_server_exceptions=False) as made:
+    """A browser that opened the printed address of a server without users."""
+    with TestClient(create_app(context), base_url=ADDRESS, raise_server_exceptions=False) as made:
+        ok(made.post("/api/v1/login", json={"token": context.entrance.once.draw()}))
         yield made

@@ -29,10 +29,13 @@ class Living:
     process: subprocess.Popen[str]
     address: str
     log: Path
+    token: str = ""
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
         self.client = httpx.Client(base_url=self.address, timeout=30, trust_env=False)
+        if self.token:
+            self.ok(self.client.post("/api/v1/login", json={"token": self.token}))
 
     def begun(self, data: bytes, title: str = "Room") -> Json:
         """The tree of a new project."""
@@ -97,7 +100,8 @@ def begin(folder: Path, *arguments: str, environment: dict[str, str] | None = No
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line.startswith("Retouch is at http"), (line, log.read_text())
-    return Living(process=process, address=line.split()[-1], log=log)
+    address, _, token = line.split()[-1].partition("/?token=")
+    return Living(process=process, address=address, log=log, token=token)
 
 
 def waited(look: Callable[[], Any], seconds: float = 30) -> Any:
@@ -114,6 +118,7 @@ class Follower:
 
     def __init__(self, server: Living, project: str, after: int) -> None:
         self.heard: list[tuple[int | None, str, Json]] = []
+        self._cookies = server.client.cookies
         self._url = f"{server.address}/api/v1/projects/{project}/events?after={after}"
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -130,7 +135,7 @@ class Follower:
     def _run(self) -> None:
         name, number = "", None
         try:
-            with httpx.stream("GET", self._url, timeout=60, trust_env=False) as answer:
+            with httpx.stream("GET", self._url, timeout=60, trust_env=False, cookies=self._cookies) as answer:
                 for line in answer.iter_lines():
                     key, _, value = line.partition(": ")
                     if key == "id":

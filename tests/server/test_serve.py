@@ -159,11 +159,10 @@ def test_the_http_process_holds_no_model() -> None:
 
 
 def test_addresses() -> None:
-    for host in ("127.0.0.1", "::1", "localhost"):
+    for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "192.168.1.5", "::"):
         check_host(host)
-    for host in ("0.0.0.0", "192.168.1.5", "::", "example"):
-        with pytest.raises(ServerError, match="127"):
-            check_host(host)
+    with pytest.raises(ServerError, match="127"):
+        check_host("example")
     with listen("127.0.0.1", 0) as taken:
         assert address_of("127.0.0.1", taken).startswith("http://127.0.0.1:")
         with pytest.raises(ServerError, match="--port"):

@@ -9,7 +9,22 @@ from typing import Annotated
 import typer
 
 from retouch import __version__
-from retouch.cli import data, doctor, edit, evaluate, generate, models, region, rooms, serve, show, sweep, train
+from retouch.cli import (
+    data,
+    doctor,
+    edit,
+    evaluate,
+    generate,
+    mcp,
+    models,
+    region,
+    rooms,
+    serve,
+    show,
+    sweep,
+    train,
+    users,
+)
 from retouch.cli.output import fail, say
 from retouch.core.errors import RetouchError
 
@@ -77,6 +92,8 @@ app.command("train")(train.train)
 app.add_typer(evaluate.app, name="eval")
 app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
+app.add_typer(users.app, name="users")
+app.command("mcp")(mcp.mcp)
 app.command("doctor")(doctor.doctor)
 
 

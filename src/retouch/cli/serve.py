@@ -46,7 +46,9 @@ def serve(
 
     retouch serve --database postgresql://retouch@db/retouch --data /srv/retouch --workers 0
     """
-    settings = _settings(data=data, database=database, models=model, host=host, port=port, workers=workers, fake=fake)
+    settings = server_settings(
+        data=data, database=database, models=model, host=host, port=port, workers=workers, fake=fake
+    )
     from retouch.server.serve import serve as run
 
     run(settings, lambda address: print(f"Retouch is at {address}", flush=True))
@@ -60,7 +62,7 @@ def worker(*, data: Data = None, database: DatabaseUrl = None, model: Models = N
 
     retouch worker --database postgresql://retouch@db/retouch --data /srv/retouch
     """
-    settings = _settings(data=data, database=database, models=model, fake=fake)
+    settings = server_settings(data=data, database=database, models=model, fake=fake)
     from retouch.server.logs import write_logs
     from retouch.server.worker.process import run_worker
 
@@ -68,7 +70,7 @@ def worker(*, data: Data = None, database: DatabaseUrl = None, model: Models = N
     run_worker(settings)
 
 
-def _settings(**given: Any) -> "ServerSettings":
+def server_settings(**given: Any) -> "ServerSettings":
     """The settings of the environment with these in place; raises SettingsError and MissingExtraError."""
     try:
         from pydantic import ValidationError

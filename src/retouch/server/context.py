@@ -1,7 +1,7 @@
 """What the routes work with, and who asks: the seam through which a server is put together, and tested."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, TypeVar, cast
 
@@ -10,19 +10,26 @@ from sqlalchemy.orm import Session
 
 from retouch.server.blobs import Blobs
 from retouch.server.schemas import GalleryPicture, Model
+from retouch.server.security.entrance import Entrance
+from retouch.server.security.names import CALLER, LOOPBACK_NAMES, not_logged_in
+from retouch.server.security.people import Caller
+from retouch.server.security.rates import Rate
 from retouch.server.store.database import Database
-from retouch.server.store.tables import LOCAL_OWNER
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one owner may do: bytes of one upload and of an archive, and jobs that wait."""
+    """What one owner may do: bytes of one upload and of an archive, jobs that wait, and how often to ask.
+
+    A request that changes something counts as three others.
+    """
 
     upload_bytes: int = 64 * 2**20
     archive_bytes: int = 2 * 2**30
     waiting_jobs: int = 1000
+    requests: Rate = field(default_factory=lambda: Rate(per_second=200, burst=4000))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +37,7 @@ class Context:
     """All that a server is made of.
 
     models: what edits may ask for, in the order they are offered; gallery: rooms to start from, with the files of their
-    pictures.
+    pictures; hosts: the names in addresses that are answered to, None for any; entrance: how people come in.
     """
 
     database: Database
@@ -38,6 +45,8 @@ class Context:
     models: tuple[Model, ...] = ()
     gallery: tuple[tuple[GalleryPicture, Path], ...] = ()
     limits: Limits = Limits()
+    hosts: frozenset[str] | None = LOOPBACK_NAMES
+    entrance: Entrance = field(default_factory=Entrance)
 
 
 def current_context(request: Request) -> Context:
@@ -45,9 +54,12 @@ def current_context(request: Request) -> Context:
     return cast(Context, request.app.state.context)
 
 
-def current_owner() -> str:
-    """The id of the user who asks; on a server without users that is the user "local"."""
-    return LOCAL_OWNER
+def current_caller(request: Request) -> Caller:
+    """Who asks, as the gate found; raises Refusal (401) where that is nobody."""
+    caller = getattr(request.state, CALLER, None)
+    if not isinstance(caller, Caller):
+        raise not_logged_in()
+    return caller
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +67,12 @@ class Asking:
     """Who asks, and what there is to answer with."""
 
     context: Context
-    owner: str
+    caller: Caller
+
+    @property
+    def owner(self) -> str:
+        """The id of the user who asks."""
+        return self.caller.owner
 
     @property
     def blobs(self) -> Blobs:
@@ -73,10 +90,11 @@ class Asking:
 
 
 def asking(
-    context: Annotated[Context, Depends(current_context)], owner: Annotated[str, Depends(current_owner)]
+    context: Annotated[Context, Depends(current_context)], caller: Annotated[Caller, Depends(current_caller)]
 ) -> Asking:
     """Who asks, and what there is to answer with."""
-    return Asking(context=context, owner=owner)
+    return Asking(context=context, caller=caller)
 
 
 InAsking = Annotated[Asking, Depends(asking)]
+InContext = Annotated[Context, Depends(current_context)]

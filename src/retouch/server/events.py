@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import threading
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -131,8 +131,12 @@ class Events:
             self._closed.wait(self._every)
 
 
-async def followed(events: Events, project: str, owner: str, after: int) -> AsyncIterator[bytes]:
+async def followed(
+    events: Events, project: str, owner: str, after: int, welcome: Callable[[Session], bool] = lambda _: True
+) -> AsyncIterator[bytes]:
     """What happens in a project after one of its versions, as server-sent events, until it is gone or we close.
+
+    `welcome` is asked before anything is told, and every few seconds: it ends where who follows is let in no more.
 
     The id of an event is the version it leads to; it comes with the last of those that belong to it, so that whoever
     takes up again from an id has had all before it. Progress and previews have none: they are not repeated.
@@ -145,8 +149,12 @@ async def followed(events: Events, project: str, owner: str, after: int) -> Asyn
             try:
                 await asyncio.wait_for(subscriber.woken.wait(), COMMENT_SECONDS)
             except TimeoutError:
+                if not await run_in_threadpool(_asks, events.database, welcome):
+                    return
                 yield b": still here\n\n"
                 continue
+            if not await run_in_threadpool(_asks, events.database, welcome):
+                return
             moved, seen = subscriber.taken()
             follower = _Follower(project=project, owner=owner, after=after, moved=moved, seen=None if first else seen)
             news = await run_in_threadpool(_news, events.database, follower)
@@ -157,6 +165,11 @@ async def followed(events: Events, project: str, owner: str, after: int) -> Asyn
                 return
             if news.more:
                 subscriber.wake()
+
+
+def _asks(database: Database, welcome: Callable[[Session], bool]) -> bool:
+    with database.read() as session:
+        return welcome(session)
 
 
 def version_of(last_event_id: str | None, after: int | None, now: int) -> int:

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from retouch.core.errors import RetouchError
 from retouch.server.context import Context
+from retouch.server.security.people import forget_sessions
 from retouch.server.store import idempotent, uploads
 from retouch.server.store.columns import now
 
@@ -17,9 +18,10 @@ _LOG = logging.getLogger(__name__)
 
 
 def tidy(context: Context) -> int:
-    """Remove uploads that are older than a day and named by no edit, and answers as old; return how many uploads."""
+    """Remove uploads older than a day that no edit names, answers as old, and sessions that are over; count uploads."""
     before = now() - KEPT
     context.database.write(lambda session: idempotent.forget(session, before))
+    context.database.write(forget_sessions)
     return context.database.write(lambda session: uploads.sweep(session, context.blobs, before))
 
 

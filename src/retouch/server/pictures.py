@@ -30,7 +30,7 @@ def picture_of(data: bytes, name: str) -> StoredPicture:
     """
     if len(data) > MAXIMUM_BYTES:
         raise ImageError(f"The picture is larger than {MAXIMUM_BYTES // 2**20} MB; shrink it first.")
-    return picture_from(_layered(load_image(data, base_name=name)))
+    return picture_from(layered(load_image(data, base_name=name)))
 
 
 def picture_from(image: Image.Image) -> StoredPicture:
@@ -48,10 +48,11 @@ def kept_picture(data: bytes, name: str, *, grey: bool = False) -> StoredPicture
     if _is_plain(data, ("L",) if grey else ("RGB", "RGBA")):
         width, height = loaded.pixels.size
         return StoredPicture(data=data, sha256=hashlib.sha256(data).hexdigest(), width=width, height=height)
-    return picture_from(loaded.pixels.convert("L") if grey else _layered(loaded))
+    return picture_from(loaded.pixels.convert("L") if grey else layered(loaded))
 
 
-def _layered(loaded: LoadedImage) -> Image.Image:
+def layered(loaded: LoadedImage) -> Image.Image:
+    """A loaded picture with its transparency, where it has any."""
     if loaded.alpha is None:
         return loaded.pixels
     pixels = loaded.pixels.copy()

@@ -14,6 +14,8 @@ from retouch.server.schemas import Problem
 
 _LOG = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
+COMPATIBLE = "/v1/"
+"""Where paths begin whose clients expect errors in OpenAI's form."""
 _KINDS: tuple[tuple[type[RetouchError], int, str], ...] = (
     (SettingsError, 422, "bad-settings"),
     (ImageError, 422, "bad-image"),
@@ -34,6 +36,7 @@ _WORDS = {
 _SENTENCES = {
     404: "There is nothing at this address; look at /openapi.json for what there is.",
     405: "This address does not take that method; look at /openapi.json for those it takes.",
+    413: "The request is larger than this address takes; send less.",
 }
 
 
@@ -44,6 +47,7 @@ class Refusal(ServerError):
         super().__init__(detail)
         self.status = status
         self.code = code
+        self.headers: dict[str, str] = {}
 
 
 def missing(what: str) -> NoReturn:
@@ -81,31 +85,49 @@ def problem(status: int, detail: str, code: str) -> JSONResponse:
     return JSONResponse(body.model_dump(), status_code=status, media_type=MEDIA_TYPE)
 
 
-async def _of_ours(_: Request, error: Exception) -> JSONResponse:
+def refused(path: str, error: Refusal) -> JSONResponse:
+    """The answer that tells a refusal to a request of a path."""
+    answer = told(path, error.status, str(error), error.code)
+    answer.headers.update(error.headers)
+    return answer
+
+
+def told(path: str, status: int, detail: str, code: str) -> JSONResponse:
+    """The answer that tells a problem in the form that the clients of a path know."""
+    if not path.startswith(COMPATIBLE):
+        return problem(status, detail, code)
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    body = {"error": {"message": detail, "type": kind, "param": None, "code": code}}
+    return JSONResponse(body, status_code=400 if status == 422 else status)
+
+
+async def _of_ours(request: Request, error: Exception) -> JSONResponse:
+    path = request.url.path
     if isinstance(error, Refusal):
-        return problem(error.status, str(error), error.code)
+        return refused(path, error)
     for kind, status, code in _KINDS:
         if isinstance(error, kind):
-            return problem(status, str(error), code)
-    return await _of_anything(_, error)
+            return told(path, status, str(error), code)
+    return await _of_anything(request, error)
 
 
-async def _of_validation(_: Request, error: Exception) -> JSONResponse:
+async def _of_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place = " ".join(str(part) for part in first["loc"])
-    return problem(422, f"{place}: {first['msg']}.", "bad-request")
+    return told(request.url.path, 422, f"{place}: {first['msg']}.", "bad-request")
 
 
-async def _of_http(_: Request, error: Exception) -> JSONResponse:
+async def _of_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    sentence = _SENTENCES.get(error.status_code, f"The request was refused ({error.detail}).")
-    answer = problem(error.status_code, sentence, _WORDS.get(error.status_code, "refused"))
+    status = error.status_code
+    sentence = _SENTENCES.get(status, f"The request was refused ({error.detail}).")
+    answer = told(request.url.path, status, sentence, _WORDS.get(status, "refused"))
     answer.headers.update(error.headers or {})
     return answer
 
 
-async def _of_anything(_: Request, error: Exception) -> JSONResponse:
+async def _of_anything(request: Request, error: Exception) -> JSONResponse:
     _LOG.error("A request failed", exc_info=error)
     detail = "Something went wrong on the server; its log says what. Try again, and report it if it stays."
-    return problem(500, detail, "internal")
+    return told(request.url.path, 500, detail, "internal")

@@ -14,12 +14,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from retouch.core.errors import ServerError
 from retouch.server.app import create_app
-from retouch.server.context import Context
+from retouch.server.context import Context, Limits
 from retouch.server.jobs.opened import open_queue
 from retouch.server.jobs.queue import WorkQueue
 from retouch.server.logs import write_logs
 from retouch.server.offered import offered_models
 from retouch.server.page import serve_page
+from retouch.server.security.names import LOOPBACK_NAMES, is_loopback
+from retouch.server.security.people import has_users, local_is_open
+from retouch.server.security.rates import Rate
 from retouch.server.settings import ServerSettings
 from retouch.server.supervise import Supervisor
 
@@ -32,13 +35,23 @@ GRACE_SECONDS = 10
 def serve(settings: ServerSettings, tell: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, then end in good order; `tell` hears the address once it answers there.
 
-    Raises ServerError where address, database or place of pictures cannot be used.
+    Where there are no users the address holds a token that lets one browser in, once.
+
+    Raises ServerError where address, database or place of pictures cannot be used, and where others than this machine
+    could reach the server although it has no users.
     """
     check_host(settings.host)
     write_logs()
     listening = listen(settings.host, settings.port)
     queue = open_queue(settings)
-    app = app_of(settings, queue)
+    context = context_of(settings, queue)
+    try:
+        entrance = check_reach(settings, context)
+    except ServerError:
+        listening.close()
+        queue.database.close()
+        raise
+    app = app_of(context)
     supervisor = Supervisor(settings=settings, queue=queue)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, server_header=False
@@ -52,7 +65,7 @@ def serve(settings: ServerSettings, tell: Callable[[str], None]) -> None:
     try:
         supervisor.start()
         keeper.start()
-        tell(address_of(settings.host, listening))
+        tell(address_of(settings.host, listening) + entrance)
         server.run(sockets=[listening])
     finally:
         ended.set()
@@ -63,24 +76,50 @@ def serve(settings: ServerSettings, tell: Callable[[str], None]) -> None:
         log.info("server-ended")
 
 
-def app_of(settings: ServerSettings, queue: WorkQueue) -> FastAPI:
-    """The app on a queue's database and pictures."""
-    context = Context(database=queue.database, blobs=queue.blobs, models=offered_models(settings.models))
+def context_of(settings: ServerSettings, queue: WorkQueue) -> Context:
+    """What a server is made of, on a queue's database and pictures."""
+    rate = settings.requests_per_second
+    return Context(
+        database=queue.database,
+        blobs=queue.blobs,
+        models=offered_models(settings.models),
+        limits=Limits(requests=Rate(per_second=rate, burst=20 * rate)),
+        hosts=LOOPBACK_NAMES | frozenset(settings.names) if is_loopback(settings.host) else None,
+    )
+
+
+def app_of(context: Context) -> FastAPI:
+    """The app with its page."""
     app = create_app(context)
     serve_page(app)
     return app
 
 
 def check_host(host: str) -> None:
-    """Raise ServerError where others than this machine could reach the address: this server has no users yet."""
-    if host == "localhost":
-        return
+    """Raise ServerError for what is no address to listen at."""
     try:
-        local = ipaddress.ip_address(host).is_loopback
+        if host != "localhost":
+            ipaddress.ip_address(host)
     except ValueError as problem:
         raise ServerError(f"'{host}' is no address to listen at; give an IP address such as 127.0.0.1.") from problem
-    if not local:
-        raise ServerError(f"'{host}' can be reached from other machines, which needs users; listen at 127.0.0.1.")
+
+
+def check_reach(settings: ServerSettings, context: Context) -> str:
+    """What to put behind the address for the one who runs a server without users: "" where it has users.
+
+    Raises ServerError where others than this machine could reach a server without users.
+    """
+    with context.database.read() as session:
+        if has_users(session):
+            return ""
+        is_open = local_is_open(session)
+    if not is_loopback(settings.host) or settings.names:
+        where = f"'{settings.host}'" if not settings.names else f"'{settings.names[0]}'"
+        raise ServerError(
+            f"{where} can be reached from other machines, which needs users; add one with `retouch users add NAME`, "
+            "or listen at 127.0.0.1."
+        )
+    return f"/?token={context.entrance.once.draw()}" if is_open else ""
 
 
 def listen(host: str, port: int) -> socket.socket:

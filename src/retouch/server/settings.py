@@ -19,6 +19,8 @@ class ServerSettings(BaseSettings):
     models: what edits may ask for; pocket names, folders or hub ids. workers: processes that make pictures, started
     here. fake: whether they only pretend. step_seconds: how long a pretended step takes.
     lease_seconds, heartbeat_seconds: how long a worker may be silent, how often it speaks. batch: edits made at once.
+    names: under which the server is known beside its address, such as that of a proxy before it. requests_per_second:
+    how many each user may make for long, a few thousand at once; 0 is as many as they like.
     keep_loaded: models a worker keeps in memory. device, precision: as `retouch edit` takes them.
     """
 
@@ -29,6 +31,8 @@ class ServerSettings(BaseSettings):
     blobs: str = ""
     host: str = "127.0.0.1"
     port: int = Field(default=8750, ge=0, le=65535)
+    names: tuple[str, ...] = ()
+    requests_per_second: float = Field(default=200, ge=0, le=1e6)
     workers: int = Field(default=1, ge=0, le=64)
     models: tuple[str, ...] = DEFAULT_MODELS
     fake: bool = False

@@ -1,4 +1,4 @@
-"""Uploads, lookups, models, the gallery, the queue and who is asking."""
+"""Uploads, lookups, models, the gallery and the queue."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from retouch.server.jobs.rules import database_time
 from retouch.server.killpoints import reached
 from retouch.server.pictures import picture_of
 from retouch.server.problems import missing
-from retouch.server.schemas import GalleryPicture, Login, Lookup, Me, Model, Queue, Upload
+from retouch.server.schemas import GalleryPicture, Lookup, Model, Queue, Upload
 from retouch.server.store import images, uploads
 from retouch.server.uploaded import bytes_of
 
@@ -93,24 +93,6 @@ def pause(*, asking: InAsking, paused: bool = True) -> Queue:
         return _queue(session, asking.owner)
 
     return asking.write(work)
-
-
-@router.get("/me", tags=["me"])
-def me() -> Me:
-    """Say who is asking."""
-    raise NotImplementedError
-
-
-@router.post("/login", tags=["me"])
-def login(ask: Login, response: Response) -> Me:
-    """Set the session's cookie (HttpOnly, SameSite=Strict)."""
-    raise NotImplementedError
-
-
-@router.post("/logout", status_code=204, tags=["me"])
-def logout(response: Response) -> None:
-    """End the session."""
-    raise NotImplementedError
 
 
 def _queue(session: Session, owner: str) -> Queue:

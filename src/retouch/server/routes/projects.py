@@ -17,6 +17,7 @@ from retouch.server.killpoints import reached
 from retouch.server.pictures import picture_of
 from retouch.server.problems import invalid, missing, too_large
 from retouch.server.schemas import Page, Project, ProjectPatch, Tree
+from retouch.server.security.people import still_there
 from retouch.server.store import images
 from retouch.server.store import projects as store
 from retouch.server.store.idempotent import Asked, Json, digest, once
@@ -172,7 +173,9 @@ def follow(
     """
     row = asking.read(lambda session: owned_project(session, asking.owner, project_id))
     version = version_of(last_event_id, after, row.version)
-    stream = followed(request.app.state.events, row.id, asking.owner, version)
+    stream = followed(
+        request.app.state.events, row.id, asking.owner, version, lambda session: still_there(session, asking.caller)
+    )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
