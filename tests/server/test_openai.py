@@ -136,6 +136,7 @@ def test_what_fails_is_told_and_kept(server: Living, client: openai.OpenAI) -> N
         client.images.edit(image=file(), prompt="fail", stream=True) as stream,
     ):
         list(stream)
+    assert gone(server)
 
 
 @pytest.mark.parametrize(
