@@ -25,8 +25,8 @@ demo: $(VENV)/.runtime ## Set up what is needed, edit an example picture and say
 	@echo "After:  $(CURDIR)/$(DEMO_RESULT)"
 
 .PHONY: test
-test: $(VENV)/.development ## Run the tests, without the slow ones
-	@$(BIN)/python -m pytest -m "not slow"
+test: $(VENV)/.development ## Run the tests on all cores, without the slow ones
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
 
 .PHONY: test-all
 test-all: $(VENV)/.development ## Run all tests, the slow ones too
