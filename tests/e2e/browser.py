@@ -84,12 +84,16 @@ class Visitor:
         """The picture that is spoken of in these words first."""
         return self.page.locator(f'[role=treeitem][aria-label^="{words}"]')
 
-    def ask(self, words: str, made: int) -> None:
-        """Branch from what is selected by keyboard alone; wait until so many pictures are made."""
+    def say(self, words: str) -> None:
+        """Branch from what is selected, by keyboard alone."""
         self.selected.press("Enter")
         expect(self.page.get_by_role("textbox", name="What should change")).to_be_focused()
         self.page.keyboard.type(words)
         self.page.keyboard.press("Enter")
+
+    def ask(self, words: str, made: int) -> None:
+        """`say`, and wait until so many pictures are made."""
+        self.say(words)
         expect(self.pictures).to_have_count(made, timeout=30_000)
 
     def faults(self) -> list[str]:

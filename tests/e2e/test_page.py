@@ -120,9 +120,7 @@ def test_what_is_not_to_be_had_is_said(visitor: Visitor, tmp_path: Path) -> None
     page.get_by_label("Begin a design").locator("input[type=file]").set_input_files(junk)
     expect(page.get_by_role("alert")).to_contain_text("PNG, JPEG")
     visitor.begin(ROOM.title)
-    visitor.selected.press("Enter")
-    page.keyboard.type("fail")
-    page.keyboard.press("Enter")
+    visitor.say("fail")
     expect(visitor.node("fail, failed")).to_be_visible()
     expect(page.get_by_label("Ask for an edit")).to_contain_text("asked to fail")
 
@@ -137,9 +135,7 @@ def test_a_killed_server_comes_back_and_nothing_is_lost(browser: Browser, tmp_pa
         assert "token" not in page.url
         visitor.begin(ROOM.title)
         visitor.ask("paint it blue", made=2)
-        visitor.selected.press("Enter")
-        page.keyboard.type("paint it red")
-        page.keyboard.press("Enter")
+        visitor.say("paint it red")
         expect(page.locator("[role=treeitem] progress")).to_be_visible()
         killed.end(signal.SIGKILL)
         expect(page.get_by_text("Reconnecting")).to_be_visible()
