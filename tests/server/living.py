@@ -84,9 +84,7 @@ def living(folder: Path, *arguments: str, environment: dict[str, str] | None = N
             began.end()
 
 
-def begin(
-    folder: Path, *arguments: str, environment: dict[str, str] | None = None, enter: bool = True
-) -> Living:
+def begin(folder: Path, *arguments: str, environment: dict[str, str] | None = None, enter: bool = True) -> Living:
     """Start `retouch serve` and wait for its address; without `enter` the token is left to somebody else."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "serve.log"

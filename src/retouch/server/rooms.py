@@ -44,6 +44,4 @@ def gallery_pictures(folder: Path = GALLERY) -> tuple[tuple[GalleryPicture, Path
 def _picture(room: GalleryRoom, folder: Path) -> GalleryPicture:
     with Image.open(room.file(folder)) as image:
         width, height = image.size
-    return GalleryPicture(
-        name=room.name, title=room.title, width=width, height=height, suggestions=room.suggestions
-    )
+    return GalleryPicture(name=room.name, title=room.title, width=width, height=height, suggestions=room.suggestions)
