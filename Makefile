@@ -68,6 +68,10 @@ $(PAGE): web/node_modules/.installed $(PAGE_SOURCES)
 	@cd web && npm run --silent build -- --logLevel warn
 	@touch $@
 
+.PHONY: serve
+serve: $(VENV)/.server $(PAGE) ## Set up what is needed and serve the page at the address it prints
+	@$(BIN)/retouch serve
+
 .PHONY: clean
 clean: ## Remove the virtual environment, caches and demo results
 	@rm -rf $(VENV) out web/node_modules src/retouch/server/page .pytest_cache .ruff_cache .hypothesis .import_linter_cache
@@ -83,6 +87,10 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Retouch (some minutes the first time) ..."
 	@$(PIP) install -c constraints.txt torch
 	@$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.server: $(VENV)/.runtime
+	@test -e $(VENV)/.development || { echo "Installing the server ..."; $(PIP) install -c constraints.txt -e '.[server]'; }
 	@touch $@
 
 $(VENV)/.development: $(VENV)/.runtime

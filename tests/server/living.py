@@ -30,11 +30,12 @@ class Living:
     address: str
     log: Path
     token: str = ""
+    enter: bool = True
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
         self.client = httpx.Client(base_url=self.address, timeout=30, trust_env=False)
-        if self.token:
+        if self.token and self.enter:
             self.ok(self.client.post("/api/v1/login", json={"token": self.token}))
 
     def begun(self, data: bytes, title: str = "Room") -> Json:
@@ -83,8 +84,8 @@ def living(folder: Path, *arguments: str, environment: dict[str, str] | None = N
             began.end()
 
 
-def begin(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> Living:
-    """Start `retouch serve` and wait for its address."""
+def begin(folder: Path, *arguments: str, environment: dict[str, str] | None = None, enter: bool = True) -> Living:
+    """Start `retouch serve` and wait for its address; without `enter` the token is left to somebody else."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "serve.log"
     command = [sys.executable, "-m", "retouch", "serve", "--data", str(folder), "--port", "0", *arguments]
@@ -101,7 +102,7 @@ def begin(folder: Path, *arguments: str, environment: dict[str, str] | None = No
     line = process.stdout.readline()
     assert line.startswith("Retouch is at http"), (line, log.read_text())
     address, _, token = line.split()[-1].partition("/?token=")
-    return Living(process=process, address=address, log=log, token=token)
+    return Living(process=process, address=address, log=log, token=token, enter=enter)
 
 
 def waited(look: Callable[[], Any], seconds: float = 30) -> Any:

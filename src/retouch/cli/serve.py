@@ -49,8 +49,11 @@ def serve(
     settings = server_settings(
         data=data, database=database, models=model, host=host, port=port, workers=workers, fake=fake
     )
+    from retouch.server.page import BUILD, has_page
     from retouch.server.serve import serve as run
 
+    if not has_page():
+        say(BUILD)
     run(settings, lambda address: print(f"Retouch is at {address}", flush=True))
     say("Retouch has ended; everything is kept.")
 

@@ -20,6 +20,7 @@ from retouch.server.jobs.queue import WorkQueue
 from retouch.server.logs import write_logs
 from retouch.server.offered import offered_models
 from retouch.server.page import serve_page
+from retouch.server.rooms import gallery_pictures
 from retouch.server.security.names import LOOPBACK_NAMES, is_loopback
 from retouch.server.security.people import has_users, local_is_open
 from retouch.server.security.rates import Rate
@@ -83,6 +84,7 @@ def context_of(settings: ServerSettings, queue: WorkQueue) -> Context:
         database=queue.database,
         blobs=queue.blobs,
         models=offered_models(settings.models),
+        gallery=gallery_pictures(),
         limits=Limits(requests=Rate(per_second=rate, burst=20 * rate)),
         hosts=LOOPBACK_NAMES | frozenset(settings.names) if is_loopback(settings.host) else None,
     )

@@ -38,6 +38,9 @@ function put(client: QueryClient, project: string, nodes: Node[]): void {
   void client.invalidateQueries({ queryKey: queueKey });
 }
 
+/** Changes of one design go to the server one after the other, so that an undo takes back what was done before it. */
+const inTurn = (project: string) => ({ id: `tree ${project}` });
+
 /** A change of nodes of a design that answers with the nodes that changed. */
 function useNodeChange<Ask>(
   project: string,
@@ -46,6 +49,7 @@ function useNodeChange<Ask>(
 ) {
   const client = useQueryClient();
   return useMutation({
+    scope: inTurn(project),
     mutationFn: send,
     onMutate: async (ask: Ask) => {
       if (!guess) return undefined;
@@ -97,9 +101,14 @@ export const useNodeVerb = (project: string) =>
 export function useUndo(project: string) {
   const client = useQueryClient();
   return useMutation({
+    scope: inTurn(project),
     mutationFn: (direction: "back" | "forth") =>
       change<Tree>("POST", api(`/projects/${project}/undo?direction=${direction}`)),
-    onSuccess: (tree) => client.setQueryData(treeKey(project), tree),
+    onSuccess: async (tree) => {
+      // What is read meanwhile may be older than this answer.
+      await client.cancelQueries({ queryKey: treeKey(project) });
+      client.setQueryData(treeKey(project), tree);
+    },
   });
 }
 

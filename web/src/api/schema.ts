@@ -2320,6 +2320,7 @@ export interface operations {
                 };
                 content: {
                     "image/png": unknown;
+                    "image/webp": unknown;
                 };
             };
             /** @description What was refused or went wrong. */

@@ -121,7 +121,7 @@ export function DesignBar({
           variant="subtle"
           color="gray"
           aria-label={undoLabel}
-          onClick={() => actions.undo(tree, "back")}
+          onClick={() => actions.undo("back")}
           className={classes.step}
           aria-disabled={!tree.can_undo}
         >
@@ -133,7 +133,7 @@ export function DesignBar({
           variant="subtle"
           color="gray"
           aria-label={redoLabel}
-          onClick={() => actions.undo(tree, "forth")}
+          onClick={() => actions.undo("forth")}
           className={classes.step}
           aria-disabled={!tree.can_redo}
         >

@@ -35,7 +35,7 @@ interface Hands {
 
 function act(action: Action, hands: Hands): void {
   const { design, actions } = hands;
-  const { selected, tree } = design;
+  const { selected } = design;
   switch (action) {
     case "up":
     case "down":
@@ -62,9 +62,9 @@ function act(action: Action, hands: Hands): void {
         ? actions.verb(selected, "retry")
         : undefined;
     case "undo":
-      return actions.undo(tree, "back");
+      return actions.undo("back");
     case "redo":
-      return actions.undo(tree, "forth");
+      return actions.undo("forth");
     case "fit":
       return hands.zoom("all");
     case "zoom-in":

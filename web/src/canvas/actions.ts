@@ -1,7 +1,8 @@
 /** What can be done with a node, with failures told. */
 import { useMemo } from "react";
 import { useNodeVerb, usePatchNode, usePrune, useReplay, useUndo, type NodeVerb } from "../api/changes";
-import type { Node, ReplayAsk, Tree } from "../api/types";
+import { Problem } from "../api/client";
+import type { Node, ReplayAsk } from "../api/types";
 import { tell, tellError } from "../theme/Notices";
 import { nameOf } from "../tree/words";
 
@@ -11,8 +12,10 @@ export interface NodeActions {
   readonly prune: (node: Node) => void;
   readonly verb: (node: Node, verb: NodeVerb) => void;
   readonly replay: (node: Node, ask: ReplayAsk, then: (nodes: Node[]) => void) => void;
-  readonly undo: (tree: Tree, direction: "back" | "forth") => void;
+  readonly undo: (direction: "back" | "forth") => void;
 }
+
+const isAtTheEnd = (error: Error) => error instanceof Problem && error.code.startsWith("nothing-to-");
 
 export function useNodeActions(project: string): NodeActions {
   const { mutate: patch } = usePatchNode(project);
@@ -38,15 +41,12 @@ export function useNodeActions(project: string): NodeActions {
           { node: node.id, ask },
           { onError: tellError, onSuccess: (answer) => then(Array.isArray(answer) ? answer : [answer]) },
         ),
-      undo: (tree, direction) => {
-        const words = direction === "back" ? tree.can_undo : tree.can_redo;
-        if (!words)
-          return tell(direction === "back" ? "There is nothing to undo." : "There is nothing to redo.");
+      undo: (direction) =>
         undo(direction, {
-          onError: tellError,
-          onSuccess: () => tell(direction === "back" ? `Took back: ${words}` : `Made again: ${words}`),
-        });
-      },
+          onError: (error) => (isAtTheEnd(error) ? tell(error.message) : tellError(error)),
+          onSuccess: (tree) =>
+            tell(direction === "back" ? `Took back: ${tree.can_redo}` : `Made again: ${tree.can_undo}`),
+        }),
     }),
     [patch, prune, verb, replay, undo],
   );

@@ -19,6 +19,7 @@ from retouch.server.uploaded import bytes_of
 
 router = APIRouter(prefix="/api/v1")
 _PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
+_ROOM: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}, "image/webp": {}}}}
 
 
 @router.post("/uploads", status_code=201, tags=["uploads"])
@@ -68,12 +69,12 @@ def gallery(*, asking: InAsking) -> list[GalleryPicture]:
     return [entry for entry, _ in asking.context.gallery]
 
 
-@router.get("/gallery/{name}", response_class=Response, responses=_PICTURE, tags=["gallery"])
+@router.get("/gallery/{name}", response_class=Response, responses=_ROOM, tags=["gallery"])
 def gallery_picture(*, asking: InAsking, name: str) -> Response:
     """Return one of them."""
     for entry, path in asking.context.gallery:
         if entry.name == name:
-            return Response(path.read_bytes(), media_type="image/png")
+            return Response(path.read_bytes(), media_type=f"image/{path.suffix.removeprefix('.')}")
     return missing("gallery picture")
 
 
