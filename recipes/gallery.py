@@ -1,7 +1,7 @@
 """Render the rooms of the server's gallery again: `python recipes/gallery.py`, in a clone with the extra `scenes`.
 
-`src/retouch/server/gallery/gallery.json` says which. To choose others, look at `retouch rooms render --split validation --sheet`,
-put the seed, a title and instructions there, and try each of them with `retouch edit` before it is offered.
+`src/retouch/server/gallery/gallery.json` says which. To choose others, look at `retouch rooms render --split validation
+--sheet`, put the seed, a title and instructions there, and try each of them with `retouch edit` before it is offered.
 """
 
 import io

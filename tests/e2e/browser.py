@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 from tests.server.living import Living
 
 from retouch.server.page import PAGE, has_page
@@ -23,7 +23,7 @@ _FAULTS = """rules => axe.run(document, {runOnly: rules}).then(found => found.vi
 
 
 def build_page() -> None:
-    """Bring the page up to date with its sources where npm is there; fail with a sentence where there is none at all."""
+    """Bring the page up to date with its sources where npm is there; fail in a sentence where there is no page."""
     if shutil.which("npm"):
         command = ["make", "--silent", "-C", str(ROOT), "web"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=_plain_environment())
@@ -54,15 +54,27 @@ class Visitor:
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        own = (self.address + "/", "data:", "blob:")
         self.page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
-        self.page.on("request", lambda asked: asked.url.startswith(own) or self.problems.append(f"asked: {asked.url}"))
-        self.page.on("console", lambda said: "Policy" in said.text and self.problems.append(f"said: {said.text}"))
+        self.page.on("request", self._asked)
+        self.page.on("console", self._said)
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith((self.address + "/", "data:", "blob:")):
+            self.problems.append(f"asked: {request.url}")
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text or "Content-Security-Policy" in message.text:
+            self.problems.append(f"said: {message.text}")
+
+    def room(self, title: str) -> Locator:
+        """A room of the gallery."""
+        rooms = self.page.get_by_label("Begin a design").get_by_role("button")
+        return rooms.filter(has=self.page.get_by_text(title, exact=True))
 
     def begin(self, room: str) -> None:
         """Take a room of the gallery."""
         self.page.goto(self.address)
-        self.page.get_by_label("Begin a design").get_by_role("button", name=room).click()
+        self.room(room).click()
         expect(self.nodes).to_have_count(1)
 
     @property

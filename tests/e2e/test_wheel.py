@@ -31,10 +31,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_serves_page_gallery_and_api(installed: Path, tmp_path: Path) -> None:
-    where = "import retouch; print(retouch.__file__)"
     environment = {"PYTHONPATH": str(installed)}
-    command = [sys.executable, "-c", where]
-    found = subprocess.run(command, env={**os.environ, **environment}, cwd=tmp_path, capture_output=True, text=True)
+    command = [sys.executable, "-c", "import retouch; print(retouch.__file__)"]
+    surroundings = {**os.environ, **environment}
+    found = subprocess.run(command, env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert found.stdout.startswith(str(installed)), "the installed package is what runs"
     with living(tmp_path / "data", "--fake", environment=environment) as server:
         shell = server.client.get("/").text
