@@ -101,7 +101,7 @@ def test_variations_compared_replayed_exported_and_brought_in(visitor: Visitor, 
     expect(visitor.pictures).to_have_count(5)
 
     page.goto(visitor.address)
-    page.get_by_role("button", name=f"More for {ROOM.title}").first.click()
+    page.get_by_role("button", name=f"More for {ROOM.title}", exact=True).first.click()
     with page.expect_download() as saved:
         page.get_by_role("menuitem", name="Export").click()
     archive = tmp_path / "design.zip"
@@ -171,7 +171,7 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
     with visiting(browser, server, width=width, height=height, scheme=scheme) as visitor:
         page = visitor.page
         page.goto(visitor.address)
-        expect(page.get_by_label("Begin a design").get_by_role("button", name=ROOM.title)).to_be_visible()
+        expect(visitor.room(ROOM.title)).to_be_visible()
         _look(visitor, width)
         visitor.begin(ROOM.title)
         page.get_by_role("button", name=FIRST, exact=True).click()
