@@ -3,6 +3,7 @@ import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-qu
 import { api } from "./addresses";
 import { get } from "./client";
 import { lookupKey, treeKey } from "./events";
+import { readNotOlder } from "./reduce";
 import type { Comparison, GalleryPicture, Lookup, Me, Model, ProjectPage, Queue, Tree } from "./types";
 
 const lasting = { staleTime: Infinity, gcTime: Infinity } as const;
@@ -51,7 +52,11 @@ export const useProjects = (search: string, trashed: boolean) =>
 export const useTree = (project: string) =>
   useQuery({
     queryKey: treeKey(project),
-    queryFn: ({ signal }) => get<Tree>(api(`/projects/${project}`), signal),
+    queryFn: ({ signal, client }) =>
+      readNotOlder(
+        () => get<Tree>(api(`/projects/${project}`), signal),
+        () => client.getQueryData<Tree>(treeKey(project))?.version ?? 0,
+      ),
   });
 
 export const useComparison = (left: string, right: string) =>

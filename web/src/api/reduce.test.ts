@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { makeNode, makeTree } from "../tree/testing";
-import { isChangeOfDesign, withNodes, withProject, withVersion } from "./reduce";
+import { isChangeOfDesign, readNotOlder, withNodes, withProject, withVersion } from "./reduce";
 
 const tree = makeTree({ r: null, a: "r" });
 
@@ -36,5 +36,27 @@ describe("events in a tree", () => {
     expect(isChangeOfDesign(node, { ...node, progress: { done: 1, total: 2 }, state: "done" })).toBe(false);
     expect(isChangeOfDesign(node, { ...node, pruned: true })).toBe(true);
     expect(isChangeOfDesign(undefined, node)).toBe(true);
+  });
+});
+
+describe("a tree that was read while events came", () => {
+  const reads = (...versions: number[]) => {
+    let read = 0;
+    return {
+      next: () => Promise.resolve({ ...tree, version: versions[Math.min(read++, versions.length - 1)] ?? 0 }),
+      count: () => read,
+    };
+  };
+
+  it("is read again while it is older than they", async () => {
+    const server = reads(4, 5);
+    expect((await readNotOlder(server.next, () => 5)).version).toBe(5);
+    expect(server.count()).toBe(2);
+  });
+
+  it("is taken as it is where the server never catches up", async () => {
+    const server = reads(1);
+    expect((await readNotOlder(server.next, () => 5)).version).toBe(1);
+    expect(server.count()).toBe(3);
   });
 });

@@ -29,3 +29,12 @@ export function isChangeOfDesign(before: Node | undefined, after: Node): boolean
 export function withVersion(tree: Tree, version: number): Tree {
   return version > tree.version ? { ...tree, version } : tree;
 }
+
+const tries = 3;
+
+/** Read a tree that is no older than what events told meanwhile: `known` says that version, asked after each reading. */
+export async function readNotOlder(read: () => Promise<Tree>, known: () => number): Promise<Tree> {
+  let tree = await read();
+  for (let again = 1; again < tries && tree.version < known(); again++) tree = await read();
+  return tree;
+}
