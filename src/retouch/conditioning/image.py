@@ -1,11 +1,13 @@
 """Pictures to latents and back, in the form a checkpoint wants its condition."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from PIL import Image
 from torch import Generator, Tensor
 
@@ -39,7 +41,7 @@ def encode_source(checkpoint: Checkpoint, pixels: Tensor, generators: Sequence[G
         ModelError: the checkpoint wants a sample and no generators were given.
     """
     vae, spec = checkpoint.vae, checkpoint.spec
-    posterior = vae.encode(pixels.to(vae.device, vae.dtype), return_dict=False)[0]
+    posterior = _posterior(checkpoint, pixels)
     if spec.condition_posterior == "mode":
         latents = posterior.mode().float()
     elif generators is None:
@@ -55,27 +57,46 @@ def encode_source(checkpoint: Checkpoint, pixels: Tensor, generators: Sequence[G
 @torch.no_grad()
 def clean_latents(checkpoint: Checkpoint, pixels: Tensor) -> Tensor:
     """Pixels (B, 3, H, W) from -1 to 1 as the scaled latents (B, 4, H/8, W/8) that the loop ends with, float32."""
-    vae = checkpoint.vae
-    posterior = vae.encode(pixels.to(vae.device, vae.dtype), return_dict=False)[0]
-    return posterior.mode().float() * scaling_factor(vae)
+    return _posterior(checkpoint, pixels).mode().float() * scaling_factor(checkpoint.vae)
 
 
 @torch.no_grad()
 def decode_latents(vae: AutoencoderKL, latents: Tensor) -> Tensor:
     """Scaled latents (B, 4, h, w), as the loop leaves them, to pixels (B, 3, 8h, 8w), float32, about ±1."""
-    unscaled: Any = (latents / scaling_factor(vae)).to(vae.device, vae.dtype)
-    return vae.decode(unscaled, return_dict=False)[0].float()
+    return _decoded(vae, latents / scaling_factor(vae))
 
 
 @torch.no_grad()
 def reconstruct(checkpoint: Checkpoint, pixels: Tensor) -> Tensor:
     """Pixels (B, 3, H, W) through the autoencoder and back, by the posterior's mode; float32, about ±1."""
     vae = checkpoint.vae
-    posterior = vae.encode(pixels.to(vae.device, vae.dtype), return_dict=False)[0]
-    latents: Any = posterior.mode()
-    return vae.decode(latents, return_dict=False)[0].float()
+
+    def made(picture: Tensor) -> Tensor:
+        return _decoded(vae, _posterior(checkpoint, picture).mode())
+
+    return torch.cat([checkpoint.kept.get(vae, "round trip", each, partial(made, each)) for each in pixels.split(1)])
 
 
 def scaling_factor(vae: AutoencoderKL) -> float:
     """What latents are multiplied by to have about unit variance."""
     return float(vae.config["scaling_factor"])
+
+
+def _posterior(checkpoint: Checkpoint, pixels: Tensor) -> DiagonalGaussianDistribution:
+    """What the autoencoder makes of pixels (B, 3, H, W), each picture by itself: the same in any company."""
+    vae = checkpoint.vae
+
+    def made(picture: Tensor) -> Tensor:
+        return vae.encode(picture.to(vae.device, vae.dtype), return_dict=False)[0].parameters
+
+    moments = [checkpoint.kept.get(vae, "posterior", each, partial(made, each)) for each in pixels.split(1)]
+    return DiagonalGaussianDistribution(torch.cat(moments))
+
+
+def _decoded(vae: AutoencoderKL, latents: Tensor) -> Tensor:
+    """Latents (B, 4, h, w) as the autoencoder has them to pixels (B, 3, 8h, 8w), float32, a picture at a time.
+
+    The decoder is at its widest where the picture is largest: a batch of eight would take eight times the memory.
+    """
+    unscaled: Any = latents.to(vae.device, vae.dtype)
+    return torch.cat([vae.decode(each, return_dict=False)[0].float() for each in unscaled.split(1)])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -20,8 +21,13 @@ class EncodedText:
 @torch.no_grad()
 def encode_text(checkpoint: Checkpoint, texts: Sequence[str]) -> EncodedText:
     """Encode `texts` as the checkpoint's U-Net reads them, padded or cut to its text length."""
-    features = encode_ids(checkpoint, token_ids(checkpoint, texts))
-    return EncodedText(features=features, cut=tuple(cut_text(checkpoint, text) for text in texts))
+    what = f"text, none as {checkpoint.spec.null_text}"
+
+    def features(ids: Tensor) -> Tensor:
+        return checkpoint.kept.get(checkpoint.text_encoder, what, ids, partial(encode_ids, checkpoint, ids))
+
+    read = [features(ids) for ids in token_ids(checkpoint, texts).split(1)]
+    return EncodedText(features=torch.cat(read), cut=tuple(cut_text(checkpoint, text) for text in texts))
 
 
 def encode_ids(checkpoint: Checkpoint, ids: Tensor) -> Tensor:

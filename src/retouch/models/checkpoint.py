@@ -1,7 +1,7 @@
 """A loaded model as one value: its networks, its tokenizer, its noise schedule and its spec."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -9,6 +9,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from retouch.core.errors import ModelError
+from retouch.models.kept import Kept
 from retouch.models.spec import CHANNELS, ConditioningSpec, Kind
 
 
@@ -25,7 +26,8 @@ class Checkpoint:
     """The components of a Stable-Diffusion-1 model, in evaluation mode, and where they came from.
 
     `text` is None where the model reads no words, but pictures; `scheduler_config` is the saved configuration of a
-    diffusers scheduler; `source` is what was asked for.
+    diffusers scheduler; `source` is what was asked for; `kept` holds what the networks made of pictures and texts
+    before.
     """
 
     unet: UNet2DConditionModel
@@ -34,6 +36,7 @@ class Checkpoint:
     scheduler_config: Mapping[str, object]
     spec: ConditioningSpec
     source: str
+    kept: Kept = field(default_factory=Kept, repr=False)
 
     @property
     def kind(self) -> Kind:
