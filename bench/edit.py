@@ -1,76 +1,254 @@
-"""Time of an edit with the pocket model: the whole command, and the loop beside diffusers' own pipeline.
+"""Time, memory and results of an edit beside diffusers' own pipeline, on the same weights, picture, seed and settings.
 
-    python bench/edit.py [--rounds 3]
+    python bench/edit.py                                     # the pocket editor's size, and the whole command
+    python bench/edit.py --size 256 --size 512 --batch 1 4   # the size of Stable Diffusion 1.5, random weights
+    python bench/edit.py --contenders retouch retouch-openvino diffusers-tuned
 
-Both run the same weights, steps, guidance and picture in one process, turn about, in float32.
+Every contender loads the same folder in a process of its own and they edit turn about: 20 steps of DDIM, guidance
+7.5 and 1.5. `diffusers` is its documentation's call, `diffusers-tuned` what an expert would set. Medians over rounds
+with the least and the most; ratios are of medians to `diffusers`. Where a GPU is there, it is used.
 """
 
 import argparse
+import json
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from diffusers import DDIMScheduler, StableDiffusionInstructPix2PixPipeline
 from PIL import Image
 
-from retouch.core.settings import EditSettings
-from retouch.editing.editor import Editor
+from retouch.models.architecture import STABLE_DIFFUSION_1, random_checkpoint
+from retouch.models.load import load
 from retouch.models.pocket import find_pocket
+from retouch.models.save import save
+from retouch.models.spec import PUBLISHED, write_spec
+from retouch.models.tokenizer import train_tokenizer
 
 PICTURE = Path(__file__).parents[1] / "examples" / "living-room.png"
-INSTRUCTION = "make the sofa green"
+INSTRUCTIONS = ("make the sofa green", "remove the rug", "paint the walls blue", "make it night")
+CONTENDER = Path(__file__).parent / "contest" / "contender.py"
+GUIDANCE = (7.5, 1.5)
+USUAL = ("diffusers", "diffusers-tuned", "retouch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What is edited: side in pixels, pictures at once, instructions one beside the other, steps and guidance."""
+
+    model: str
+    side: int
+    steps: int
+    count: int = 1
+    instructions: int = 1
+    guidance: tuple[float, float] = GUIDANCE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """Of a contender: seconds to load and of its first call, then of each round; bytes at most; dB to `diffusers`."""
+
+    contender: str
+    case: Case
+    load: float
+    first: float
+    rounds: tuple[float, ...]
+    memory: float
+    gpu_memory: float | None
+    likeness: float
+
+    @property
+    def median(self) -> float:
+        """Seconds of an ordinary call."""
+        return statistics.median(self.rounds)
+
+
+class Child:
+    """A contender's process."""
+
+    def __init__(self, name: str, folder: Path, device: str) -> None:
+        self.name, self.first = name, float("nan")
+        command = [sys.executable, str(CONTENDER), name, str(folder), device]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.load = self._read()["ready"]
+
+    def edit(self, case: Case, picture: Path, result: Path) -> dict[str, Any]:
+        """One call; what the contender says of it."""
+        text, image = case.guidance
+        job = {
+            "picture": str(picture),
+            "instructions": INSTRUCTIONS[: case.instructions],
+            "count": case.count,
+            "steps": case.steps,
+            "text": text,
+            "image": image,
+            "result": str(result),
+        }
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.name} ended with exit code {self._process.wait()}; its errors are above.")
+        return json.loads(line)
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
 
 
 def main() -> None:
-    """Print medians and their ratio."""
+    """Print a table for each size."""
+    asked = _arguments()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    where = torch.cuda.get_device_name() if device == "cuda" else f"{torch.get_num_threads()} CPU threads"
+    print(f"{where}, torch {torch.__version__}, {asked.steps} steps, {asked.rounds} rounds", flush=True)
+    found: list[Figures] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for size in asked.size:
+            model, side = ("pocket", 256) if size == "pocket" else ("Stable Diffusion 1.5, random", int(size))
+            folder = _pocket(Path(scratch)) if size == "pocket" else _stable_diffusion(Path(scratch), side)
+            case = Case(model=model, side=side, steps=asked.steps)
+            cases = [replace(case, count=count) for count in asked.batch]
+            if asked.levers:
+                cases += [replace(case, guidance=(7.5, 1.0)), replace(case, guidance=(1.5, 1.5))]
+                cases += [replace(case, instructions=len(INSTRUCTIONS))]
+            children = [Child(name, folder, device) for name in asked.contenders]
+            found += _contest(cases, children, asked.rounds, Path(scratch))
+        if "pocket" in asked.size and asked.command:
+            _command(asked.rounds, find_pocket("instruct"), device, Path(scratch))
+    if asked.json:
+        content = [{**asdict(figures), "median": figures.median} for figures in found]
+        asked.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", action="append", help="pocket, 256, 512, ...; repeat it (default: pocket)")
+    parser.add_argument("--batch", type=int, nargs="+", default=[1], help="pictures at once")
+    parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
-    command = statistics.median(_timed(_command) for _ in range(rounds))
-    threads = torch.get_num_threads()
-    print(f"retouch edit {PICTURE.name}, model loading included: {command:.1f} s wall on {threads} threads")
-    ours, theirs = _ours(), _theirs()
-    for warm_up in (ours, theirs):
-        warm_up()
-    pairs = [(_timed(ours), _timed(theirs)) for _ in range(rounds)]
-    own, other = (statistics.median(column) for column in zip(*pairs, strict=True))
-    print(f"loop alone, float32: Retouch {own:.2f} s, diffusers {other:.2f} s, ratio {other / own:.2f}")
+    parser.add_argument("--contenders", nargs="+", default=USUAL)
+    parser.add_argument("--levers", action="store_true", help="also s_I = 1, s_T = s_I, and four instructions")
+    parser.add_argument("--no-command", dest="command", action="store_false", help="leave the whole command out")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    asked = parser.parse_args()
+    asked.size = asked.size or ["pocket"]
+    return asked
 
 
-def _timed(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+def _contest(cases: Sequence[Case], children: Sequence[Child], rounds: int, scratch: Path) -> list[Figures]:
+    found: list[Figures] = []
+    try:
+        for case in cases:
+            picture = scratch / f"{case.side}.png"
+            Image.open(PICTURE).convert("RGB").resize((case.side, case.side)).save(picture)
+            figures = _turns(case, children, rounds, picture, scratch)
+            _print(case, figures)
+            found += figures.values()
+    finally:
+        for child in children:
+            child.close()
+    return found
 
 
-def _command() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out.png"
-        line = [sys.executable, "-m", "retouch.cli.main", "edit", str(PICTURE), INSTRUCTION, "-o", str(out)]
-        subprocess.run(line, check=True, capture_output=True)
+def _turns(case: Case, children: Sequence[Child], rounds: int, picture: Path, scratch: Path) -> dict[str, Figures]:
+    """The first call of each, then rounds in which all take their turn."""
+    results = {child.name: scratch / f"{child.name}.png" for child in children}
+    first = {child.name: child.edit(case, picture, results[child.name])["seconds"] for child in children}
+    answers: dict[str, list[dict[str, Any]]] = {child.name: [] for child in children}
+    for _ in range(rounds):
+        for child in children:
+            answers[child.name].append(child.edit(case, picture, results[child.name]))
+    reference = results[children[0].name]
+    return {
+        child.name: Figures(
+            contender=child.name,
+            case=case,
+            load=child.load,
+            first=first[child.name],
+            rounds=tuple(answer["seconds"] for answer in answers[child.name]),
+            memory=max(answer["memory"] for answer in answers[child.name]),
+            gpu_memory=answers[child.name][-1].get("gpu_memory"),
+            likeness=_decibels(results[child.name], reference),
+        )
+        for child in children
+    }
 
 
-def _ours() -> Callable[[], object]:
-    editor = Editor.load("pocket", device="cpu", precision="float32")
-    return lambda: editor.edit(PICTURE, INSTRUCTION, settings=EditSettings(seed=0))
-
-
-def _theirs() -> Callable[[], object]:
-    folder = find_pocket("instruct")
-    pipeline: Any = StableDiffusionInstructPix2PixPipeline.from_pretrained(folder, safety_checker=None)
-    pipeline = pipeline.to(torch.float32)
-    pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
-    pipeline.set_progress_bar_config(disable=True)
-    image = Image.open(PICTURE).convert("RGB")
-    return lambda: pipeline(
-        INSTRUCTION, image=image, num_inference_steps=20, guidance_scale=2.0, image_guidance_scale=1.0
+def _print(case: Case, figures: Mapping[str, Figures]) -> None:
+    text, image = case.guidance
+    print(
+        f"\n**{case.model}, {case.side}², {case.count} picture(s), {case.instructions} instruction(s), "
+        f"s_T {text:g}, s_I {image:g}**\n\n"
+        "| | load, s | first, s | median, s | least … most | ratio | memory, GB | dB to the first |\n"
+        "|---|---:|---:|---:|---|---:|---:|---:|"
     )
+    base = next(iter(figures.values())).median
+    for name, each in figures.items():
+        gigabytes = (each.gpu_memory or each.memory) / 1e9
+        print(
+            f"| {name} | {each.load:.1f} | {each.first:.2f} | {each.median:.2f} | {min(each.rounds):.2f} … "
+            f"{max(each.rounds):.2f} | {base / each.median:.2f} | {gigabytes:.1f} | {each.likeness:.1f} |",
+            flush=True,
+        )
+
+
+def _decibels(one: Path, other: Path) -> float:
+    levels = [np.asarray(Image.open(path).convert("RGB"), dtype=float) for path in (one, other)]
+    error = float(np.square(levels[0] - levels[1]).mean())
+    return float("inf") if error == 0 else 10 * float(np.log10(255**2 / error))
+
+
+def _pocket(scratch: Path) -> Path:
+    """The pocket editor's networks under the published conventions, the only ones that diffusers' pipeline knows."""
+    found = replace(load("pocket"), spec=replace(PUBLISHED["instruct"], native_size=256))
+    return save(found, scratch / "pocket")
+
+
+def _stable_diffusion(scratch: Path, side: int) -> Path:
+    """Random weights of that size, written once; the editor is told that they are for this side."""
+    folder, spec = scratch / "stable-diffusion", replace(PUBLISHED["instruct"], native_size=side)
+    if folder.exists():
+        write_spec(spec, folder)
+        return folder
+    shape = STABLE_DIFFUSION_1
+    tokenizer = train_tokenizer(INSTRUCTIONS, vocabulary=300, length=shape.text_length)
+    torch.manual_seed(0)
+    return save(random_checkpoint(shape, tokenizer, spec=spec), folder)
+
+
+def _command(rounds: int, folder: Path, device: str, scratch: Path) -> None:
+    """From a cold process to a file, both by the pocket checkpoint: the command, and a script around the pipeline."""
+    result = scratch / "command.png"
+    own = [sys.executable, "-m", "retouch", "edit", str(PICTURE), INSTRUCTIONS[0], "-o", str(result)]
+    script = scratch / "script.py"
+    shutil.copy(Path(__file__).parent / "contest" / "script.py", script)
+    other = [sys.executable, str(script), str(folder), str(PICTURE), INSTRUCTIONS[0], str(result), device]
+    pairs = [(_timed(own), _timed(other), _timed([*other, "4"])) for _ in range(rounds)]
+    one, two, three = (statistics.median(column) for column in zip(*pairs, strict=True))
+    print(
+        f"\nCold process to file, pocket: `retouch edit` {one:.1f} s; diffusers in a script, 20 steps {two:.1f} s "
+        f"(ratio {two / one:.2f}), 4 steps {three:.1f} s (ratio {three / one:.2f})"
+    )
+
+
+def _timed(command: Sequence[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

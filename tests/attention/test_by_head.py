@@ -1,8 +1,9 @@
 """Attention by products is the fused kernel's, in U-Nets and autoencoders, also under control."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from diffusers import AutoencoderKL
 from diffusers.models.attention_processor import AttnProcessor2_0
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch.nn import functional
@@ -10,6 +11,11 @@ from torch.nn import functional
 from retouch.attention.by_head import AttendByProducts, attend_by_head, attended
 from retouch.attention.control import biasing
 from retouch.attention.layers import cross_layers
+from retouch.conditioning.image import reconstruct
+from retouch.models.architecture import TINY, random_checkpoint
+from retouch.models.checkpoint import Checkpoint
+from retouch.models.kept import Kept
+from retouch.models.tokenizer import train_tokenizer
 
 
 @pytest.mark.parametrize("rows", [1, 7, 64, 1000])
@@ -21,21 +27,27 @@ def test_products_are_attention(rows: int) -> None:
     assert torch.allclose(attended(query, key, value, rows=rows), expected, atol=1e-5)
 
 
-@pytest.fixture(scope="module")
-def unet() -> UNet2DConditionModel:
+SHAPE = replace(
+    TINY,
+    unet_widths=(64, 128),
+    attention=(True, True),
+    vae_widths=(8, 8, 8, 64),
+    heads=2,
+    text_width=32,
+    norm_groups=16,
+)
+"""Heads of 32 and of 64, and an autoencoder with one of 64."""
+
+
+@pytest.fixture
+def checkpoint() -> Checkpoint:
     torch.manual_seed(0)
-    return UNet2DConditionModel(
-        sample_size=16,
-        in_channels=8,
-        out_channels=4,
-        layers_per_block=1,
-        block_out_channels=(64, 128),
-        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=32,
-        attention_head_dim=2,
-        norm_num_groups=16,
-    ).eval()
+    return random_checkpoint(SHAPE, train_tokenizer(["a"], vocabulary=300, length=SHAPE.text_length))
+
+
+@pytest.fixture
+def unet(checkpoint: Checkpoint) -> UNet2DConditionModel:
+    return checkpoint.unet
 
 
 @torch.no_grad()
@@ -71,20 +83,9 @@ def test_what_is_added_to_the_logits_still_counts(unet: UNet2DConditionModel) ->
         assert torch.allclose(answer(unet), biased, atol=1e-5)
 
 
-@torch.no_grad()
-def test_an_autoencoder_answers_as_before() -> None:
-    torch.manual_seed(0)
-    vae = AutoencoderKL(
-        block_out_channels=(32, 64),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        norm_num_groups=8,
-    ).eval()
-    pixels = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(2))
-
-    def seen() -> torch.Tensor:
-        return vae.decode(vae.encode(pixels, return_dict=False)[0].mode(), return_dict=False)[0]
-
-    before = seen()
-    attend_by_head(vae)
-    assert torch.allclose(seen(), before, atol=1e-5)
+def test_an_autoencoder_answers_as_before(checkpoint: Checkpoint) -> None:
+    pixels = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    before = reconstruct(checkpoint, pixels)
+    attend_by_head(checkpoint.vae)
+    assert not torch.equal(reconstruct(replace(checkpoint, kept=Kept()), pixels), before)
+    assert torch.allclose(reconstruct(replace(checkpoint, kept=Kept()), pixels), before, atol=1e-5)

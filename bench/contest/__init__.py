@@ -1,0 +1,1 @@
+"""Contenders of `bench/edit.py`, each run in a process of its own."""

@@ -1,0 +1,154 @@
+"""One contender of `bench/edit.py` in a process of its own: loads a folder, then edits whenever a line asks it to.
+
+    python bench/contest/contender.py NAME FOLDER DEVICE
+
+Lines of JSON go in and out; see `serve`. A process each keeps the memory of one out of the other's figures.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+BEGAN = time.perf_counter()
+
+Edit = Callable[[dict[str, Any]], Sequence[Any]]
+"""Makes the pictures (PIL) of a job; see `serve`."""
+
+
+def main() -> None:
+    """Load, say so, serve."""
+    name, folder, device = sys.argv[1:]
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    # Whatever libraries print must not come between the answers.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    _be_quiet()
+    edit = CONTENDERS[name](folder, device)
+    _answer(answers, {"ready": time.perf_counter() - BEGAN, **_memory()})
+    for line in sys.stdin:
+        serve(json.loads(line), edit, answers)
+
+
+def _be_quiet() -> None:
+    import warnings
+
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    warnings.simplefilter("ignore")
+    for library in (diffusers_logging, transformers_logging):
+        library.set_verbosity_error()
+        library.disable_progress_bar()
+
+
+def serve(job: dict[str, Any], edit: Edit, answers: Any) -> None:
+    """Make one edit and answer with its seconds and the most memory so far, in bytes.
+
+    A job says `picture`, `instructions`, `count`, `steps`, `text`, `image` and `result`, where the first picture goes.
+    """
+    began = time.perf_counter()
+    pictures = edit(job)
+    seconds = time.perf_counter() - began
+    pictures[0].save(job["result"])
+    _answer(answers, {"seconds": seconds, "pictures": len(pictures), **_memory()})
+
+
+def _answer(answers: Any, content: dict[str, Any]) -> None:
+    answers.write(json.dumps(content) + "\n")
+    answers.flush()
+
+
+def _memory() -> dict[str, float]:
+    import torch
+
+    found = {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0}
+    if torch.cuda.is_available():
+        found["gpu_memory"] = float(torch.cuda.max_memory_allocated())
+    return found
+
+
+def documented(folder: str, device: str) -> Edit:
+    """diffusers' pipeline as its documentation calls it: float16 on a GPU, else as it loads."""
+    import torch
+
+    return _pipeline(folder, device, torch.float16 if device == "cuda" else torch.float32)
+
+
+def tuned(folder: str, device: str) -> Edit:
+    """diffusers' pipeline as an expert would set it: half precision, channels last, and compiled on a GPU."""
+    import torch
+
+    return _pipeline(folder, device, torch.float16 if device == "cuda" else torch.bfloat16, tuned=True)
+
+
+def _pipeline(folder: str, device: str, dtype: Any, *, tuned: bool = False) -> Edit:
+    import torch
+    from diffusers import DDIMScheduler, StableDiffusionInstructPix2PixPipeline
+    from PIL import Image
+
+    pipeline: Any = StableDiffusionInstructPix2PixPipeline.from_pretrained(
+        folder, torch_dtype=dtype, safety_checker=None
+    ).to(device)
+    pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config, clip_sample=False)
+    pipeline.set_progress_bar_config(disable=True)
+    if tuned:
+        pipeline.unet.to(memory_format=torch.channels_last)
+        pipeline.vae.to(memory_format=torch.channels_last)
+    if tuned and device == "cuda":
+        pipeline.unet = torch.compile(pipeline.unet, mode="reduce-overhead", fullgraph=True)
+        pipeline.vae.decode = torch.compile(pipeline.vae.decode, mode="reduce-overhead", fullgraph=True)
+
+    def edit(job: dict[str, Any]) -> Sequence[Any]:
+        made: list[Any] = []
+        for instruction in job["instructions"]:
+            made += pipeline(
+                instruction,
+                image=Image.open(job["picture"]).convert("RGB"),
+                num_inference_steps=job["steps"],
+                guidance_scale=job["text"],
+                image_guidance_scale=job["image"],
+                num_images_per_prompt=job["count"],
+                generator=[torch.Generator().manual_seed(seed) for seed in range(job["count"])],
+            ).images
+        return made
+
+    return edit
+
+
+def retouch(**options: Any) -> Callable[[str, str], Edit]:
+    """Retouch, loaded with options."""
+
+    def load(folder: str, device: str) -> Edit:
+        from retouch.core.settings import EditSettings
+        from retouch.editing.load import load_editor
+
+        editor = load_editor(folder, device=device, **options)
+
+        def edit(job: dict[str, Any]) -> Sequence[Any]:
+            settings = EditSettings(
+                steps=job["steps"], text_guidance=job["text"], image_guidance=job["image"], scheduler="ddim", seed=0
+            )
+            picture, count = Path(job["picture"]), job["count"]
+            results = [editor.edit(picture, each, settings=settings, count=count) for each in job["instructions"]]
+            return [picture for result in results for picture in result.images[0]]
+
+        return edit
+
+    return load
+
+
+CONTENDERS: dict[str, Callable[[str, str], Edit]] = {
+    "diffusers": documented,
+    "diffusers-tuned": tuned,
+    "retouch": retouch(),
+    "retouch-float32": retouch(precision="float32"),
+}
+"""What can be asked for, by name."""
+
+
+if __name__ == "__main__":
+    main()
