@@ -14,7 +14,7 @@ import { useModels } from "../api/queries";
 import type { Node } from "../api/types";
 import { pictureTypes } from "../start/files";
 import { tellError } from "../theme/Notices";
-import { askOf, changedSettings, emptyDraft, isReady, useDraft } from "../tree/draft";
+import { afterSending, askOf, changedSettings, isReady, useDraft } from "../tree/draft";
 import { nameOf, regionInWords } from "../tree/words";
 import classes from "./Composer.module.css";
 import { useDesign } from "./design";
@@ -83,7 +83,7 @@ export function Composer({ box, actions, suggestions, reference }: Props) {
         onError: tellError,
         onSuccess: (answer) => {
           const [first] = Array.isArray(answer) ? answer : [answer];
-          change({ ...emptyDraft, settings: full.settings, model: full.model, count: full.count });
+          change(afterSending(full));
           setFolded(true);
           if (first) select(first.id, true);
         },
@@ -112,7 +112,7 @@ export function Composer({ box, actions, suggestions, reference }: Props) {
         </ul>
       )}
       {!folded && <SettingsFold draft={draft} onChange={change} models={models.data ?? []} />}
-      <References draft={draft} onChange={change} />
+      <References draft={draft} onChange={change} models={models.data ?? []} />
       <div className={classes.line}>
         <span className={classes.on}>
           <Thumbnail node={selected} />
@@ -201,8 +201,9 @@ export function Composer({ box, actions, suggestions, reference }: Props) {
             node={selected}
             instruction={draft.instruction}
             region={draft.region}
+            how={draft.settings.region ?? {}}
             onClose={() => setDialog(false)}
-            onRegion={(region) => change({ region })}
+            onRegion={(region, how) => change({ region, settings: { ...draft.settings, region: how } })}
           />
         </Suspense>
       )}

@@ -1,18 +1,27 @@
 /** The reference pictures of an edit, each with how strongly it is followed. */
-import { CloseButton, Slider } from "@mantine/core";
+import { Button, CloseButton, Slider } from "@mantine/core";
 import { useState } from "react";
 import { uploadOf } from "../api/addresses";
 import { useUpload } from "../api/changes";
 import { refusal } from "../start/files";
+import type { Model, ReferenceHow } from "../api/types";
+import { type Dial, DialField } from "../theme/DialField";
 import { tellError } from "../theme/Notices";
-import { type Draft, useDraft } from "../tree/draft";
+import { type Draft, howOf, useDraft } from "../tree/draft";
 import classes from "./Composer.module.css";
 
 const most = 16;
 
+/** `rest` is the general default of `core/reference_settings.py`. */
+const dials: readonly (Dial & { readonly key: keyof ReferenceHow; readonly rest: number })[] = [
+  { key: "detail", name: "Fine detail", min: 0, max: 1, step: 0.05, rest: 0.8 },
+  { key: "words", name: "The words beside it", min: 0, max: 2, step: 0.1, rest: 1 },
+];
+
 interface Props {
   draft: Draft;
   onChange: (change: Partial<Draft>) => void;
+  models: readonly Model[];
 }
 
 /** Upload pictures as references of the next edit of a node. */
@@ -39,38 +48,89 @@ export function useReferences(node: string): { busy: boolean; add: (files: File[
   return { busy, add: (files) => void add(files) };
 }
 
-export function References({ draft, onChange }: Props) {
+/** How all the references are followed, folded away until it is asked for or was set. */
+function How({ draft, onChange, models }: Props) {
+  const how = draft.settings.reference ?? {};
+  const [open, setOpen] = useState(howOf(how) !== null);
+  const model = models.find(({ name }) => name === draft.model) ?? models.find((one) => one.reads_references);
+  const set = (reference: ReferenceHow) =>
+    onChange({ settings: { ...draft.settings, reference: howOf(reference) } });
+  return (
+    <div className={classes.how}>
+      <Button
+        size="compact-xs"
+        variant="subtle"
+        color="gray"
+        aria-expanded={open}
+        onClick={() => setOpen(!open)}
+      >
+        {open ? "Fewer" : "More"}
+      </Button>
+      {open && (
+        <div className={classes.howDials}>
+          {dials.map((dial) => (
+            <DialField
+              key={dial.key}
+              dial={dial}
+              value={how[dial.key] ?? null}
+              own={model?.defaults.reference?.[dial.key] ?? null}
+              rest={dial.rest}
+              onValue={(value) => set({ ...how, [dial.key]: value })}
+            />
+          ))}
+          <Button
+            size="compact-xs"
+            variant="subtle"
+            color="gray"
+            disabled={howOf(how) === null}
+            onClick={() => set({})}
+          >
+            Back to the model's own
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+export function References({ draft, onChange, models }: Props) {
   if (draft.references.length === 0) return null;
   const set = (upload: string, weight: number) =>
     onChange({
       references: draft.references.map((one) => (one.upload === upload ? { ...one, weight } : one)),
     });
-  const drop = (upload: string) =>
-    onChange({ references: draft.references.filter((one) => one.upload !== upload) });
+  const drop = (upload: string) => {
+    const references = draft.references.filter((one) => one.upload !== upload);
+    const reference = references.length > 0 ? draft.settings.reference : null;
+    onChange({ references, settings: { ...draft.settings, reference } });
+  };
   return (
-    <ul className={classes.references} aria-label="References">
-      {draft.references.map(({ upload, weight = 1 }, index) => (
-        <li key={upload} className={classes.reference}>
-          <img src={uploadOf(upload)} alt={`Reference ${index + 1}`} />
-          <div className={classes.weight}>
-            <Slider
+    <div className={classes.references}>
+      <ul className={classes.referenceList} aria-label="References">
+        {draft.references.map(({ upload, weight = 1 }, index) => (
+          <li key={upload} className={classes.reference}>
+            <img src={uploadOf(upload)} alt={`Reference ${index + 1}`} />
+            <div className={classes.weight}>
+              <Slider
+                size="sm"
+                min={0}
+                max={2}
+                step={0.1}
+                label={(value) => `× ${value.toFixed(1)}`}
+                thumbLabel={`How strongly reference ${index + 1} is followed`}
+                value={weight}
+                onChange={(value) => set(upload, value)}
+              />
+            </div>
+            <CloseButton
               size="sm"
-              min={0}
-              max={2}
-              step={0.1}
-              label={(value) => `× ${value.toFixed(1)}`}
-              thumbLabel={`How strongly reference ${index + 1} is followed`}
-              value={weight}
-              onChange={(value) => set(upload, value)}
+              aria-label={`Take reference ${index + 1} out`}
+              onClick={() => drop(upload)}
             />
-          </div>
-          <CloseButton
-            size="sm"
-            aria-label={`Take reference ${index + 1} out`}
-            onClick={() => drop(upload)}
-          />
-        </li>
-      ))}
-    </ul>
+          </li>
+        ))}
+      </ul>
+      <How draft={draft} onChange={onChange} models={models} />
+    </div>
   );
 }

@@ -1,55 +1,17 @@
 /** The settings of an edit, with the model's own values where nothing is set. */
-import { Button, NumberInput, Select, Slider, Switch, TextInput } from "@mantine/core";
-import { useId } from "react";
+import { Button, NumberInput, Select, Switch, TextInput } from "@mantine/core";
 import type { Model, Settings } from "../api/types";
 import { changedSettings, type Draft } from "../tree/draft";
+import { type Dial, DialField } from "../theme/DialField";
 import classes from "./Composer.module.css";
 
-interface Dial {
-  readonly key: "text_guidance" | "image_guidance" | "steps";
-  readonly name: string;
-  readonly min: number;
-  readonly max: number;
-  readonly step: number;
-}
+type DialKey = "text_guidance" | "image_guidance" | "steps";
 
-const dials: readonly Dial[] = [
+const dials: readonly (Dial & { readonly key: DialKey })[] = [
   { key: "text_guidance", name: "Follow the words", min: 0, max: 12, step: 0.5 },
   { key: "image_guidance", name: "Keep the picture", min: 0, max: 4, step: 0.1 },
   { key: "steps", name: "Steps", min: 1, max: 100, step: 1 },
 ];
-
-interface DialProps {
-  dial: Dial;
-  value: number | null;
-  own: number | null;
-  onValue: (value: number) => void;
-}
-
-function DialField({ dial, value, own, onValue }: DialProps) {
-  const id = useId();
-  const shown = value ?? own;
-  return (
-    <div className={classes.field}>
-      <span className={classes.fieldHead}>
-        <span id={id}>{dial.name}</span>
-        <output>
-          {value === null ? (own === null ? "the model's own" : `${own}, the model's own`) : value}
-        </output>
-      </span>
-      <Slider
-        size="sm"
-        label={null}
-        min={dial.min}
-        max={dial.max}
-        step={dial.step}
-        value={shown ?? (dial.min + dial.max) / 2}
-        onChange={onValue}
-        thumbProps={{ "aria-labelledby": id }}
-      />
-    </div>
-  );
-}
 
 interface Props {
   draft: Draft;
@@ -110,7 +72,9 @@ export function SettingsFold({ draft, onChange, models }: Props) {
           variant="subtle"
           color="gray"
           disabled={changedSettings(draft) === 0}
-          onClick={() => onChange({ settings: {}, model: null })}
+          onClick={() =>
+            onChange({ settings: { region: settings.region, reference: settings.reference }, model: null })
+          }
         >
           Back to the model's own
         </Button>

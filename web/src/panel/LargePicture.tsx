@@ -1,5 +1,5 @@
 /** The picture, large: hold it to see the one before, show where the edit acted. */
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { maskOf, pictureOf } from "../api/addresses";
 import { usePreview } from "../api/previews";
 import { useDesign } from "../canvas/design";
@@ -32,6 +32,7 @@ export function LargePicture() {
   const [before, setBefore] = useState(false);
   const [where, setWhere] = useState(false);
   const parent = selected.parent_id ? all.nodes.get(selected.parent_id) : undefined;
+  const mask = useMemo(() => ({ kind: "picture", address: maskOf(selected.id) }) as const, [selected.id]);
   if (selected.state === "waiting" || selected.state === "running") return <Making />;
   if (selected.state !== "done") return null;
   const shown = before && parent ? parent.id : selected.id;
@@ -44,7 +45,7 @@ export function LargePicture() {
     >
       <img src={pictureOf(shown, "screen")} alt={before ? "The picture before" : "The selected picture"} />
       {parent?.state === "done" && <link rel="prefetch" href={pictureOf(parent.id, "screen")} />}
-      {where && !before && <MaskOverlay source={maskOf(selected.id)} className={classes.layer} />}
+      {where && !before && <MaskOverlay mask={mask} className={classes.layer} />}
       <div className={classes.over}>
         {parent && (
           <button

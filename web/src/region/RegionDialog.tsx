@@ -10,10 +10,12 @@ import {
   IconTextRecognition,
 } from "@tabler/icons-react";
 import { useState } from "react";
-import type { Lookup, Node, Region } from "../api/types";
+import type { Lookup, Node, Region, RegionHow } from "../api/types";
 import { tellError } from "../theme/Notices";
+import { howOf } from "../tree/draft";
 import classes from "./RegionDialog.module.css";
-import { RegionStage } from "./RegionStage";
+import { RegionEdge } from "./RegionEdge";
+import { isShown, RegionStage } from "./RegionStage";
 import { RegionTools } from "./RegionTools";
 import { missing, type Tool, useRegion } from "./useRegion";
 
@@ -44,22 +46,24 @@ interface Props {
   node: Node;
   instruction: string;
   region: Region | null;
+  how: RegionHow;
   onClose: () => void;
-  onRegion: (region: Region | null) => void;
+  onRegion: (region: Region | null, how: RegionHow | null) => void;
 }
 
-export default function RegionDialog({ node, instruction, region, onClose, onRegion }: Props) {
+export default function RegionDialog({ node, instruction, region, how, onClose, onRegion }: Props) {
   const chosen = useRegion(node, instruction, region);
   const { state, change, find, lookup, looking } = chosen;
   const [brush, setBrush] = useState({
     width: Math.max(8, Math.round((node.width ?? 256) / 14)),
     erase: false,
   });
+  const [edge, setEdge] = useState(how);
   const narrow = useMediaQuery("(max-width: 720px)", false, { getInitialValueInEffect: false });
   const lack = missing(state, { width: node.width ?? 1, height: node.height ?? 1 }, instruction);
   const use = () =>
     chosen.use().then((made) => {
-      onRegion(made);
+      onRegion(made, made && howOf(edge));
       onClose();
     }, tellError);
   return (
@@ -76,6 +80,7 @@ export default function RegionDialog({ node, instruction, region, onClose, onReg
           state={state}
           lookup={lookup}
           brush={brush}
+          edge={edge}
           onChange={change}
           onPoint={(point) => {
             change({ point });
@@ -116,6 +121,9 @@ export default function RegionDialog({ node, instruction, region, onClose, onReg
               checked={state.invert}
               onChange={(event) => change({ invert: event.currentTarget.checked })}
             />
+          )}
+          {state.tool !== "whole" && (
+            <RegionEdge node={node} how={edge} shown={isShown(state, lookup)} onHow={setEdge} />
           )}
           <div className={classes.foot}>
             {lack && <p className={classes.quiet}>{lack}</p>}

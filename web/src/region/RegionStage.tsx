@@ -1,10 +1,10 @@
 /** The picture in which a region is clicked, drawn or painted, and what was found. */
-import { type PointerEvent, useEffect, useRef, useState } from "react";
+import { type PointerEvent, useEffect, useMemo, useRef, useState } from "react";
 import { lookupMaskOf, pictureOf, uploadOf } from "../api/addresses";
-import type { Lookup, Node } from "../api/types";
-import { MaskOverlay, markColour } from "./MaskOverlay";
+import type { Lookup, Node, RegionHow } from "../api/types";
+import { type Mask, MaskOverlay, markColour } from "./MaskOverlay";
 import classes from "./RegionDialog.module.css";
-import { boxOf, paint, type Point, pointIn, type Stroke } from "./shapes";
+import { boxOf, paint, type Point, pointIn, type Size, type Stroke } from "./shapes";
 import type { RegionState } from "./useRegion";
 
 interface Props {
@@ -12,6 +12,7 @@ interface Props {
   state: RegionState;
   lookup: Lookup | null;
   brush: { width: number; erase: boolean };
+  edge: RegionHow;
   onChange: (change: Partial<RegionState>) => void;
   onPoint: (point: readonly number[]) => void;
 }
@@ -27,9 +28,30 @@ function Painted({ strokes, width, height }: { strokes: readonly Stroke[]; width
   return <canvas ref={canvas} width={width} height={height} className={classes.painted} aria-hidden="true" />;
 }
 
+const isLookedUp = ({ tool }: RegionState) => tool === "phrase" || tool === "auto" || tool === "point";
+
+/** Whether there is a region in the picture to be seen. */
+export function isShown(state: RegionState, lookup: Lookup | null): boolean {
+  if (isLookedUp(state)) return lookup?.state === "done";
+  if (state.tool === "box") return state.box.length === 4;
+  return state.tool === "brush" && (state.strokes.length > 0 || state.upload !== null);
+}
+
+/** What lies over the picture as a mask: what was found or painted before; what is drawn only where its edge differs. */
+function maskOf(state: RegionState, lookup: Lookup | null, size: Size, edged: boolean): Mask | null {
+  if (!isShown(state, lookup)) return null;
+  if (isLookedUp(state)) return lookup && { kind: "picture", address: lookupMaskOf(lookup.id) };
+  const { tool, box, strokes, upload } = state;
+  if (tool === "brush" && strokes.length === 0)
+    return upload === null ? null : { kind: "picture", address: uploadOf(upload) };
+  if (!edged) return null;
+  const sides = [size.width, size.height] as const;
+  return tool === "box" ? { kind: "box", box, size: sides } : { kind: "strokes", strokes, size: sides };
+}
+
 const percent = (value: number, of: number) => `${(100 * value) / of}%`;
 
-export function RegionStage({ node, state, lookup, brush, onChange, onPoint }: Props) {
+export function RegionStage({ node, state, lookup, brush, edge, onChange, onPoint }: Props) {
   const width = node.width ?? 1;
   const height = node.height ?? 1;
   const [from, setFrom] = useState<Point | null>(null);
@@ -55,8 +77,13 @@ export function RegionStage({ node, state, lookup, brush, onChange, onPoint }: P
     setStroke(null);
   };
   const [left = 0, top = 0, right = 0, bottom = 0] = state.box;
-  const found =
-    lookup?.state === "done" && (state.tool === "phrase" || state.tool === "auto" || state.tool === "point");
+  const grow = edge.grow ?? 0;
+  const feather = edge.feather ?? 0;
+  const edged = grow !== 0 || feather !== 0;
+  const mask = useMemo(
+    () => maskOf(state, lookup, { width, height }, edged),
+    [state, lookup, width, height, edged],
+  );
   return (
     <div
       className={classes.stage}
@@ -72,8 +99,8 @@ export function RegionStage({ node, state, lookup, brush, onChange, onPoint }: P
         alt="The picture in which the region is chosen"
         draggable={false}
       />
-      {found && (
-        <MaskOverlay source={lookupMaskOf(lookup.id)} invert={state.invert} className={classes.layer} />
+      {mask && !stroke && (
+        <MaskOverlay mask={mask} invert={state.invert} edge={{ grow, feather }} className={classes.layer} />
       )}
       {state.tool === "point" && state.point.length === 2 && (
         <span
@@ -85,6 +112,7 @@ export function RegionStage({ node, state, lookup, brush, onChange, onPoint }: P
         <span
           className={classes.box}
           data-invert={state.invert}
+          data-edged={edged}
           style={{
             left: percent(left, width),
             top: percent(top, height),
@@ -92,9 +120,6 @@ export function RegionStage({ node, state, lookup, brush, onChange, onPoint }: P
             height: percent(bottom - top, height),
           }}
         />
-      )}
-      {state.tool === "brush" && state.strokes.length === 0 && !stroke && state.upload && (
-        <MaskOverlay source={uploadOf(state.upload)} invert={state.invert} className={classes.layer} />
       )}
       {state.tool === "brush" && (
         <Painted

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { boxOf, isBox, pointIn } from "./shapes";
-import { shareOf, tint } from "./tint";
+import { tint } from "./tint";
 import { missing, regionOf, stateOf } from "./useRegion";
 
 const size = { width: 100, height: 50 };
@@ -21,18 +21,22 @@ describe("shapes", () => {
 });
 
 describe("tint", () => {
-  const mask = () => new Uint8ClampedArray([0, 0, 255, 255, 255].flatMap((grey) => [grey, grey, grey, 255]));
+  const levels = (...values: number[]) => ({
+    width: values.length,
+    height: 1,
+    values: new Uint8ClampedArray(values),
+  });
   it("leaves the inside clear, shades the outside and draws the border", () => {
-    const pixels = mask();
-    tint(pixels, 5, 1, [9, 8, 7]);
+    const mask = levels(0, 0, 255, 255, 255);
+    const pixels = tint(mask, mask, [9, 8, 7]);
     const alphas = [0, 1, 2, 3, 4].map((at) => pixels[at * 4 + 3]);
     expect(alphas).toEqual([140, 255, 255, 0, 0]);
     expect([...pixels.slice(4, 7)]).toEqual([9, 8, 7]);
   });
 
-  it("turns round", () => {
-    expect(shareOf(mask())).toBeCloseTo(0.6);
-    expect(shareOf(mask(), true)).toBeCloseTo(0.4);
+  it("shades a soft edge by how little of it is there", () => {
+    const pixels = tint(levels(255, 255, 255, 255), levels(255, 204, 102, 51), [9, 8, 7]);
+    expect([0, 1, 2, 3].map((at) => pixels[at * 4 + 3])).toEqual([0, 28, 84, 112]);
   });
 });
 

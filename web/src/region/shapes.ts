@@ -11,7 +11,7 @@ export interface Stroke {
   readonly erase: boolean;
 }
 
-interface Size {
+export interface Size {
   readonly width: number;
   readonly height: number;
 }

@@ -4,7 +4,7 @@ import { useLookUp, useUpload } from "../api/changes";
 import { useLookup } from "../api/queries";
 import type { Lookup, Node, Region, RegionKind } from "../api/types";
 import { tellError } from "../theme/Notices";
-import { isBox, maskOfStrokes, type Stroke } from "./shapes";
+import { isBox, maskOfStrokes, type Size, type Stroke } from "./shapes";
 
 export type Tool = Exclude<RegionKind, "mask"> | "brush";
 
@@ -31,11 +31,6 @@ export function stateOf(region: Region | null): RegionState {
     upload: region?.upload ?? null,
     invert: region?.invert ?? false,
   };
-}
-
-interface Size {
-  readonly width: number;
-  readonly height: number;
 }
 
 /** What is missing before the region can be used, as a sentence; null where nothing is. */

@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { askOf, attemptsOf, changedSettings, draftOf, emptyDraft, isReady } from "./draft";
+import {
+  afterSending,
+  askOf,
+  attemptsOf,
+  changedSettings,
+  draftOf,
+  emptyDraft,
+  howOf,
+  isReady,
+} from "./draft";
 import { makeNode } from "./testing";
 
 describe("draft", () => {
@@ -27,6 +36,25 @@ describe("draft", () => {
     expect(
       changedSettings({ ...emptyDraft, settings: { steps: 1, seed: null, negative: "" }, model: "m" }),
     ).toBe(2);
+  });
+
+  it("keeps the edge of the region and how references are followed, and counts them apart", () => {
+    const settings = { region: { grow: 4 }, reference: { words: 0.5 }, steps: 3 };
+    const draft = draftOf({ instruction: "x", settings }, false);
+    expect(askOf(draft).settings).toEqual({ ...settings, seed: null });
+    expect(changedSettings(draft)).toBe(1);
+    expect(howOf({ grow: 0 })).toEqual({ grow: 0 });
+    expect(howOf({ grow: null })).toBeNull();
+  });
+
+  it("leaves settings for another try once it was sent, but nothing of the region", () => {
+    const region = { kind: "auto" as const };
+    const sent = { ...emptyDraft, instruction: "x", count: 2, settings: { steps: 3, region: { grow: 4 } } };
+    expect(afterSending({ ...sent, region: { ...region, phrase: "", numbers: [], invert: false } })).toEqual({
+      ...emptyDraft,
+      count: 2,
+      settings: { steps: 3, region: null, reference: null },
+    });
   });
 
   it("knows the attempts of the same words", () => {

@@ -1,6 +1,15 @@
 /** An edit that is being put together: what stands in the composer, per picture. */
 import { useSyncExternalStore } from "react";
-import type { Ask, BranchAsk, Node, Reference, Region, Settings } from "../api/types";
+import type {
+  Ask,
+  BranchAsk,
+  Node,
+  Reference,
+  ReferenceHow,
+  Region,
+  RegionHow,
+  Settings,
+} from "../api/types";
 
 export interface Draft {
   readonly instruction: string;
@@ -50,12 +59,23 @@ export function draftOf(ask: Ask, sameSeed: boolean): Draft {
   };
 }
 
-/** How many settings are not the model's own. */
+const isSet = (value: unknown) => value !== null && value !== undefined && value !== "";
+
+/** How many settings are not the model's own, but for those of the region and the references, which stand with them. */
 export function changedSettings(draft: Draft): number {
-  const own = Object.values(draft.settings).filter(
-    (value) => value !== null && value !== undefined && value !== "",
-  );
-  return own.length + (draft.model ? 1 : 0);
+  const others = Object.entries(draft.settings).filter(([key]) => key !== "region" && key !== "reference");
+  return others.filter(([, value]) => isSet(value)).length + (draft.model ? 1 : 0);
+}
+
+/** How the region's edge or the references are treated, or null where all of it is the model's own. */
+export function howOf<How extends RegionHow | ReferenceHow>(how: How): How | null {
+  return Object.values(how).some(isSet) ? how : null;
+}
+
+/** What stays in the composer once a draft was sent: settings, model and count, for another try. */
+export function afterSending(draft: Draft): Draft {
+  const { settings, model, count } = draft;
+  return { ...emptyDraft, settings: { ...settings, region: null, reference: null }, model, count };
 }
 
 /** The other tries from the same parent with the same words, the node among them, in order. */
