@@ -91,4 +91,14 @@ export const keyGroups: readonly { title: string; keys: readonly (readonly [stri
       ["?", "These keys"],
     ],
   },
+  {
+    title: "Draw a region, in the picture of its dialog",
+    keys: [
+      ["↑ ↓ ← →", "Move the crosshair; with Shift further"],
+      ["Space", "Put the brush down or lift it, set a corner of the box, choose the object"],
+      ["[ ]", "Thinner or wider brush"],
+      ["E", "Eraser, or the brush again"],
+      ["Backspace", "Take the last stroke back"],
+    ],
+  },
 ];

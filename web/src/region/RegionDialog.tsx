@@ -4,12 +4,13 @@ import { useMediaQuery } from "@mantine/hooks";
 import {
   IconBrush,
   IconFocusCentered,
+  IconKeyboard,
   IconPhoto,
   IconPointer,
   IconRectangle,
   IconTextRecognition,
 } from "@tabler/icons-react";
-import { useState } from "react";
+import { useId, useRef, useState } from "react";
 import type { Lookup, Node, Region, RegionHow } from "../api/types";
 import { tellError } from "../theme/Notices";
 import { howOf } from "../tree/draft";
@@ -17,6 +18,7 @@ import classes from "./RegionDialog.module.css";
 import { RegionEdge } from "./RegionEdge";
 import { isShown, RegionStage } from "./RegionStage";
 import { RegionTools } from "./RegionTools";
+import { canDraw } from "./useDrawing";
 import { missing, type Tool, useRegion } from "./useRegion";
 
 const tools: readonly { tool: Tool; name: string; icon: typeof IconPhoto }[] = [
@@ -27,6 +29,13 @@ const tools: readonly { tool: Tool; name: string; icon: typeof IconPhoto }[] = [
   { tool: "box", name: "Box", icon: IconRectangle },
   { tool: "brush", name: "Brush", icon: IconBrush },
 ];
+
+function drawingKeys(tool: Tool): string {
+  const moves = "Arrow keys move the crosshair, with Shift further.";
+  if (tool === "point") return `${moves} Space chooses what is there.`;
+  if (tool === "box") return `${moves} Space sets one corner, then the other.`;
+  return `${moves} Space puts the brush down and lifts it; [ and ] make it thinner and wider; E turns to the eraser; Backspace takes the last stroke back.`;
+}
 
 function Found({ lookup, looking, invert }: { lookup: Lookup | null; looking: boolean; invert: boolean }) {
   if (looking) return <p className={classes.quiet}>Looking …</p>;
@@ -54,6 +63,8 @@ interface Props {
 export default function RegionDialog({ node, instruction, region, how, onClose, onRegion }: Props) {
   const chosen = useRegion(node, instruction, region);
   const { state, change, find, lookup, looking } = chosen;
+  const stage = useRef<HTMLDivElement>(null);
+  const keysId = useId();
   const [brush, setBrush] = useState({
     width: Math.max(8, Math.round((node.width ?? 256) / 14)),
     erase: false,
@@ -81,6 +92,9 @@ export default function RegionDialog({ node, instruction, region, how, onClose, 
           lookup={lookup}
           brush={brush}
           edge={edge}
+          stage={stage}
+          keysId={keysId}
+          onBrush={setBrush}
           onChange={change}
           onPoint={(point) => {
             change({ point });
@@ -112,6 +126,21 @@ export default function RegionDialog({ node, instruction, region, how, onClose, 
             onChange={change}
             onFind={() => find()}
           />
+          {canDraw(state) && (
+            <div className={classes.keys}>
+              <Button
+                size="compact-sm"
+                variant="default"
+                leftSection={<IconKeyboard size={16} stroke={1.6} />}
+                onClick={() => stage.current?.focus({ focusVisible: true } as FocusOptions)}
+              >
+                Draw with the keys
+              </Button>
+              <p id={keysId} className={classes.quiet}>
+                {drawingKeys(state.tool)}
+              </p>
+            </div>
+          )}
           <div role="status">
             <Found lookup={lookup} looking={looking} invert={state.invert} />
           </div>

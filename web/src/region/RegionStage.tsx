@@ -1,18 +1,23 @@
 /** The picture in which a region is clicked, drawn or painted, and what was found. */
-import { type PointerEvent, useEffect, useMemo, useRef, useState } from "react";
+import { type Ref, useEffect, useMemo, useRef } from "react";
 import { lookupMaskOf, pictureOf, uploadOf } from "../api/addresses";
 import type { Lookup, Node, RegionHow } from "../api/types";
 import { type Mask, MaskOverlay, markColour } from "./MaskOverlay";
 import classes from "./RegionDialog.module.css";
-import { boxOf, paint, type Point, pointIn, type Size, type Stroke } from "./shapes";
-import type { RegionState } from "./useRegion";
+import { paint, type Size, type Stroke } from "./shapes";
+import { type Brush, canDraw, useDrawing } from "./useDrawing";
+import type { RegionState, Tool } from "./useRegion";
 
 interface Props {
   node: Node;
   state: RegionState;
   lookup: Lookup | null;
-  brush: { width: number; erase: boolean };
+  brush: Brush;
   edge: RegionHow;
+  stage: Ref<HTMLDivElement>;
+  /** The id of the element that tells the keys. */
+  keysId: string;
+  onBrush: (brush: Brush) => void;
   onChange: (change: Partial<RegionState>) => void;
   onPoint: (point: readonly number[]) => void;
 }
@@ -51,31 +56,19 @@ function maskOf(state: RegionState, lookup: Lookup | null, size: Size, edged: bo
 
 const percent = (value: number, of: number) => `${(100 * value) / of}%`;
 
-export function RegionStage({ node, state, lookup, brush, edge, onChange, onPoint }: Props) {
+const stageNames: Partial<Record<Tool, string>> = {
+  point: "Choose an object in the picture",
+  box: "Draw a box in the picture",
+  brush: "Paint in the picture",
+};
+
+export function RegionStage(props: Props) {
+  const { node, state, lookup, brush, edge, stage, keysId, onBrush, onChange, onPoint } = props;
   const width = node.width ?? 1;
   const height = node.height ?? 1;
-  const [from, setFrom] = useState<Point | null>(null);
-  const [stroke, setStroke] = useState<Stroke | null>(null);
-  const at = (event: PointerEvent<HTMLDivElement>) =>
-    pointIn(event, event.currentTarget.getBoundingClientRect(), { width, height });
-  const down = (event: PointerEvent<HTMLDivElement>) => {
-    if (event.button !== 0) return;
-    const point = at(event);
-    if (state.tool === "point") return onPoint([Math.round(point.x), Math.round(point.y)]);
-    if (state.tool !== "box" && state.tool !== "brush") return;
-    event.currentTarget.setPointerCapture(event.pointerId);
-    if (state.tool === "box") setFrom(point);
-    else setStroke({ points: [point], ...brush });
-  };
-  const move = (event: PointerEvent<HTMLDivElement>) => {
-    if (from) onChange({ box: boxOf(from, at(event)) });
-    if (stroke) setStroke({ ...stroke, points: [...stroke.points, at(event)] });
-  };
-  const up = () => {
-    if (stroke) onChange({ strokes: [...state.strokes, stroke], upload: null });
-    setFrom(null);
-    setStroke(null);
-  };
+  const drawing = useDrawing({ state, size: { width, height }, brush, onBrush, onChange, onPoint });
+  const { stroke, at } = drawing;
+  const draws = canDraw(state);
   const [left = 0, top = 0, right = 0, bottom = 0] = state.box;
   const grow = edge.grow ?? 0;
   const feather = edge.feather ?? 0;
@@ -89,10 +82,15 @@ export function RegionStage({ node, state, lookup, brush, edge, onChange, onPoin
       className={classes.stage}
       data-tool={state.tool}
       style={{ aspectRatio: `${width} / ${height}`, maxWidth: `calc(64vh * ${width / height})` }}
-      onPointerDown={down}
-      onPointerMove={move}
-      onPointerUp={up}
-      onPointerCancel={up}
+      ref={stage}
+      role={draws ? "application" : undefined}
+      tabIndex={draws ? 0 : undefined}
+      aria-label={draws ? stageNames[state.tool] : undefined}
+      aria-roledescription={draws ? "picture to draw in" : undefined}
+      aria-describedby={draws ? keysId : undefined}
+      // Escape stops what is being drawn, not the dialog.
+      data-mantine-stop-propagation={drawing.busy}
+      {...drawing.handlers}
     >
       <img
         src={pictureOf(node.id, "screen")}
@@ -128,6 +126,24 @@ export function RegionStage({ node, state, lookup, brush, edge, onChange, onPoin
           height={height}
         />
       )}
+      {draws && (
+        <span
+          className={classes.cross}
+          data-down={drawing.busy}
+          style={{ left: percent(at.x, width), top: percent(at.y, height) }}
+        >
+          {state.tool === "brush" && (
+            <span
+              className={classes.ring}
+              data-erase={brush.erase}
+              style={{ width: `${(100 * brush.width) / width}cqw` }}
+            />
+          )}
+        </span>
+      )}
+      <span role="status" className={classes.unseen}>
+        {drawing.said}
+      </span>
     </div>
   );
 }

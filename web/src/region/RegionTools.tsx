@@ -2,6 +2,8 @@
 import { Button, NumberInput, SegmentedControl, Slider, TextInput } from "@mantine/core";
 import type { Node } from "../api/types";
 import classes from "./RegionDialog.module.css";
+import { widestBrush } from "./crosshair";
+import type { Brush } from "./useDrawing";
 import type { RegionState } from "./useRegion";
 
 interface Props {
@@ -9,8 +11,8 @@ interface Props {
   state: RegionState;
   instruction: string;
   looking: boolean;
-  brush: { width: number; erase: boolean };
-  onBrush: (brush: { width: number; erase: boolean }) => void;
+  brush: Brush;
+  onBrush: (brush: Brush) => void;
   onChange: (change: Partial<RegionState>) => void;
   onFind: () => void;
 }
@@ -148,7 +150,7 @@ export function RegionTools({ node, state, instruction, looking, brush, onBrush,
               label={null}
               thumbLabel="Width of the brush"
               min={2}
-              max={Math.max(16, Math.round(width / 4))}
+              max={widestBrush({ width, height })}
               value={brush.width}
               onChange={(value) => onBrush({ ...brush, width: value })}
             />

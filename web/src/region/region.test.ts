@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { resized, stepped, widestBrush } from "./crosshair";
 import { boxOf, isBox, pointIn } from "./shapes";
 import { tint } from "./tint";
 import { missing, regionOf, stateOf } from "./useRegion";
@@ -17,6 +18,27 @@ describe("shapes", () => {
     expect(isBox([1, 4, 10, 20], size)).toBe(true);
     for (const bad of [[], [1, 4, 1, 20], [1, 4, 101, 20], [-1, 4, 10, 20], [1, 20, 10, 4]])
       expect(isBox(bad, size)).toBe(false);
+  });
+});
+
+describe("the crosshair", () => {
+  const press = (key: string, shiftKey = false) => ({ key, shiftKey });
+  it("moves with the arrow keys, with Shift further, and stays in the picture", () => {
+    const at = { x: 50, y: 25 };
+    expect(stepped(at, press("ArrowRight"), size)).toEqual({ x: 51, y: 25 });
+    expect(stepped(at, press("ArrowUp", true), size)).toEqual({ x: 50, y: 17 });
+    expect(stepped({ x: 99.6, y: 3 }, press("ArrowRight"), size)).toEqual({ x: 100, y: 3 });
+    expect(stepped({ x: 2, y: 3 }, press("ArrowLeft", true), size)).toEqual({ x: 0, y: 3 });
+    expect(stepped(at, press("a"), size)).toBeNull();
+    expect(stepped(at, press("ArrowDown"), { width: 2560, height: 9 })).toEqual({ x: 50, y: 9 });
+  });
+
+  it("has a brush that grows and thins between its ends", () => {
+    expect(resized(12, "]", size)).toBe(14);
+    expect(resized(12, "[", size)).toBe(10);
+    expect(resized(2, "[", size)).toBe(2);
+    expect(resized(25, "]", size)).toBe(widestBrush(size));
+    expect(resized(12, "p", size)).toBeNull();
   });
 });
 
