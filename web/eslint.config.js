@@ -3,9 +3,20 @@ import hooks from "eslint-plugin-react-hooks";
 import tseslint from "typescript-eslint";
 
 const globalsOfBench = Object.fromEntries(
-  ["window", "performance", "process", "requestAnimationFrame", "setTimeout", "addEventListener"].map(
-    (name) => [name, "readonly"],
-  ),
+  [
+    "window",
+    "document",
+    "performance",
+    "process",
+    "fetch",
+    "requestAnimationFrame",
+    "setTimeout",
+    "addEventListener",
+    "Buffer",
+    "HTMLImageElement",
+    "PerformanceObserver",
+    "URL",
+  ].map((name) => [name, "readonly"]),
 );
 
 export default tseslint.config(

@@ -3,7 +3,7 @@
  *   node bench/canvas.mjs http://127.0.0.1:8000/ PROJECT-ID
  * Prints frames while panning and zooming, the time from a key to the next frame, and how many nodes are drawn.
  */
-import { chromium } from "playwright-core";
+import { start } from "./chromium.mjs";
 
 const [address, project] = process.argv.slice(2);
 if (!address || !project) {
@@ -62,10 +62,7 @@ async function press(page, key) {
   return page.evaluate(() => window.pressed);
 }
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-});
+const browser = await start();
 const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
 
 const begun = Date.now();

@@ -1,6 +1,7 @@
 /** What is changed on the server: at once on the page where that is safe, taken back where it fails. */
 import { useMutation, useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { below, familyOf } from "../tree/family";
+import { forgetAllDrafts } from "../tree/draft";
 import { api } from "./addresses";
 import { change, freshKey } from "./client";
 import { treeKey } from "./events";
@@ -212,6 +213,9 @@ export function useLogout() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: () => change<undefined>("POST", api("/logout")),
-    onSuccess: () => client.resetQueries(),
+    onSuccess: () => {
+      forgetAllDrafts();
+      return client.resetQueries();
+    },
   });
 }

@@ -53,6 +53,14 @@ export async function get<Answer>(path: string, signal?: AbortSignal): Promise<A
   return (await (await send(path, { signal })).json()) as Answer;
 }
 
+/** Whether there is something at a path; where that cannot be said, it counts as there. */
+export async function isThere(path: string, signal: AbortSignal): Promise<boolean> {
+  return send(path, { signal }).then(
+    () => true,
+    (error: unknown) => !(error instanceof Problem && error.status === 404),
+  );
+}
+
 /** Send a change; a `body` that is a form goes as multipart, anything else as JSON. */
 export async function change<Answer>(
   method: "POST" | "PATCH" | "DELETE",

@@ -21,6 +21,7 @@ import { useDesign } from "./design";
 import { Thumbnail } from "../tree/Thumbnail";
 import { References } from "./References";
 import { SettingsFold } from "./SettingsFold";
+import { useUploadsLeft } from "./useUploadsLeft";
 import type { NodeActions } from "./actions";
 
 const RegionDialog = lazy(() => import("../region/RegionDialog"));
@@ -66,8 +67,9 @@ interface Props {
 }
 
 export function Composer({ box, actions, suggestions, reference }: Props) {
-  const { tree, selected, select } = useDesign();
+  const { tree, selected, select, say } = useDesign();
   const [draft, change] = useDraft(selected.id);
+  useUploadsLeft(selected.id, draft);
   const [dialog, setDialog] = useState(false);
   const [folded, setFolded] = useState(true);
   const branch = useBranch(tree.project.id);
@@ -202,7 +204,10 @@ export function Composer({ box, actions, suggestions, reference }: Props) {
             instruction={draft.instruction}
             region={draft.region}
             how={draft.settings.region ?? {}}
-            onClose={() => setDialog(false)}
+            onClose={() => {
+              setDialog(false);
+              say();
+            }}
             onRegion={(region, how) => change({ region, settings: { ...draft.settings, region: how } })}
           />
         </Suspense>

@@ -7,7 +7,7 @@ import { refusal } from "../start/files";
 import type { Model, ReferenceHow } from "../api/types";
 import { type Dial, DialField } from "../theme/DialField";
 import { tellError } from "../theme/Notices";
-import { type Draft, howOf, useDraft } from "../tree/draft";
+import { type Draft, howOf, useDraft, withoutUploads } from "../tree/draft";
 import classes from "./Composer.module.css";
 
 const most = 16;
@@ -99,11 +99,7 @@ export function References({ draft, onChange, models }: Props) {
     onChange({
       references: draft.references.map((one) => (one.upload === upload ? { ...one, weight } : one)),
     });
-  const drop = (upload: string) => {
-    const references = draft.references.filter((one) => one.upload !== upload);
-    const reference = references.length > 0 ? draft.settings.reference : null;
-    onChange({ references, settings: { ...draft.settings, reference } });
-  };
+  const drop = (upload: string) => onChange(withoutUploads(draft, new Set([upload])));
   return (
     <div className={classes.references}>
       <ul className={classes.referenceList} aria-label="References">

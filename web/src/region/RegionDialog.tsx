@@ -14,6 +14,7 @@ import { useId, useRef, useState } from "react";
 import type { Lookup, Node, Region, RegionHow } from "../api/types";
 import { tellError } from "../theme/Notices";
 import { howOf } from "../tree/draft";
+import { foundInWords } from "../tree/words";
 import classes from "./RegionDialog.module.css";
 import { RegionEdge } from "./RegionEdge";
 import { isShown, RegionStage } from "./RegionStage";
@@ -45,7 +46,7 @@ function Found({ lookup, looking, invert }: { lookup: Lookup | null; looking: bo
   const share = lookup.share === null ? null : Math.round(100 * (invert ? 1 - lookup.share : lookup.share));
   return (
     <p>
-      Found: {lookup.found}
+      Found: {foundInWords(lookup.found)}
       {share !== null && `, ${share < 1 ? "under 1" : share}% of the picture`}.
     </p>
   );
@@ -86,21 +87,38 @@ export default function RegionDialog({ node, instruction, region, how, onClose, 
       fullScreen={narrow}
     >
       <div className={classes.parts}>
-        <RegionStage
-          node={node}
-          state={state}
-          lookup={lookup}
-          brush={brush}
-          edge={edge}
-          stage={stage}
-          keysId={keysId}
-          onBrush={setBrush}
-          onChange={change}
-          onPoint={(point) => {
-            change({ point });
-            find({ ...state, point });
-          }}
-        />
+        <div>
+          <RegionStage
+            node={node}
+            state={state}
+            lookup={lookup}
+            brush={brush}
+            edge={edge}
+            stage={stage}
+            keysId={keysId}
+            onBrush={setBrush}
+            onChange={change}
+            onPoint={(point) => {
+              change({ point });
+              find({ ...state, point });
+            }}
+          />
+          {canDraw(state) && (
+            <div className={classes.keys}>
+              <Button
+                size="compact-sm"
+                variant="default"
+                leftSection={<IconKeyboard size={16} stroke={1.6} />}
+                onClick={() => stage.current?.focus({ focusVisible: true } as FocusOptions)}
+              >
+                Draw with the keys
+              </Button>
+              <p id={keysId} className={classes.quiet}>
+                {drawingKeys(state.tool)}
+              </p>
+            </div>
+          )}
+        </div>
         <div className={classes.side}>
           <div role="radiogroup" aria-label="How the region is chosen" className={classes.tools}>
             {tools.map(({ tool, name, icon: Icon }) => (
@@ -126,21 +144,6 @@ export default function RegionDialog({ node, instruction, region, how, onClose, 
             onChange={change}
             onFind={() => find()}
           />
-          {canDraw(state) && (
-            <div className={classes.keys}>
-              <Button
-                size="compact-sm"
-                variant="default"
-                leftSection={<IconKeyboard size={16} stroke={1.6} />}
-                onClick={() => stage.current?.focus({ focusVisible: true } as FocusOptions)}
-              >
-                Draw with the keys
-              </Button>
-              <p id={keysId} className={classes.quiet}>
-                {drawingKeys(state.tool)}
-              </p>
-            </div>
-          )}
           <div role="status">
             <Found lookup={lookup} looking={looking} invert={state.invert} />
           </div>

@@ -10,6 +10,7 @@ import type {
   RegionHow,
   Settings,
 } from "../api/types";
+import { forgetDrafts, keepDraft, keptDraft, storeOfBrowser } from "./kept";
 
 export interface Draft {
   readonly instruction: string;
@@ -86,8 +87,32 @@ export function attemptsOf(node: Node, siblings: readonly Node[]): Node[] {
 const drafts = new Map<string, Draft>();
 const listeners = new Set<() => void>();
 
+function draftFor(node: string): Draft {
+  const known = drafts.get(node);
+  if (known) return known;
+  const draft = { ...emptyDraft, ...keptDraft(storeOfBrowser(), node) };
+  drafts.set(node, draft);
+  return draft;
+}
+
+/** Whether nothing was said or set: such a draft is not kept. */
+export function isEmpty(draft: Draft): boolean {
+  const { instruction, count, region, references, settings } = draft;
+  const how = howOf(settings.region ?? {}) ?? howOf(settings.reference ?? {});
+  const said = instruction !== "" || count !== 1 || region !== null || references.length > 0;
+  return !said && changedSettings(draft) === 0 && how === null;
+}
+
 export function setDraft(node: string, draft: Draft): void {
   drafts.set(node, draft);
+  keepDraft(storeOfBrowser(), node, isEmpty(draft) ? null : draft);
+  listeners.forEach((listener) => listener());
+}
+
+/** Forget what everybody typed at this browser. */
+export function forgetAllDrafts(): void {
+  drafts.clear();
+  forgetDrafts(storeOfBrowser());
   listeners.forEach((listener) => listener());
 }
 
@@ -96,8 +121,26 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** The draft for edits of a picture, and how to change it; it stays while the page is open. */
+/** The draft for edits of a picture, and how to change it; it outlives the page, until it is sent. */
 export function useDraft(node: string): [Draft, (change: Partial<Draft>) => void] {
-  const draft = useSyncExternalStore(subscribe, () => drafts.get(node) ?? emptyDraft);
-  return [draft, (change) => setDraft(node, { ...(drafts.get(node) ?? emptyDraft), ...change })];
+  const draft = useSyncExternalStore(subscribe, () => draftFor(node));
+  return [draft, (change) => setDraft(node, { ...draftFor(node), ...change })];
+}
+
+/** The uploads that a draft names: its references, and the mask of a painted region. */
+export function uploadsOf(draft: Draft): string[] {
+  const mask = draft.region?.upload;
+  return [...draft.references.map(({ upload }) => upload), ...(mask ? [mask] : [])];
+}
+
+/** A draft without uploads that are gone; what was set for them goes too. */
+export function withoutUploads(draft: Draft, gone: ReadonlySet<string>): Draft {
+  const references = draft.references.filter(({ upload }) => !gone.has(upload));
+  const region = draft.region?.upload && gone.has(draft.region.upload) ? null : draft.region;
+  const settings = {
+    ...draft.settings,
+    region: region ? draft.settings.region : null,
+    reference: references.length > 0 ? draft.settings.reference : null,
+  };
+  return { ...draft, references, region, settings };
 }

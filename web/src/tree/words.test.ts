@@ -1,12 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { makeNode } from "./testing";
-import { nameOf, regionInWords, rowsOf, spoken, when } from "./words";
+import { foundInWords, nameOf, regionInWords, rowsOf, spoken, when } from "./words";
 
 describe("words", () => {
   it("call a node by its name, else by what was asked", () => {
     expect(nameOf(makeNode("a", "r"))).toBe("make a");
     expect(nameOf(makeNode("a", "r", { label: "Green" }))).toBe("Green");
     expect(nameOf(makeNode("r", null))).toBe("The first picture");
+  });
+
+  it("say what was found without who found it", () => {
+    expect(foundInWords("phrase 'the sofa's leg' (pocket/segmenter, 0.79)")).toBe("“the sofa's leg”");
+    expect(foundInWords("point 205,348 (pocket/segmenter)")).toBe("the object there");
+    expect(foundInWords("a box")).toBe("a box");
+    expect(foundInWords(null)).toBe("a region");
   });
 
   it("tell every setting that is known and no other", () => {

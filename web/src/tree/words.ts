@@ -34,6 +34,13 @@ export function regionInWords(region: Region | null | undefined): string {
   }
 }
 
+/** What a finder says of itself, without its own name and score: `phrase 'the sofa' (pocket/segmenter, 0.79)`. */
+export function foundInWords(found: string | null): string {
+  const [, phrase] = /^phrase '(.+)' \(/.exec(found ?? "") ?? [];
+  if (phrase) return `“${phrase}”`;
+  return /^point [\d., ]+\(/.test(found ?? "") ? "the object there" : (found ?? "a region");
+}
+
 export interface Row {
   readonly name: string;
   readonly value: string;
