@@ -38,8 +38,7 @@ function Pages() {
     return () => window.clearTimeout(idle);
   }, []);
   if (me.isPending) return <Loading what="Opening Retouch" />;
-  if (me.error instanceof Problem && me.error.status === 401)
-    return <LoginPage sentence={me.error.message} />;
+  if (me.error instanceof Problem && me.error.status === 401) return <LoginPage />;
   if (me.error && !me.data) return <FailedPage error={me.error} retry={() => void me.refetch()} />;
   if (route.kind === "home") return <Home trashed={route.trashed} key={String(route.trashed)} />;
   return (

@@ -21,6 +21,7 @@ import classes from "./DesignBar.module.css";
 function queueWords(waiting: number, running: number, paused: boolean): string | null {
   if (paused) return waiting > 0 ? `Paused, ${waiting} waiting` : "Paused";
   if (running === 0 && waiting === 0) return null;
+  if (running === 0) return `${waiting} waiting`;
   return waiting > 0 ? `${running} in work, ${waiting} waiting` : `${running} in work`;
 }
 

@@ -1,5 +1,6 @@
 /** The reference pictures of an edit, each with how strongly it is followed. */
 import { Button, CloseButton, Slider } from "@mantine/core";
+import { IconChevronRight } from "@tabler/icons-react";
 import { useState } from "react";
 import { uploadOf } from "../api/addresses";
 import { useUpload } from "../api/changes";
@@ -57,15 +58,10 @@ function How({ draft, onChange, models }: Props) {
     onChange({ settings: { ...draft.settings, reference: howOf(reference) } });
   return (
     <div className={classes.how}>
-      <Button
-        size="compact-xs"
-        variant="subtle"
-        color="gray"
-        aria-expanded={open}
-        onClick={() => setOpen(!open)}
-      >
-        {open ? "Fewer" : "More"}
-      </Button>
+      <button type="button" className={classes.unfold} aria-expanded={open} onClick={() => setOpen(!open)}>
+        <IconChevronRight size={15} stroke={1.8} /> How it is followed
+        {!open && howOf(how) !== null && ", changed"}
+      </button>
       {open && (
         <div className={classes.howDials}>
           {dials.map((dial) => (
@@ -112,7 +108,7 @@ export function References({ draft, onChange, models }: Props) {
                 min={0}
                 max={2}
                 step={0.1}
-                label={(value) => `× ${value.toFixed(1)}`}
+                label={null}
                 thumbLabel={`How strongly reference ${index + 1} is followed`}
                 value={weight}
                 onChange={(value) => set(upload, value)}

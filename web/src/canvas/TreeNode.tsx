@@ -4,15 +4,20 @@ import type { NodeProps } from "@xyflow/react";
 import { memo, type ReactNode, useEffect, useRef } from "react";
 import { pictureOf } from "../api/addresses";
 import { usePreview } from "../api/previews";
+import { useQueue } from "../api/queries";
 import type { Node } from "../api/types";
-import { askedOf, spoken } from "../tree/words";
+import { askedOf, makingInWords, spoken } from "../tree/words";
 import type { PictureNode } from "./flow";
 import { focusWanted } from "./focus";
 import classes from "./TreeNode.module.css";
 
+/** Not a step is done yet: what is waited for. */
+function Preparing({ node }: { node: Node }) {
+  return <Note words={makingInWords(node, useQueue(true).data).words} />;
+}
+
 function Running({ node }: { node: Node }) {
   const preview = usePreview(node.id);
-  const { done, total } = node.progress ?? { done: 0, total: 1 };
   return (
     <>
       {preview ? (
@@ -20,7 +25,11 @@ function Running({ node }: { node: Node }) {
       ) : (
         <span className={classes.blank} />
       )}
-      <progress className={classes.progress} value={done} max={total} />
+      {node.progress ? (
+        <progress className={classes.progress} value={node.progress.done} max={node.progress.total} />
+      ) : (
+        <Preparing node={node} />
+      )}
     </>
   );
 }
@@ -43,7 +52,7 @@ function Picture({ node }: { node: Node }) {
     case "running":
       return <Running node={node} />;
     case "waiting":
-      return <Note words={node.place && node.place > 1 ? `Waiting, number ${node.place}` : "Next"} />;
+      return <Preparing node={node} />;
     case "failed":
       return (
         <Note words="Failed" bad>

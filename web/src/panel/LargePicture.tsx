@@ -2,26 +2,27 @@
 import { useMemo, useState } from "react";
 import { maskOf, pictureOf } from "../api/addresses";
 import { usePreview } from "../api/previews";
+import { useQueue } from "../api/queries";
 import { useDesign } from "../canvas/design";
 import { MaskOverlay } from "../region/MaskOverlay";
+import { makingInWords } from "../tree/words";
 import classes from "./Panel.module.css";
 
 function Making() {
   const { selected } = useDesign();
   const preview = usePreview(selected.id);
-  const { done, total } = selected.progress ?? { done: 0, total: 1 };
-  const words =
-    selected.state === "waiting"
-      ? selected.place && selected.place > 1
-        ? `Waiting, number ${selected.place} in the queue`
-        : "Waiting to begin"
-      : `Step ${done} of ${total}`;
+  const { words, why } = makingInWords(selected, useQueue(true).data);
+  const { progress, parent_id: parent } = selected;
   return (
     <figure className={classes.picture}>
-      {preview ? <img src={preview} alt="" /> : <span className={classes.blank} />}
+      {preview && <img src={preview} alt="" />}
+      {!preview && parent && <img src={pictureOf(parent, "screen")} alt="" className={classes.coming} />}
       <div className={classes.making} role="status">
         <span>{words}</span>
-        {selected.state === "running" && <progress value={done} max={total} aria-label="Steps done" />}
+        {selected.state === "running" && progress && (
+          <progress value={progress.done} max={progress.total} aria-label="Steps done" />
+        )}
+        {why && !preview && <span className={classes.why}>{why}</span>}
       </div>
     </figure>
   );

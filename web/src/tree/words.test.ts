@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { makeNode } from "./testing";
-import { foundInWords, nameOf, regionInWords, rowsOf, spoken, when } from "./words";
+import { foundInWords, makingInWords, nameOf, regionInWords, rowsOf, spoken, when } from "./words";
 
 describe("words", () => {
   it("call a node by its name, else by what was asked", () => {
@@ -14,6 +14,23 @@ describe("words", () => {
     expect(foundInWords("point 205,348 (pocket/segmenter)")).toBe("the object there");
     expect(foundInWords("a box")).toBe("a box");
     expect(foundInWords(null)).toBe("a region");
+  });
+
+  it("say how far a picture is that is not made yet", () => {
+    const queue = { waiting: 1, running: 0, paused: false, workers: 1 };
+    const said = (node: object, more: object = {}) =>
+      makingInWords(makeNode("a", "r", node), { ...queue, ...more }).words;
+    const waiting = { state: "waiting", place: 1 };
+    const running = { state: "running" };
+    expect(said(waiting)).toBe("Next");
+    expect(said(waiting, { paused: true })).toBe("Paused");
+    expect(said(waiting, { workers: 0 })).toBe("Waiting for a worker");
+    expect(said(waiting, { loading: ["pocket"] })).toBe("Loading the model");
+    expect(said({ ...waiting, place: 3 }, { loading: ["pocket"] })).toBe("Waiting, number 3");
+    expect(said(running)).toBe("Getting ready");
+    expect(said(running, { loading: ["pocket"] })).toBe("Loading the model");
+    expect(said({ ...running, progress: { done: 2, total: 9 } }, { loading: ["x"] })).toBe("Step 2 of 9");
+    expect(makingInWords(makeNode("a", "r", running), undefined).words).toBe("Getting ready");
   });
 
   it("tell every setting that is known and no other", () => {

@@ -1,5 +1,5 @@
 /** Nodes, regions and settings said in words. */
-import type { Ask, Node, Region, Settings } from "../api/types";
+import type { Ask, Node, Queue, Region, Settings } from "../api/types";
 
 /** What a node is called: its name, else what was asked. */
 export function nameOf(node: Node): string {
@@ -81,6 +81,30 @@ export function rowsOf(ask: Ask): Row[] {
   return rows;
 }
 
+export interface Making {
+  readonly words: string;
+  /** Why it may take a while, where that is known. */
+  readonly why: string | null;
+}
+
+const readsOnce = "A model is read once after the server starts; the next edits begin at once.";
+
+/** How far a node is that is not made yet. */
+export function makingInWords(node: Node, queue: Queue | undefined): Making {
+  const { progress, place, state } = node;
+  if (state === "running" && progress)
+    return { words: `Step ${progress.done} of ${progress.total}`, why: null };
+  if (state === "waiting") {
+    if (queue?.paused) return { words: "Paused", why: "It goes on when the queue does: see above." };
+    if (place && place > 1) return { words: `Waiting, number ${place}`, why: null };
+    if (queue?.workers === 0)
+      return { words: "Waiting for a worker", why: "It is made as soon as one runs on the server." };
+  }
+  if (queue?.loading?.length) return { words: "Loading the model", why: readsOnce };
+  if (state === "waiting") return { words: "Next", why: "It begins in a moment." };
+  return { words: "Getting ready", why: readsOnce };
+}
+
 /** A node for a screen reader: what stands over it, what was asked, state, star, children. */
 export function spoken(node: Node, children: number, caption: string): string {
   const parts = [caption];
@@ -89,7 +113,9 @@ export function spoken(node: Node, children: number, caption: string): string {
     parts.push(`being made, ${node.progress.done} of ${node.progress.total} steps`);
   else if (node.state === "waiting")
     parts.push(node.place ? `waiting, number ${node.place} in the queue` : "waiting");
-  else if (node.state !== "done") parts.push(node.state);
+  else if (node.state === "running") parts.push("getting ready");
+  else if (node.state === "cancelled") parts.push("stopped");
+  else if (node.state === "failed") parts.push("failed");
   if (node.starred) parts.push("starred");
   if (node.pruned) parts.push("pruned");
   if (children > 0) parts.push(children === 1 ? "1 picture below" : `${children} pictures below`);
