@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Node, Queue } from "../api/types";
 import { makeNode } from "./testing";
 import { foundInWords, makingInWords, nameOf, regionInWords, rowsOf, spoken, when } from "./words";
 
@@ -18,10 +19,10 @@ describe("words", () => {
 
   it("say how far a picture is that is not made yet", () => {
     const queue = { waiting: 1, running: 0, paused: false, workers: 1 };
-    const said = (node: object, more: object = {}) =>
+    const said = (node: Partial<Node>, more: Partial<Queue> = {}) =>
       makingInWords(makeNode("a", "r", node), { ...queue, ...more }).words;
-    const waiting = { state: "waiting", place: 1 };
-    const running = { state: "running" };
+    const waiting = { state: "waiting", place: 1 } as const;
+    const running = { state: "running" } as const;
     expect(said(waiting)).toBe("Next");
     expect(said(waiting, { paused: true })).toBe("Paused");
     expect(said(waiting, { workers: 0 })).toBe("Waiting for a worker");

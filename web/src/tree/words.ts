@@ -101,7 +101,10 @@ export function makingInWords(node: Node, queue: Queue | undefined): Making {
       return { words: "Waiting for a worker", why: "It is made as soon as one runs on the server." };
   }
   if (queue?.loading?.length) return { words: "Loading the model", why: readsOnce };
-  if (state === "waiting") return { words: "Next", why: "It begins in a moment." };
+  if (state === "waiting" && queue?.running)
+    return { words: "Next", why: "It begins after what is in work." };
+  if (state === "waiting")
+    return { words: "Next", why: "A server that has just started needs a while before its first edit." };
   return { words: "Getting ready", why: readsOnce };
 }
 
