@@ -28,9 +28,9 @@ function useDesignOf(tree: Tree, route: ProjectRoute, showPruned: boolean, say: 
   const id = survivor(all, shown, route.node ?? tree.project.root_id);
   const { project } = route;
   const select = useCallback(
-    (node: string, focus = false) => {
+    (node: string, focus = false, keepMark = false) => {
       if (focus) wantFocus(node);
-      mark(null);
+      if (!keepMark) mark(null);
       go({ kind: "project", project, node, compare: null }, true);
     },
     [project],
@@ -56,6 +56,11 @@ function Opened({ tree, route }: { tree: Tree; route: ProjectRoute }) {
   useEffect(() => {
     document.title = `${tree.project.title} · Retouch`;
   }, [tree.project.title]);
+  const [first] = useState(design.selected.id);
+  useEffect(() => {
+    // What had the focus went with the page before: the keys go on from the picture.
+    if (document.activeElement === document.body) wantFocus(first);
+  }, [first]);
   return (
     <DesignContext value={design}>
       <ReactFlowProvider>

@@ -14,7 +14,7 @@ import { suggestionsFor } from "../start/suggestions";
 import { neighbour } from "../tree/family";
 import { type NodeActions, useNodeActions } from "./actions";
 import { Composer } from "./Composer";
-import { askAgain, compareSelected, pruneSelected } from "./deeds";
+import { askAgain, compareSelected, downloadSelected, markSelected, pruneSelected } from "./deeds";
 import { type Design, useDesign } from "./design";
 import { DesignBar } from "./DesignBar";
 import { useReferences } from "./References";
@@ -42,7 +42,7 @@ function act(action: Action, hands: Hands): void {
     case "left":
     case "right": {
       const next = neighbour(design.shown, selected.id, action, hands.visited);
-      return next ? design.select(next, true) : undefined;
+      return next ? design.select(next, true, true) : undefined;
     }
     case "branch":
       return design.say();
@@ -52,6 +52,10 @@ function act(action: Action, hands: Hands): void {
       return hands.toggleDetails();
     case "compare":
       return compareSelected(design);
+    case "mark":
+      return markSelected(design);
+    case "download":
+      return downloadSelected(design);
     case "star":
       return actions.star(selected);
     case "prune":

@@ -10,10 +10,10 @@ export interface Design {
   /** What is on the canvas. */
   readonly shown: Family;
   readonly selected: Node;
-  /** A second node, picked by Shift-click to be compared with the selected one. */
+  /** A second node, picked by Shift-click or M to be compared with the selected one. */
   readonly marked: string | null;
-  /** Select a node; `focus` moves the keyboard's focus there as well. */
-  readonly select: (id: string, focus?: boolean) => void;
+  /** Select a node; `focus` moves the keyboard's focus there as well, `keepMark` leaves the second one marked. */
+  readonly select: (id: string, focus?: boolean, keepMark?: boolean) => void;
   readonly mark: (id: string | null) => void;
   readonly compare: (left: string, right: string) => void;
   /** Put the cursor into the composer. */

@@ -6,16 +6,9 @@ const press = (key: string, change: object = {}) =>
 
 describe("keys", () => {
   it("do what the list says", () => {
-    expect(["ArrowUp", "Enter", "c", "s", "Backspace", "z", " ", "f"].map((key) => press(key))).toEqual([
-      "up",
-      "branch",
-      "compare",
-      "star",
-      "prune",
-      "undo",
-      "details",
-      "fit",
-    ]);
+    expect(
+      ["ArrowUp", "Enter", "c", "s", "Backspace", "z", " ", "f", "m", "d"].map((key) => press(key)),
+    ).toEqual(["up", "branch", "compare", "star", "prune", "undo", "details", "fit", "mark", "download"]);
     expect(press("?", { shiftKey: true })).toBe("keys");
   });
 

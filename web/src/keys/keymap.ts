@@ -9,6 +9,8 @@ export type Action =
   | "again"
   | "details"
   | "compare"
+  | "mark"
+  | "download"
   | "star"
   | "prune"
   | "restore"
@@ -36,6 +38,8 @@ const plain: Readonly<Record<string, Action>> = {
   " ": "details",
   a: "again",
   c: "compare",
+  m: "mark",
+  d: "download",
   s: "star",
   backspace: "prune",
   delete: "prune",
@@ -86,7 +90,9 @@ export const keyGroups: readonly { title: string; keys: readonly (readonly [stri
     title: "Look",
     keys: [
       ["Space", "Open or close the details"],
-      ["C", "Compare with the picture before, or with the one picked by Shift-click"],
+      ["C", "Compare with the picture before, or with the one marked"],
+      ["M", "Mark this picture to compare another with it, as Shift-click does"],
+      ["D", "Download, with the settings inside"],
       ["Esc", "Close what is open"],
       ["?", "These keys"],
     ],

@@ -12,7 +12,7 @@ import { downloadOf } from "../api/addresses";
 import type { ReplayAsk } from "../api/types";
 import type { NodeActions } from "../canvas/actions";
 import { useDesign } from "../canvas/design";
-import { askAgain, compareSelected, pruneSelected } from "../canvas/deeds";
+import { askAgain, compareSelected, otherOf, pruneSelected } from "../canvas/deeds";
 import { path } from "../tree/family";
 import { nameOf } from "../tree/words";
 import classes from "./Panel.module.css";
@@ -40,7 +40,9 @@ function DownloadMenu({ node }: { node: string }) {
 }
 
 function ReplayMenu({ actions }: { actions: NodeActions }) {
-  const { all, selected, select, marked } = useDesign();
+  const design = useDesign();
+  const { all, selected, select } = design;
+  const marked = otherOf(design);
   const steps = path(all, selected.id).length - 1;
   const other = marked ? all.nodes.get(marked) : undefined;
   const replay = (ask: ReplayAsk) =>
@@ -71,7 +73,7 @@ function ReplayMenu({ actions }: { actions: NodeActions }) {
             Step by step on “{nameOf(other)}”
           </Menu.Item>
         ) : (
-          <Menu.Item disabled>On another picture: Shift-click it first</Menu.Item>
+          <Menu.Item disabled>On another picture: mark it with M or Shift-click first</Menu.Item>
         )}
       </Menu.Dropdown>
     </Menu>
@@ -105,7 +107,7 @@ export function PanelActions({ actions }: { actions: NodeActions }) {
       )}
       {selected.state === "done" && selected.parent_id && (
         <Button {...small} leftSection={<IconArrowsDiff size={15} />} onClick={() => compareSelected(design)}>
-          {design.marked ? "Compare the two" : "Compare"}
+          {otherOf(design) ? "Compare the two" : "Compare"}
         </Button>
       )}
       {selected.state === "done" && <DownloadMenu node={selected.id} />}
