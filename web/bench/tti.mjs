@@ -80,7 +80,14 @@ const browser = await start();
 const first = await browser.newContext();
 const entrance = await first.newPage();
 await entrance.goto(address);
-await entrance.locator(room).first().waitFor();
+try {
+  await entrance.locator(room).first().waitFor();
+} catch {
+  process.stderr.write(
+    "No room is shown there. A token opens the page once: start the server anew, give its address.\n",
+  );
+  process.exit(1);
+}
 const cookies = await first.cookies();
 await first.close();
 
