@@ -103,6 +103,7 @@ export function References({ draft, onChange, models }: Props) {
           <li key={upload} className={classes.reference}>
             <img src={uploadOf(upload)} alt={`Reference ${index + 1}`} />
             <div className={classes.weight}>
+              <span className={classes.weightName}>Strength × {weight.toFixed(1)}</span>
               <Slider
                 size="sm"
                 min={0}
