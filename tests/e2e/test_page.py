@@ -112,6 +112,26 @@ def test_variations_compared_replayed_exported_and_brought_in(visitor: Visitor, 
     expect(visitor.node("Variation 3, make it bright")).to_be_visible()
 
 
+def test_two_pictures_are_marked_compared_and_saved_by_the_keys(visitor: Visitor) -> None:
+    visitor.begin(ROOM.title)
+    page = visitor.page
+    expect(visitor.selected).to_be_focused()
+    visitor.ask("paint it blue", made=2)
+    page.keyboard.press("ArrowUp")
+    visitor.ask("paint it red", made=3)
+    page.keyboard.press("m")
+    page.keyboard.press("ArrowLeft")
+    expect(visitor.node("paint it blue")).to_be_focused()
+    page.keyboard.press("c")
+    expect(page.get_by_role("slider", name="Where the two pictures part")).to_be_focused()
+    assert len(set(page.url.split("compare=")[1].split("&")[0].split("."))) == 2
+    page.keyboard.press("Escape")
+    expect(visitor.node("paint it blue")).to_be_focused()
+    with page.expect_download() as saved:
+        page.keyboard.press("d")
+    assert saved.value.suggested_filename.endswith(".png")
+
+
 def test_what_is_not_to_be_had_is_said(visitor: Visitor, tmp_path: Path) -> None:
     page = visitor.page
     page.goto(visitor.address)
@@ -177,6 +197,11 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(
         page.get_by_role("button", name=FIRST, exact=True).click()
         expect(visitor.pictures).to_have_count(2)
         _look(visitor, width)
+        page.get_by_role("button", name="Whole picture").click()
+        page.get_by_role("dialog").get_by_text("Brush", exact=True).first.click()
+        page.get_by_role("button", name="Its edge").click()
+        _look(visitor, width)
+        page.keyboard.press("Escape")
         visitor.selected.press("c")
         expect(page.get_by_role("slider", name="Where the two pictures part")).to_be_visible()
         _look(visitor, width)
