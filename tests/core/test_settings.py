@@ -58,6 +58,7 @@ def test_resolve_keeps_what_was_said_then_the_models_then_the_general() -> None:
         negative="",
         negative_image="",
         seed=0,
+        reuse=1,
     )
     assert resolved.resolve(model) == resolved
 
@@ -79,3 +80,28 @@ def test_wrong_requests_are_refused(wrong: dict[str, Any]) -> None:
     assert EditRequest(**right).count == 1
     with pytest.raises(SettingsError):
         EditRequest(**{**right, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("profile", "steps", "taken"),
+    [("exact", 20, 20), ("balanced", 20, 12), ("fast", 20, 8), ("balanced", 4, 3), ("fast", 4, 2), ("fast", 1, 1)],
+)
+def test_a_profile_takes_a_share_of_the_models_own_steps(profile: str, steps: int, taken: int) -> None:
+    assert EditSettings(profile=profile).resolve(EditSettings(steps=steps)).steps == taken
+
+
+def test_what_was_said_goes_before_the_profile() -> None:
+    said = EditSettings(profile="fast", steps=7, guidance_interval=(0.0, 1.0), reuse=1).resolve(EditSettings(steps=20))
+    assert (said.steps, said.guidance_interval, said.reuse) == (7, (0.0, 1.0), 1)
+
+
+def test_settings_that_are_resolved_stay_as_they_are() -> None:
+    model = EditSettings(steps=20, scheduler="euler", text_guidance=2.0, image_guidance=1.0)
+    resolved = EditSettings(profile="fast").resolve(model)
+    assert resolved.resolve(EditSettings(steps=50)) == resolved
+
+
+@pytest.mark.parametrize("settings", [{"profile": "swift"}, {"reuse": 0}, {"reuse": 11}, {"reuse": True}])
+def test_unknown_profiles_and_impossible_reuse_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(settings))):
+        EditSettings(**settings)

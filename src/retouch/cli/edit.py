@@ -33,7 +33,7 @@ def edit(
     steps: options.Steps = None, scheduler: options.Scheduler = None,
     seed: options.Seed = None, count: options.Count = 1,
     text_guidance: options.TextGuidance = None, image_guidance: options.ImageGuidance = None,
-    guidance_interval: options.Interval = None,
+    guidance_interval: options.Interval = None, profile: options.Profile = None, reuse: options.Reuse = None,
     negative: options.Negative = None, negative_image: options.NegativeImage = None,
     keep_detail: options.KeepDetail = None,
     region: options.Regions = None, blend: options.Blend = None,
@@ -68,6 +68,7 @@ def edit(
         steps=steps, scheduler=scheduler, text_guidance=text_guidance, image_guidance=image_guidance,
         guidance_interval=options.interval(guidance_interval), negative=negative, negative_image=negative_image,
         seed=seed, keep_detail=keep_detail, region=how, reference=reference_settings(detail=detail, words=words),
+        profile=profile, reuse=reuse,
     )  # fmt: skip
     pictures = Pictures(
         texts=tuple(reference or ()), background=background, phrase=reference_phrase, place=place,

@@ -49,7 +49,7 @@ def run_bench(
     baselines: Annotated[bool, typer.Option(help="Let the usual baselines take part too.")] = True,
     metric: Annotated[list[str] | None, typer.Option(help="A metric beside the benchmark's own; repeat it.")] = None,
     encoder: Encoder = "pocket/clip",
-    steps: options.Steps = None, scheduler: options.Scheduler = None,
+    steps: options.Steps = None, scheduler: options.Scheduler = None, profile: options.Profile = None,
     text_guidance: Guidances = None, image_guidance: Guidances = None,
     keep_detail: options.KeepDetail = None,
     seed: Annotated[list[int] | None, typer.Option(help="The seed of every edit; repeat it. (default: 0)")] = None,
@@ -76,7 +76,7 @@ def run_bench(
 
     entered = Field(
         models=tuple(model or (options.DEFAULT_MODEL,)),
-        settings=EditSettings(steps=steps, scheduler=scheduler, keep_detail=keep_detail),
+        settings=EditSettings(steps=steps, scheduler=scheduler, keep_detail=keep_detail, profile=profile),
         text_guidance=_values("--text-guidance", text_guidance),
         image_guidance=_values("--image-guidance", image_guidance),
         usual=baselines, device=device, precision=precision, memory=memory, quantise=quantise, side=size,

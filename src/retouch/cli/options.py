@@ -66,6 +66,16 @@ Interval = Annotated[
     str | None,
     typer.Option("--guidance-interval", help="START,END: the part of the run, of 0 to 1, that is guided."),
 ]
+Profile = Annotated[
+    str | None,
+    typer.Option(help="exact, balanced or fast: how much likeness to the exact result is given for speed."),
+]
+Reuse = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Compute the network's coarse levels every N-th step only. (default: the profile's)"
+    ),
+]
 KeepDetail = Annotated[
     bool | None,
     typer.Option(
@@ -251,6 +261,8 @@ def settings_facts(settings: EditSettings) -> dict[str, object]:
         "text_guidance": settings.text_guidance,
         "image_guidance": settings.image_guidance,
         "guidance_interval": settings.guidance_interval,
+        "reuse": settings.reuse,
+        "profile": settings.profile,
         "negative": settings.negative,
         "negative_image": settings.negative_image,
         "seed": settings.seed,

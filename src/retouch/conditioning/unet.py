@@ -8,6 +8,7 @@ from torch import Tensor
 
 from retouch.conditioning.change import ChangeSchedule
 from retouch.conditioning.control import PictureControl
+from retouch.conditioning.reuse import DeepFeatures
 from retouch.diffusion.predictor import Branch
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.ip_adapter import IMAGE_TOKENS
@@ -19,7 +20,8 @@ class UNetPredictor:
     Their image tokens go to the adapters that are put into the U-Net (see `attention.image_tokens`); a ControlNet
     reads the text alone.
     With `change` the network answers with the change from what the first of each branch's channels hold. With
-    `control` a ControlNet's residuals enter it.
+    `control` a ControlNet's residuals enter it. With a `reuse` of n above 1 its coarse levels are computed every n-th
+    time only (see `DeepFeatures`), but always under a ControlNet, whose residuals are for all levels.
     """
 
     def __init__(
@@ -29,11 +31,13 @@ class UNetPredictor:
         *,
         change: ChangeSchedule | None = None,
         control: PictureControl | None = None,
+        reuse: int = 1,
     ) -> None:
         self._unet = unet
         self._branches = dict(branches)
         self._change = change
         self._control = control
+        self._deep = DeepFeatures(unet, reuse) if reuse > 1 and control is None else None
 
     @torch.no_grad()
     def __call__(self, latents: Tensor, timestep: Tensor, branches: Sequence[str]) -> dict[str, Tensor]:
@@ -46,7 +50,10 @@ class UNetPredictor:
         tokens = tuple(branch.image_tokens for branch in distinct.values())
         if any(tokens):
             extra["added_cond_kwargs"] = {IMAGE_TOKENS: tokens}
-        predicted = self._unet(inputs, timestep, encoder_hidden_states=context, return_dict=False, **extra)[0]
+        if self._deep is not None:
+            predicted = self._deep((tuple(distinct), inputs.shape), inputs, timestep, context, named=extra)
+        else:
+            predicted = self._unet(inputs, timestep, encoder_hidden_states=context, return_dict=False, **extra)[0]
         parts = dict(zip(distinct, predicted.to(latents.dtype).chunk(len(distinct)), strict=True))
         found = {key: self._prediction(part, latents, timestep, distinct[key]) for key, part in parts.items()}
         return {name: found[id(self._branches[name])] for name in branches}
@@ -68,8 +75,12 @@ def _join(latents: Tensor, branch: Branch) -> Tensor:
 
 
 def unet_predictor(
-    checkpoint: Checkpoint, branches: Mapping[str, Branch], *, control: PictureControl | None = None
+    checkpoint: Checkpoint,
+    branches: Mapping[str, Branch],
+    *,
+    control: PictureControl | None = None,
+    reuse: int | None = None,
 ) -> UNetPredictor:
     """The predictor of a checkpoint's U-Net, as its spec says."""
     change = ChangeSchedule.of(checkpoint.scheduler_config) if checkpoint.spec.denoises == "change" else None
-    return UNetPredictor(checkpoint.unet, branches, change=change, control=control)
+    return UNetPredictor(checkpoint.unet, branches, change=change, control=control, reuse=reuse or 1)

@@ -13,6 +13,7 @@ MAXIMUM_STEPS = 1000
 MAXIMUM_GUIDANCE = 100.0
 MAXIMUM_COUNT = 64
 MAXIMUM_TEXT = 10_000
+MAXIMUM_REUSE = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +25,9 @@ class EditSettings:
     which guidance acts; `negative` the text of the branch without the instruction, `negative_image`
     the text of the branch without the image; `seed` in 0…2**63 − 1; `keep_detail` whether the input's own
     detail comes along, None: where the input is larger than the model sees it; `region` how an edit that has a
-    region keeps to it; `reference` how one that has references follows them. For a model that fills regions by example,
-    `text_guidance` is the guidance by the reference, s. Raises SettingsError.
+    region keeps to it; `reference` how one that has references follows them; `reuse` 1…10: the network's coarse levels
+    are computed every so many steps; `profile` one of `PROFILES`, which sets what is open for speed. For a model that
+    fills regions by example, `text_guidance` is the guidance by the reference, s. Raises SettingsError.
     """
 
     steps: int | None = None
@@ -39,6 +41,8 @@ class EditSettings:
     keep_detail: bool | None = None
     region: RegionSettings | None = None
     reference: ReferenceSettings | None = None
+    reuse: int | None = None
+    profile: str | None = None
 
     def __post_init__(self) -> None:
         _check_integer("steps", self.steps, 1, MAXIMUM_STEPS)
@@ -52,16 +56,50 @@ class EditSettings:
             raise SettingsError(f"region is {self.region!r}; expected RegionSettings, or None.")
         if not isinstance(self.reference, ReferenceSettings | None):
             raise SettingsError(f"reference is {self.reference!r}; expected ReferenceSettings, or None.")
+        _check_integer("reuse", self.reuse, 1, MAXIMUM_REUSE)
+        if self.profile is not None and self.profile not in PROFILES:
+            raise SettingsError(f"The profile is {self.profile!r}; choose one of {', '.join(PROFILES)}.")
         for name in ("scheduler", "negative", "negative_image"):
             _check_text(name, getattr(self, name))
 
     def resolve(self, defaults: "EditSettings") -> "EditSettings":
-        """These settings with every None taken from `defaults`, then from the general ones.
+        """These settings with every None taken from the profile, then `defaults`, then from the general ones.
 
-        The general ones: guidance during the whole run, empty negative texts, seed 0; those of a region are filled
-        in where there is one.
+        The general ones: guidance during the whole run, empty negative texts, seed 0, nothing reused; those of a
+        region are filled in where there is one.
         """
-        return _fill(_fill(self, defaults), GENERAL_DEFAULTS)
+        quick = _of_profile(PROFILES[self.profile or "exact"], defaults)
+        return _fill(_fill(_fill(self, quick), defaults), GENERAL_DEFAULTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """How speed is bought: the share of a model's own steps, at least `least` of them, by which scheduler (None: the
+    model's), guided in which interval, and every how many steps the network's coarse levels are computed."""
+
+    share: float = 1.0
+    least: int = 1
+    scheduler: str | None = None
+    interval: tuple[float, float] | None = None
+    reuse: int | None = None
+
+
+PROFILES: dict[str, Profile] = {
+    "exact": Profile(),
+    "balanced": Profile(share=0.6, least=3, interval=(0.0, 0.8)),
+    "fast": Profile(share=0.4, least=2, interval=(0.0, 0.5), reuse=2),
+}
+"""The profiles by name; `bench/fidelity.py` measures what each costs."""
+
+
+def _of_profile(profile: Profile, defaults: EditSettings) -> EditSettings:
+    own = defaults.steps
+    return EditSettings(
+        steps=None if own is None else min(own, max(profile.least, round(profile.share * own))),
+        scheduler=profile.scheduler,
+        guidance_interval=profile.interval,
+        reuse=profile.reuse,
+    )
 
 
 def _fill(settings: EditSettings, defaults: EditSettings) -> EditSettings:
@@ -133,4 +171,4 @@ def _check_text(name: str, value: object) -> None:
         raise SettingsError(f"{name} has {len(value)} characters; at most {MAXIMUM_TEXT} are accepted.")
 
 
-GENERAL_DEFAULTS = EditSettings(guidance_interval=(0.0, 1.0), negative="", negative_image="", seed=0)
+GENERAL_DEFAULTS = EditSettings(guidance_interval=(0.0, 1.0), negative="", negative_image="", seed=0, reuse=1)

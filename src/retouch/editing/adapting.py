@@ -61,7 +61,7 @@ class Adapting:
         branches = ip_adapter_branches(made.branches, [prompt], into=READING)
         return replace(
             made,
-            predictor=unet_predictor(self.checkpoint, branches),
+            predictor=unet_predictor(self.checkpoint, branches, reuse=settings.reuse),
             branches=branches,
             control=ImageTokens([prompt]).over(self.checkpoint.unet),
         )

@@ -50,7 +50,7 @@ class Inserting:
             negative_image=settings.negative_image or "",
         )
         return Conditioned(
-            predictor=unet_predictor(self.checkpoint, branches),
+            predictor=unet_predictor(self.checkpoint, branches, reuse=settings.reuse),
             branches=branches,
             guidance=InsertGuidance(
                 reference=required(settings.text_guidance, "text_guidance"),

@@ -42,7 +42,7 @@ class Instructing:
             negative_image=settings.negative_image or "",
         )
         return Conditioned(
-            predictor=unet_predictor(self.checkpoint, branches),
+            predictor=unet_predictor(self.checkpoint, branches, reuse=settings.reuse),
             branches=branches,
             guidance=instruct_guidance(settings),
             shape=tuple(source.shape[1:]),

@@ -20,6 +20,8 @@ def check_settings(family: ModelFamily, settings: EditSettings) -> None:
         "scheduler": settings.scheduler,
         "guidance_interval": _changed(settings.guidance_interval, GENERAL_DEFAULTS.guidance_interval),
         "negative_image": settings.negative_image or None,
+        "reuse": _changed(settings.reuse, GENERAL_DEFAULTS.reuse),
+        "profile": _changed(settings.profile, "exact"),
     }
     if family.image_guidance is None:
         absent["image_guidance"] = settings.image_guidance
