@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from retouch.core.errors import DataError
 from retouch.evaluation.answers import Answer, case_digest
-from retouch.evaluation.benchmark import BenchCase
+from retouch.evaluation.benchmark import BenchCase, Picture
 from retouch.metrics.metric import Metric, Part, Sample, SetMetric
 from retouch.metrics.registry import applies
 from retouch.records.journal import Journal
@@ -69,10 +69,15 @@ def _column(metric: Metric | SetMetric) -> Column:
 
 def told(answer: Answer, metric: Metric | SetMetric) -> Sample | None:
     """An answer with what a metric needs of its case; None where the case does not tell it."""
-    parts = {name: _part(answer.case, name) for name in metric.needs}
+    return sample_of(answer.case, answer.output, metric)
+
+
+def sample_of(case: BenchCase, output: Picture, metric: Metric | SetMetric) -> Sample | None:
+    """An output with what a metric needs of its case; None where the case does not tell it."""
+    parts = {name: _part(case, name) for name in metric.needs}
     if any(_missing(part) for part in parts.values()):
         return None
-    sample = Sample(output=answer.output, instruction=answer.case.instruction, **parts)  # type: ignore[arg-type]
+    sample = Sample(output=output, instruction=case.instruction, **parts)  # type: ignore[arg-type]
     return sample if applies(metric, sample) else None
 
 
