@@ -21,6 +21,12 @@ Values = Annotated[
     str | None, typer.Option(help="Values separated by commas. (default: the model's alone)", show_default=False)
 ]
 
+Follows = Annotated[
+    str | None,
+    typer.Option(help="success, or a metric that reads what was asked, as clip-directional. (default: what suits)"),
+]
+Keeps = Annotated[str | None, typer.Option(help="A metric to the source alone, as psnr-outside. (default: what suits)")]
+
 
 def calibrate_guidance(
     *,
@@ -39,13 +45,8 @@ def calibrate_guidance(
     budget: Annotated[
         int | None, typer.Option(help="How many edits at the most. (default: what halving takes)")
     ] = None,
-    follows: Annotated[
-        str | None,
-        typer.Option(help="success, or a metric that reads what was asked, as clip-directional. (default: what suits)"),
-    ] = None,
-    keeps: Annotated[
-        str | None, typer.Option(help="A metric to the source alone, as psnr-outside. (default: what suits)")
-    ] = None,
+    follows: Follows = None,
+    keeps: Keeps = None,
     may_lose: Annotated[float, typer.Option(help="Of what the defaults keep, in that metric's unit.")] = 0.0,
     encoder: Annotated[str, typer.Option(help="The CLIP model that judges.")] = "pocket/clip",
     weights: Weights = None,

@@ -92,7 +92,10 @@ def _part(case: BenchCase, name: Part) -> object:
 
 
 class ValueBook:
-    """The values kept in `folder` by answer, case and protocol, so that another metric asks for no other edit."""
+    """The values kept in `folder` by answer, case and protocol, so that another metric asks for no other edit.
+
+    Figures of whole sets are kept beside them, under keys that whoever asks for them makes.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / VALUES
@@ -103,6 +106,17 @@ class ValueBook:
             if not isinstance(key, str) or not isinstance(value, int | float | None):
                 raise DataError(f"A line of {self._path} is no value of a metric; choose another folder.")
             self._values[key] = value
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def __getitem__(self, key: str) -> float | None:
+        return self._values[key]
+
+    def note(self, key: str, column: Column, value: float | None) -> None:
+        """Keep a value of a column, None where there is none, under its key."""
+        self._values[key] = value
+        self._journal.add([_line(key, column, value)])
 
     def measure(self, measures: Sequence[Measure], answers: Sequence[Answer]) -> list[dict[str, float]]:
         """A mapping from columns to values for each answer, without what its case does not tell."""
@@ -123,8 +137,12 @@ class ValueBook:
             for place, values in zip(batch, found, strict=True):
                 for key, column, value in zip(keys[place], measure.columns, values, strict=True):
                     self._values[key] = value
-                    entries.append({"key": key, "metric": column.name, "protocol": column.protocol, "value": value})
+                    entries.append(_line(key, column, value))
             self._journal.add(entries)
+
+
+def _line(key: str, column: Column, value: float | None) -> Mapping[str, JSON]:
+    return {"key": key, "metric": column.name, "protocol": column.protocol, "value": value}
 
 
 def _key(place: str, column: Column) -> str:
