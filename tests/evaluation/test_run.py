@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -314,7 +315,8 @@ def test_a_set_is_measured_once_while_nothing_of_it_changes(pairs: Path, tmp_pat
     taken: list[int] = []
 
     class Counting:
-        name, better = "count", "higher"
+        name = "count"
+        better: Literal["higher", "lower"] = "higher"
         needs: frozenset[Part] = frozenset()
         protocol = protocol_id("count", encoder="none", resize="none", pixels="none", scaling="none")
 
