@@ -28,6 +28,7 @@ from retouch.metrics.weights import MetricWeights
 PERFECT = {
     **dict.fromkeys(("clip-image", "clip-image-target", "dino", "dino-source", "dino-patches", "ssim"), 1.0),
     **dict.fromkeys(("l1", "l2", "lpips", "perceptual", "structure", "colour-inside", "clip-directional"), 0.0),
+    **dict.fromkeys(("clip-region-distance", "pixel-colour-inside"), 0.0),
     "psnr": 100.0,
 }
 """The values of an output that is the source and the target, by the beginning of the name."""

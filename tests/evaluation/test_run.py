@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -21,13 +22,15 @@ from retouch.evaluation.bench import Field, contestants
 from retouch.evaluation.benchmarks.records import RecordsBench
 from retouch.evaluation.contestants import Contestant, Edits, ReturnsSource, ReturnsTarget
 from retouch.evaluation.likeness import Likenesses
-from retouch.evaluation.measures import Scored
+from retouch.evaluation.measures import Column, Scored
 from retouch.evaluation.report import Summary
 from retouch.evaluation.results import Results, read_results
 from retouch.evaluation.run import Plan, evaluate, summary_of
 from retouch.evaluation.verdicts import Verdicts
 from retouch.evaluation.wholes import SetMeasure
 from retouch.metrics.clip import Encoder
+from retouch.metrics.metric import Part, Sample
+from retouch.metrics.protocol import protocol_id
 from retouch.metrics.registry import load_metrics, load_set_metrics
 from retouch.models.clip import load_clip
 from retouch.records.lock import exclusive
@@ -306,3 +309,37 @@ def test_sets_are_measured_as_a_whole_and_single_edits_one_by_one(pairs: Path, t
     inside = {row.case for row in results.rows if "psnr-inside" in row.values}
     # A null edit tells no region.
     assert inside == {"case-0", "case-1", "case-3", "case-4"}
+
+
+def test_a_set_is_measured_once_while_nothing_of_it_changes(pairs: Path, tmp_path: Path) -> None:
+    taken: list[int] = []
+
+    class Counting:
+        name = "count"
+        better: Literal["higher", "lower"] = "higher"
+        needs: frozenset[Part] = frozenset()
+        protocol = protocol_id("count", encoder="none", resize="none", pixels="none", scaling="none")
+
+        def __init__(self) -> None:
+            self._count = 0
+
+        def update(self, samples: Sequence[Sample]) -> None:
+            taken.append(len(samples))
+            self._count += len(samples)
+
+        def value(self) -> float:
+            return self._count
+
+    def counted(*entered: Contestant, **changed: object) -> list[float]:
+        whole = SetMeasure(make=Counting, column=Column(name="count", protocol=Counting.protocol, better="higher"))
+        of = replace(plan(pairs, wholes=(whole,)), **changed)  # type: ignore[arg-type]
+        return [each.value for each in evaluate(entered, of, tmp_path / "out").wholes]
+
+    assert counted(ReturnsSource()) == [5]
+    assert counted(ReturnsSource()) == [5]
+    assert sum(taken) == 5
+    assert counted(ReturnsSource(), ReturnsTarget()) == [5, 5]
+    assert sum(taken) == 10
+    assert counted(ReturnsSource(), limit=2) == [2]
+    assert counted(ReturnsSource(), seeds=(0, 1)) == [10]
+    assert sum(taken) == 22

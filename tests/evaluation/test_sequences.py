@@ -17,11 +17,12 @@ from retouch.evaluation.benchmark import BenchCase
 from retouch.evaluation.calibration.objectives import objectives
 from retouch.evaluation.chart import Chart, Mark, Series
 from retouch.evaluation.courses import Course, Step, courses, joined
-from retouch.evaluation.diversity import DiversityPlan, measure_diversity, pairwise
-from retouch.evaluation.drift import DriftPlan, measure_drift
+from retouch.evaluation.diversity import DISTANCES, DiversityPlan, measure_diversity
+from retouch.evaluation.drift import METRICS, DriftPlan, measure_drift
 from retouch.evaluation.judges import judges
 from retouch.evaluation.kept import Keep
 from retouch.metrics.clip import Encoder
+from retouch.metrics.registry import load_metrics
 from retouch.models.clip import load_clip
 
 COLOURS = ((200, 30, 30), (30, 160, 40), (40, 60, 200))
@@ -77,7 +78,7 @@ def plan(encoder: Encoder) -> DriftPlan:
         model="draws",
         settings=EditSettings(seed=0),
         table=judges(None),
-        encoder=encoder,
+        metrics=load_metrics(METRICS, encoder=encoder),
         cut=lambda text: "," in text,
     )
 
@@ -88,17 +89,17 @@ def test_a_chain_drifts_and_a_merged_edit_does_not(tmp_path: Path, encoder: Enco
     assert len(lines) == 12
     for length in (1, 2, 3):
         shift = 20 * np.log10(255 / (2 * length))
-        assert lines["chained", length].psnr == pytest.approx(shift)
-        assert lines["replayed", length].psnr == pytest.approx(shift)
-        assert lines["merged", length].psnr == pytest.approx(20 * np.log10(255 / 2))
-        assert lines["truth", length].psnr == lines["truth", length].to_truth == 99
-        assert lines["chained", length].to_truth == pytest.approx(shift)
-        assert lines["truth", length].perceptual == pytest.approx(1, abs=1e-4)
+        assert lines["chained", length].to_root[0] == pytest.approx(shift)
+        assert lines["replayed", length].to_root[0] == pytest.approx(shift)
+        assert lines["merged", length].to_root[0] == pytest.approx(20 * np.log10(255 / 2))
+        assert lines["truth", length].to_root == lines["truth", length].to_truth == (100, 0)
+        assert lines["chained", length].to_truth[0] == pytest.approx(shift)
+        assert (lines["chained", length].to_truth[1] or 0) > 0
         assert all(lines[way, length].success == 1 for way in ("chained", "replayed", "merged", "truth"))
     assert [lines["merged", length].cut for length in (1, 2, 3)] == [0, 0, 1]
     assert "| chained | 3 |" in (tmp_path / "drift.md").read_text()
     assert len(json.loads((tmp_path / "drift.json").read_text())["lines"]) == 12
-    ElementTree.parse(tmp_path / "drift-psnr.svg")
+    ElementTree.parse(tmp_path / "drift-truth.svg")
 
 
 def test_an_edit_that_is_lost_again_fails(tmp_path: Path, encoder: Encoder) -> None:
@@ -187,21 +188,16 @@ def test_less_guidance_varies_more_and_cases_without_region_are_passed_over(tmp_
     editor = Varies(stripe(1))
     wanted = DiversityPlan(model="varies", text_guidance=(1, 4))
     pair = objectives(cases(), encoder, lambda picture: picture)
-    low, high = measure_diversity(editor, cases(), tmp_path, plan=wanted, objectives=pair, encoder=encoder).lines
-    assert low.clip.count == 1
-    assert low.clip.value > high.clip.value > 0
-    assert low.colour.value > high.colour.value > 0
+    apart = load_metrics(DISTANCES, encoder=encoder)
+    low, high = measure_diversity(editor, cases(), tmp_path, plan=wanted, objectives=pair, distances=apart).lines
+    for nearer, farther in zip(high.distances, low.distances, strict=True):
+        assert farther.count == 1
+        assert farther.value > nearer.value > 0
     assert high.follows.value >= low.follows.value
-    assert high.keeps is not None and high.keeps.value == 99
-    measure_diversity(editor, cases(), tmp_path, plan=wanted, objectives=pair, encoder=encoder)
+    assert high.keeps is not None and high.keeps.value == 100
+    measure_diversity(editor, cases(), tmp_path, plan=wanted, objectives=pair, distances=apart)
     assert editor.edits == 2
     assert "| 4 | 1 |" in (tmp_path / "diversity.md").read_text()
-
-
-def test_equal_pictures_are_at_no_distance(encoder: Encoder) -> None:
-    distance, colour = pairwise([noise(1)] * 4, cases()[0], encoder)
-    assert distance == pytest.approx(0, abs=1e-5)
-    assert colour == 0
 
 
 def test_too_few_seeds_or_no_region_are_refused(tmp_path: Path, encoder: Encoder) -> None:
@@ -210,7 +206,18 @@ def test_too_few_seeds_or_no_region_are_refused(tmp_path: Path, encoder: Encoder
     pair = objectives(cases(), encoder, lambda picture: picture)
     wanted = DiversityPlan(model="m", text_guidance=(1,))
     with pytest.raises(DataError, match="No case has a region"):
-        measure_diversity(FakeEditor(), cases()[1:], tmp_path, plan=wanted, objectives=pair, encoder=encoder)
+        measure_diversity(FakeEditor(), cases()[1:], tmp_path, plan=wanted, objectives=pair, distances=())
+    similar = load_metrics(["psnr"])
+    with pytest.raises(DataError, match="'psnr' is no distance"):
+        measure_diversity(FakeEditor(), cases(), tmp_path, plan=wanted, objectives=pair, distances=similar)
+
+
+def test_drift_is_measured_to_the_source_alone(encoder: Encoder) -> None:
+    for name in ("psnr", "ssim-inside@pie-bench", "clip-directional"):
+        with pytest.raises(DataError, match=f"'{name}' does not compare"):
+            replace(plan(encoder), metrics=load_metrics([name], encoder=encoder))
+    with pytest.raises(DataError, match="no metric"):
+        replace(plan(encoder), metrics=())
 
 
 def test_broken_pictures_are_made_again(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import typer
 from retouch.cli import options
 from retouch.cli.data.splits import named_split
 from retouch.cli.interrupt import patient_interrupt
+from retouch.cli.metric_weights import Weights, metric_weights
 from retouch.cli.output import progress, say
 from retouch.core.errors import SettingsError
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 Values = Annotated[
     str | None, typer.Option(help="Values separated by commas. (default: the model's alone)", show_default=False)
 ]
+
+Follows = Annotated[
+    str | None,
+    typer.Option(help="success, or a metric that reads what was asked, as clip-directional. (default: what suits)"),
+]
+Keeps = Annotated[str | None, typer.Option(help="A metric to the source alone, as psnr-outside. (default: what suits)")]
 
 
 def calibrate_guidance(
@@ -38,10 +45,11 @@ def calibrate_guidance(
     budget: Annotated[
         int | None, typer.Option(help="How many edits at the most. (default: what halving takes)")
     ] = None,
-    follows: Annotated[str | None, typer.Option(help="success or clip-directional. (default: what suits)")] = None,
-    keeps: Annotated[str | None, typer.Option(help="psnr-outside or clip-image. (default: what suits)")] = None,
-    may_lose: Annotated[float, typer.Option(help="Of what the defaults keep, in dB or cosine.")] = 0.0,
+    follows: Follows = None,
+    keeps: Keeps = None,
+    may_lose: Annotated[float, typer.Option(help="Of what the defaults keep, in that metric's unit.")] = 0.0,
     encoder: Annotated[str, typer.Option(help="The CLIP model that judges.")] = "pocket/clip",
+    weights: Weights = None,
     seed: Annotated[int, typer.Option(help="Of every edit and of the halves.")] = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -68,9 +76,11 @@ def calibrate_guidance(
     from retouch.metrics.clip import load_encoder
 
     check_names(follows, keeps)
+    published = metric_weights(weights)
     called, cases = _cases(pairs, bench, source, split=split, limit=limit)
     editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
-    pair = objectives(cases, load_encoder(encoder), round_trip_of(editor.checkpoint), follows=follows, keeps=keeps)
+    there_and_back = round_trip_of(editor.checkpoint)
+    pair = objectives(cases, load_encoder(encoder), there_and_back, follows=follows, keeps=keeps, weights=published)
     named = f"{len(cases)} of {called}"
     plan = Plan(model=_identity(editor), cases=named, grid=grid, budget=budget, seed=seed, may_lose=may_lose)
     note = "stopping after this edit; press Ctrl-C again to stop at once."

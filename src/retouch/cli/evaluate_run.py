@@ -9,6 +9,7 @@ import typer
 from retouch.cli import options
 from retouch.cli.evaluate_benches import pair_maker
 from retouch.cli.interrupt import patient_interrupt
+from retouch.cli.metric_weights import Weights, metric_weights
 from retouch.cli.output import Update, progress, say, say_json
 from retouch.core.errors import SettingsError
 from retouch.core.settings import MAXIMUM_COUNT, EditSettings
@@ -48,7 +49,7 @@ def run_bench(
     limit: Annotated[int | None, typer.Option(help="How many cases. (default: 500 rooms, 300 photos, or all)")] = None,
     baselines: Annotated[bool, typer.Option(help="Let the usual baselines take part too.")] = True,
     metric: Annotated[list[str] | None, typer.Option(help="A metric beside the benchmark's own; repeat it.")] = None,
-    encoder: Encoder = "pocket/clip",
+    encoder: Encoder = "pocket/clip", weights: Weights = None,
     steps: options.Steps = None, scheduler: options.Scheduler = None, profile: options.Profile = None,
     text_guidance: Guidances = None, image_guidance: Guidances = None,
     keep_detail: options.KeepDetail = None,
@@ -83,8 +84,11 @@ def run_bench(
     )  # fmt: skip
     field, drawn = contestants(entered), _seeds(seed, seeds)
     count = LIMITS.get(bench) if limit is None and pairs is None else limit
+    published = metric_weights(weights)
     chosen = _bench(f"records:{pairs}" if pairs else bench, source, workers)
-    plan = plan_of(chosen, metrics=tuple(metric or ()), encoder=encoder, device=device, limit=count, seeds=drawn)
+    plan = plan_of(
+        chosen, metrics=tuple(metric or ()), encoder=encoder, weights=published, device=device, limit=count, seeds=drawn
+    )
     note = "stopping after this edit; press Ctrl-C again to stop at once."
     with patient_interrupt(note) as cancelled, progress("editing") as update:
         told = partial(_tell, update)

@@ -9,6 +9,7 @@ import typer
 from retouch.cli import options
 from retouch.cli.data.splits import named_split
 from retouch.cli.interrupt import patient_interrupt
+from retouch.cli.metric_weights import Weights, metric_weights
 from retouch.cli.output import progress, say
 from retouch.core.errors import SettingsError
 from retouch.core.settings import EditSettings
@@ -16,6 +17,21 @@ from retouch.core.settings import EditSettings
 if TYPE_CHECKING:
     from retouch.editing.editor import Editor
 
+Kept = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        help="How much is kept, by a metric to the source; repeat it. (default: psnr-outside, perceptual-outside)",
+    ),
+]
+Distances = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--distance",
+        help="How far results lie apart, by a metric to the target; repeat it. (default: clip-region-distance, "
+        "pixel-colour-inside)",
+    ),
+]
 NOTE = "stopping after this edit; press Ctrl-C again to stop at once."
 
 
@@ -27,6 +43,8 @@ def measure_drift(
     rooms: Annotated[int, typer.Option(help="How many held-out rooms, rendered here.")] = 8,
     split: Annotated[str, typer.Option(help="Whose rooms: train, validation or bench.")] = "validation",
     size: Annotated[int, typer.Option(help="Pixels of a room's side.")] = 256,
+    metric: Kept = None,
+    weights: Weights = None,
     steps: options.Steps = None,
     text_guidance: options.TextGuidance = None,
     image_guidance: options.ImageGuidance = None,
@@ -52,21 +70,23 @@ def measure_drift(
     from retouch.conditioning.text import cut_text
     from retouch.editing.editor import Editor
     from retouch.evaluation.courses import courses
-    from retouch.evaluation.drift import DriftPlan
+    from retouch.evaluation.drift import METRICS, DriftPlan
     from retouch.evaluation.drift import measure_drift as measure
     from retouch.evaluation.judges import judges
     from retouch.metrics.clip import load_encoder
     from retouch.metrics.material import WEIGHTS, MaterialJudge
+    from retouch.metrics.registry import load_metrics
 
     settings = EditSettings(steps=steps, text_guidance=text_guidance, image_guidance=image_guidance, seed=seed)
-    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
     encoder = load_encoder("pocket/clip")
+    metrics = load_metrics(metric or METRICS, encoder=encoder, weights=metric_weights(weights))
+    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
     table = judges(MaterialJudge.load() if WEIGHTS.is_file() else None, encoder)
     plan = DriftPlan(
         model=_identity(editor),
         settings=settings,
         table=table,
-        encoder=encoder,
+        metrics=metrics,
         cut=lambda text: bool(cut_text(editor.checkpoint, text)),
     )
     with patient_interrupt(NOTE) as cancelled, progress("editing") as update:
@@ -87,7 +107,9 @@ def measure_diversity(
     steps: options.Steps = None,
     image_guidance: options.ImageGuidance = None,
     scheduler: options.Scheduler = None,
+    distance: Distances = None,
     encoder: Annotated[str, typer.Option(help="The CLIP model that judges.")] = "pocket/clip",
+    weights: Weights = None,
     seed: Annotated[int, typer.Option(help="The first one.")] = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -108,21 +130,23 @@ def measure_diversity(
     from retouch.evaluation.bench import round_trip_of
     from retouch.evaluation.calibration.cases import record_cases
     from retouch.evaluation.calibration.objectives import objectives
-    from retouch.evaluation.diversity import DiversityPlan
+    from retouch.evaluation.diversity import DISTANCES, DiversityPlan
     from retouch.evaluation.diversity import measure_diversity as measure
     from retouch.metrics.clip import load_encoder
+    from retouch.metrics.registry import load_metrics
 
     values = options.numbers("--text-guidance", text_guidance)
     settings = EditSettings(steps=steps, image_guidance=image_guidance, scheduler=scheduler, seed=seed)
     DiversityPlan(model="", text_guidance=values, seeds=seeds, settings=settings)
+    judge, published = load_encoder(encoder), metric_weights(weights)
+    distances = load_metrics(distance or DISTANCES, encoder=judge, weights=published)
     cases = record_cases(pairs, split=named_split(split), limit=limit)
     editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
-    judge = load_encoder(encoder)
     pair = objectives(cases, judge, round_trip_of(editor.checkpoint))
     plan = DiversityPlan(model=_identity(editor), text_guidance=values, seeds=seeds, settings=settings)
     with patient_interrupt(NOTE) as cancelled, progress("editing") as update:
         found = measure(
-            editor, cases, out, plan=plan, objectives=pair, encoder=judge, on_progress=update, cancelled=cancelled
+            editor, cases, out, plan=plan, objectives=pair, distances=distances, on_progress=update, cancelled=cancelled
         )
     say(json_module.dumps(asdict(found), indent=2) if json else found.markdown().rstrip())
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from itertools import combinations
 from pathlib import Path
 from statistics import fmean
 
@@ -20,25 +19,25 @@ from retouch.evaluation.calibration.objectives import Objective
 from retouch.evaluation.chart import Chart, Mark, Series
 from retouch.evaluation.kept import Keep
 from retouch.evaluation.reporting.statistics import Estimate, mean_interval
-from retouch.metrics.clip import Encoder
-from retouch.metrics.colour import PIXEL_PROTOCOL, pixel_difference
-from retouch.metrics.region_clip import REGION_CLIP_PROTOCOL, region_square
+from retouch.metrics.diversity import FEWEST, check_distance, diversity
+from retouch.metrics.metric import Metric, Sample
 
-LEAST_SEEDS = 4
+DISTANCES = ("clip-region-distance", "pixel-colour-inside")
+"""The metrics that tell how far two results lie apart, where nothing else is said."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiversityPlan:
-    """What is tried: text guidances, seeds a case (at least `LEAST_SEEDS`), and all other settings."""
+    """What is tried: text guidances, seeds a case (at least `FEWEST`), and all other settings."""
 
     model: str
     text_guidance: tuple[float, ...]
-    seeds: int = LEAST_SEEDS
+    seeds: int = FEWEST
     settings: EditSettings = field(default_factory=EditSettings)
 
     def __post_init__(self) -> None:
-        if self.seeds < LEAST_SEEDS:
-            raise SettingsError(f"seeds is {self.seeds}; expected at least {LEAST_SEEDS}.")
+        if self.seeds < FEWEST:
+            raise SettingsError(f"seeds is {self.seeds}; expected at least {FEWEST}.")
         if not self.text_guidance:
             raise SettingsError("There is no text guidance to try; give one at least.")
         for value in self.text_guidance:
@@ -49,13 +48,12 @@ class DiversityPlan:
 class DiversityLine:
     """One text guidance, in the mean over cases with its interval.
 
-    clip: 1 − cosine of the regions of two seeds' results, as CLIP sees them, over all pairs. colour: mean ΔE2000 of the
-    region's pixels over all pairs. follows, keeps: the two objectives in the mean over seeds.
+    distances: by each of the metrics, how far two seeds' results lie apart, over all pairs. follows, keeps: the two
+    objectives in the mean over seeds.
     """
 
     text_guidance: float
-    clip: Estimate
-    colour: Estimate
+    distances: tuple[Estimate, ...]
     follows: Estimate
     keeps: Estimate | None
 
@@ -66,6 +64,7 @@ class Diversity:
 
     model: str
     seeds: int
+    distances: tuple[str, ...]
     follows: str
     keeps: str
     protocols: tuple[str, ...]
@@ -74,20 +73,19 @@ class Diversity:
     def markdown(self) -> str:
         """A table."""
         rows = [
-            f"| {line.text_guidance:g} | {line.clip.count} | {_told(line.clip, 3)} | {_told(line.colour, 1)} | "
-            f"{_told(line.follows, 2)} | {_told(line.keeps, 1)} |"
+            f"| {line.text_guidance:g} | {line.distances[0].count} | {' | '.join(map(_told, line.distances))} | "
+            f"{_told(line.follows)} | {_told(line.keeps)} |"
             for line in self.lines
         ]
         return "\n".join(
             [
                 f"# Diversity of {self.model} over {self.seeds} seeds",
                 "",
-                f"| text guidance | cases | CLIP distance | ΔE2000 | {self.follows} | {self.keeps} |",
-                "|---|---|---|---|---|---|",
+                f"| text guidance | cases | {' | '.join(self.distances)} | {self.follows} | {self.keeps} |",
+                "|---" * (4 + len(self.distances)) + "|",
                 *rows,
                 "",
-                "Distances are the mean over pairs of seeds, inside the region that the edit may change; in brackets "
-                "the 95% interval over cases.",
+                "Distances are the mean over pairs of seeds; in brackets the 95% interval over cases.",
                 "",
                 "![Diversity](diversity.svg)",
                 "",
@@ -97,13 +95,14 @@ class Diversity:
         )
 
     def chart(self) -> str:
-        """Following over the distance between seeds, as SVG."""
+        """Following over the first distance between seeds, as SVG."""
         marks = tuple(
-            Mark(x=line.clip.value, y=line.follows.value, label=f"text {line.text_guidance:g}") for line in self.lines
+            Mark(x=line.distances[0].value, y=line.follows.value, label=f"text {line.text_guidance:g}")
+            for line in self.lines
         )
         title = f"{self.model}: {self.seeds} seeds"
         series = (Series(name="by text guidance", marks=marks),)
-        return Chart(title=title, x="CLIP distance between seeds", y=self.follows, series=series).svg()
+        return Chart(title=title, x=f"{self.distances[0]} between seeds", y=self.follows, series=series).svg()
 
 
 def measure_diversity(
@@ -113,7 +112,7 @@ def measure_diversity(
     *,
     plan: DiversityPlan,
     objectives: tuple[Objective, Objective],
-    encoder: Encoder,
+    distances: Sequence[Metric],
     on_progress: Callable[[int, int, str], None] = lambda *_: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Diversity:
@@ -121,10 +120,16 @@ def measure_diversity(
 
     Results are kept in `out`; a later run with the same model and settings makes none of them again.
 
+    Args:
+        objectives: how well a result follows, and how well it keeps the rest.
+        distances: how far two results lie apart, the first of them drawn; see `check_distance`.
+
     Raises:
-        DataError: no case has a region.
+        DataError: no case has a region, or a metric is no distance.
         Cancelled: interrupted; run it again to go on.
     """
+    for metric in distances:
+        check_distance(metric)
     regional = [case for case in cases if case.mask is not None and case.mask.any()]
     if not regional:
         raise DataError("No case has a region that the edit may change; choose cases with masks.")
@@ -141,34 +146,21 @@ def measure_diversity(
             )
             names = [f"{guidance:g}/{case.id}-{seed}" for seed in range(plan.seeds)]
             results = keep.get(names, partial(make, cancelled=cancelled))
-            rows.append(_row(case, results, objectives, encoder))
+            rows.append(_row(case, results, objectives, distances))
         lines.append(_line(guidance, rows))
     found = Diversity(
         model=plan.model,
         seeds=plan.seeds,
+        distances=tuple(metric.name for metric in distances),
         follows=objectives[0].name,
         keeps=objectives[1].name,
-        protocols=(
-            f"{REGION_CLIP_PROTOCOL}/{encoder.protocol}", PIXEL_PROTOCOL, *(each.protocol for each in objectives)
-        ),
+        protocols=tuple(each.protocol for each in (*distances, *objectives)),
         lines=tuple(lines),
-    )  # fmt: skip
+    )
     atomic_write(out / "diversity.svg", found.chart().encode())
     atomic_write(out / "diversity.json", (json.dumps(asdict(found), indent=2) + "\n").encode())
     atomic_write(out / "diversity.md", found.markdown().encode())
     return found
-
-
-def pairwise(pictures: Sequence[Picture], case: BenchCase, encoder: Encoder) -> tuple[float, float]:
-    """Mean CLIP distance and mean ΔE2000 over all pairs of (H, W, 3) pictures, inside the case's region."""
-    assert case.mask is not None
-    left, top, right, bottom = region_square(case.mask)
-    vectors = encoder.pictures([Image.fromarray(picture[top:bottom, left:right]) for picture in pictures])
-    pairs = list(combinations(range(len(pictures)), 2))
-    return (
-        fmean(1 - float(vectors[one] @ vectors[other]) for one, other in pairs),
-        fmean(pixel_difference(pictures[one], pictures[other], case.mask) for one, other in pairs),
-    )
 
 
 def _edited(
@@ -178,32 +170,29 @@ def _edited(
     return editor.edit(source, case.instruction, settings=settings, count=count, cancelled=cancelled).images[0]
 
 
-_Row = tuple[float, float, float | None, float | None]
+_Row = tuple[tuple[float, ...], float | None, float | None]
 
 
 def _row(
-    case: BenchCase, results: Sequence[Picture], objectives: tuple[Objective, Objective], encoder: Encoder
+    case: BenchCase, results: Sequence[Picture], objectives: tuple[Objective, Objective], distances: Sequence[Metric]
 ) -> _Row:
-    distance, colour = pairwise(results, case, encoder)
+    samples = [Sample(output=result, mask=case.mask) for result in results]
     scores = [[objective.score(case, result) for result in results] for objective in objectives]
     follows, keeps = ([value for value in each if value is not None] for each in scores)
-    return distance, colour, fmean(follows) if follows else None, fmean(keeps) if keeps else None
+    apart = tuple(diversity(samples, metric) for metric in distances)
+    return apart, fmean(follows) if follows else None, fmean(keeps) if keeps else None
 
 
 def _line(guidance: float, rows: Sequence[_Row]) -> DiversityLine:
-    distance, colour, follows, keeps = (
-        [value for value in column if value is not None] for column in zip(*rows, strict=True)
-    )
+    apart = zip(*(row[0] for row in rows), strict=True)
+    follows, keeps = ([row[place] for row in rows if row[place] is not None] for place in (1, 2))
     return DiversityLine(
         text_guidance=guidance,
-        clip=mean_interval(np.array(distance)),
-        colour=mean_interval(np.array(colour)),
+        distances=tuple(mean_interval(np.array(column)) for column in apart),
         follows=mean_interval(np.array(follows)),
         keeps=mean_interval(np.array(keeps)) if keeps else None,
     )
 
 
-def _told(value: Estimate | None, digits: int) -> str:
-    if value is None:
-        return "–"
-    return f"{value.value:.{digits}f} ({value.low:.{digits}f} … {value.high:.{digits}f})"
+def _told(value: Estimate | None) -> str:
+    return "–" if value is None else f"{value.value:.3g} ({value.low:.3g} … {value.high:.3g})"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -10,17 +10,17 @@ from statistics import fmean
 import numpy as np
 from PIL import Image
 
-from retouch.core.errors import Cancelled
+from retouch.core.errors import Cancelled, DataError
 from retouch.core.files import atomic_write
 from retouch.core.settings import EditSettings
 from retouch.editing.protocol import InstructionEditor
-from retouch.evaluation.benchmark import Picture
+from retouch.evaluation.benchmark import Mask, Picture
 from retouch.evaluation.chart import Chart, Mark, Series
 from retouch.evaluation.courses import Course, joined
 from retouch.evaluation.judges import Case, Judge
 from retouch.evaluation.kept import Keep
-from retouch.metrics.clip import Encoder, patch_similarity
-from retouch.metrics.fidelity import PSNR_PROTOCOL, psnr
+from retouch.metrics.metric import Metric, Sample
+from retouch.metrics.sample_metric import applies, compares_with_source
 from retouch.metrics.sharpness import sharpness
 
 WAYS: Mapping[str, str] = {
@@ -29,26 +29,27 @@ WAYS: Mapping[str, str] = {
     "merged": "all instructions so far are joined to one, and one edit is made on the root",
     "truth": "the room itself, rendered: what light does outside the regions, and what judges say of a perfect result",
 }
-HIGHEST_PSNR = 99.0
+METRICS = ("psnr-outside", "perceptual-outside")
+"""The metrics that tell what was kept, where nothing else is said."""
+Values = tuple[float | None, ...]
+"""A value for each metric, None where there is none: where all pixels have been edited, nothing is outside."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DriftLine:
     """One way after so many edits, in the mean over courses.
 
-    psnr: outside all regions so far, in dB to the root, at most 99; to_truth: there, to the room as it would truly be,
-    whose light changes with walls and floor. perceptual: likeness of CLIP's patches to the
-    root, what lies inside being the root's, 0 to 1. sharpness: outside, as a share of the root's. success: of all edits
-    so far, judged in this result; latest, first: of the last made and the first made alone. cut: share of courses
-    whose instruction was longer than the model reads.
+    to_root: by each metric, outside all regions so far, to the picture before any edit; to_truth: to the room as it
+    would truly be, whose light changes with walls and floor. sharpness: outside, as a share of the root's. success: of
+    all edits so far, judged in this result; latest, first: of the last made and the first made alone. cut: share of
+    courses whose instruction was longer than the model reads.
     """
 
     way: str
     length: int
     courses: int
-    psnr: float
-    to_truth: float
-    perceptual: float
+    to_root: Values
+    to_truth: Values
     sharpness: float
     success: float
     latest: float
@@ -61,13 +62,14 @@ class Drift:
     """All ways at all lengths, with the protocols of the figures."""
 
     model: str
+    metrics: tuple[str, ...]
     protocols: tuple[str, ...]
     lines: tuple[DriftLine, ...]
 
     def markdown(self) -> str:
         """A table, what the ways are, and the pictures."""
         rows = [
-            f"| {line.way} | {line.length} | {line.psnr:.1f} | {line.to_truth:.1f} | {line.perceptual:.3f} | "
+            f"| {line.way} | {line.length} | {_told(line.to_root)} | {_told(line.to_truth)} | "
             f"{line.sharpness:.2f} | {line.success:.0%} | {line.latest:.0%} | {line.first:.0%} | {line.cut:.0%} |"
             for line in self.lines
         ]
@@ -76,28 +78,40 @@ class Drift:
             [
                 f"# Drift of {self.model} over sequential edits, {count} rooms",
                 "",
-                "| way | edits | PSNR outside, dB | to the truth, dB | perceptual outside | sharpness outside "
+                f"| way | edits | {' | '.join(f'{name} to the root' for name in self.metrics)} | "
+                f"{' | '.join(f'{name} to the truth' for name in self.metrics)} | sharpness outside "
                 "| success of all | of the last | of the first | cut |",
-                "|---|---|---|---|---|---|---|---|---|---|",
+                "|---" * (7 + 2 * len(self.metrics)) + "|",
                 *rows,
                 "",
                 *(f"- {way}: {what}." for way, what in WAYS.items()),
                 "- cut: how often the instruction was longer than the model reads.",
                 "",
-                "![PSNR outside](drift-psnr.svg) ![Success](drift-success.svg)",
+                f"![{self.metrics[0]} to the truth](drift-truth.svg) ![Success](drift-success.svg)",
                 "",
                 f"Protocols: {', '.join(f'`{each}`' for each in self.protocols)}.",
                 "",
             ]
         )
 
-    def chart(self, figure: str, called: str, ways: Sequence[str] = tuple(WAYS)) -> str:
-        """One figure over the number of edits, a line for each of these ways, as SVG."""
+    def charts(self) -> Mapping[str, str]:
+        """By file name, as SVG: the first metric to the truth, and the share of edits that hold."""
+        edited = [way for way in WAYS if way != "truth"]
+        truth, held = f"{self.metrics[0]} to the truth", "share of all edits so far that hold"
+        return {
+            "drift-truth.svg": self._chart(lambda line: line.to_truth[0], truth, edited),
+            "drift-success.svg": self._chart(lambda line: line.success, held, tuple(WAYS)),
+        }
+
+    def _chart(self, figure: Callable[[DriftLine], float | None], called: str, ways: Sequence[str]) -> str:
+        """One figure over the number of edits, a line for each of these ways."""
         series = tuple(
             Series(
                 name=way,
                 marks=tuple(
-                    Mark(x=line.length, y=float(getattr(line, figure))) for line in self.lines if line.way == way
+                    Mark(x=line.length, y=value)
+                    for line in self.lines
+                    if line.way == way and (value := figure(line)) is not None
                 ),
                 faint=way == "truth",
             )
@@ -110,15 +124,27 @@ class Drift:
 class DriftPlan:
     """What the model is called, weights included, how it edits, and how courses are judged.
 
-    `settings` name the seed; the same one is used for every edit made alone. `cut` says whether an instruction is
-    longer than the model reads.
+    `settings` name the seed; the same one is used for every edit made alone. `metrics` tell what was kept, the first
+    of them is drawn. `cut` says whether an instruction is longer than the model reads.
+
+    Raises DataError for no metric, and for one that does not compare an output with its source alone.
     """
 
     model: str
     settings: EditSettings
     table: Mapping[str, Judge]
-    encoder: Encoder
+    metrics: Sequence[Metric]
     cut: Callable[[str], bool]
+
+    def __post_init__(self) -> None:
+        if not self.metrics:
+            raise DataError("There is no metric to tell what was kept; give one at least, such as psnr-outside.")
+        for metric in self.metrics:
+            if not compares_with_source(metric):
+                raise DataError(
+                    f"'{metric.name}' does not compare an output with its source alone; give a metric such as "
+                    "'psnr-outside'."
+                )
 
 
 def measure_drift(
@@ -139,47 +165,50 @@ def measure_drift(
     """
     keep = Keep(out, plan.model, json.dumps(asdict(plan.settings), sort_keys=True))
     hand = _Hand(editor=editor, keep=keep, settings=plan.settings, cancelled=cancelled)
-    scored: dict[tuple[str, int], list[tuple[float, ...]]] = {}
+    scored: dict[tuple[str, int], list[DriftLine]] = {}
     total = len(every) * len(WAYS)
     for number, course in enumerate(every):
         for place, way in enumerate(WAYS):
             done = number * len(WAYS) + place
             on_progress(done, total, f"{course.name} {way}")
             for length, picture in enumerate(hand.results(course, way), start=1):
-                cut = float(plan.cut(_asked(course, way, length)))
-                scored.setdefault((way, length), []).append((*_scores(course, length, picture, plan), cut))
-    lines = tuple(_line(way, length, rows) for (way, length), rows in scored.items())
+                scored.setdefault((way, length), []).append(_scores(course, way, length, picture, plan))
+    lines = tuple(map(_mean, scored.values()))
     found = Drift(
         model=plan.model,
-        protocols=(f"{PSNR_PROTOCOL}/outside/at-most-99", plan.encoder.patch_protocol),
+        metrics=tuple(metric.name for metric in plan.metrics),
+        protocols=tuple(metric.protocol for metric in plan.metrics),
         lines=tuple(sorted(lines, key=lambda line: (tuple(WAYS).index(line.way), line.length))),
     )
-    edited = [way for way in WAYS if way != "truth"]
-    drawn = found.chart("to_truth", "PSNR to the truth outside the regions, dB", edited)
-    atomic_write(out / "drift-psnr.svg", drawn.encode())
-    atomic_write(out / "drift-success.svg", found.chart("success", "share of all edits so far that hold").encode())
+    for name, drawn in found.charts().items():
+        atomic_write(out / name, drawn.encode())
     atomic_write(out / "drift.json", (json.dumps(asdict(found), indent=2) + "\n").encode())
     atomic_write(out / "drift.md", found.markdown().encode())
     return found
 
 
-def _line(way: str, length: int, rows: Sequence[tuple[float, ...]]) -> DriftLine:
-    outside, true, perceptual, sharp, success, latest, first, cut = (
-        fmean(column) for column in zip(*rows, strict=True)
+def _mean(lines: Sequence[DriftLine]) -> DriftLine:
+    """One way after so many edits, in the mean over courses of one line each."""
+    return replace(
+        lines[0],
+        courses=len(lines),
+        to_root=_means([line.to_root for line in lines]),
+        to_truth=_means([line.to_truth for line in lines]),
+        sharpness=fmean(line.sharpness for line in lines),
+        success=fmean(line.success for line in lines),
+        latest=fmean(line.latest for line in lines),
+        first=fmean(line.first for line in lines),
+        cut=fmean(line.cut for line in lines),
     )
-    return DriftLine(
-        way=way,
-        length=length,
-        courses=len(rows),
-        psnr=outside,
-        to_truth=true,
-        perceptual=perceptual,
-        sharpness=sharp,
-        success=success,
-        latest=latest,
-        first=first,
-        cut=cut,
-    )
+
+
+def _means(rows: Sequence[Values]) -> Values:
+    columns = [[value for value in column if value is not None] for column in zip(*rows, strict=True)]
+    return tuple(fmean(column) if column else None for column in columns)
+
+
+def _told(values: Values) -> str:
+    return " | ".join("–" if value is None else f"{value:.3g}" for value in values)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -218,23 +247,30 @@ def _asked(course: Course, way: str, length: int) -> str:
     return joined(course.instructions[:length]) if way == "merged" else course.instructions[length - 1]
 
 
-def _scores(course: Course, length: int, picture: Picture, plan: DriftPlan) -> tuple[float, ...]:
-    """The figures of `DriftLine` in its order, but for `cut`."""
-    regions = course.steps[length - 1].regions
-    outside = ~np.logical_or.reduce(regions)
+def _scores(course: Course, way: str, length: int, picture: Picture, plan: DriftPlan) -> DriftLine:
+    """The figures of one course."""
+    state = course.steps[length - 1]
+    inside = np.logical_or.reduce(state.regions)
     held = [
         plan.table[course.steps[number].kind].judge(_case(course, number, length, picture)) for number in range(length)
     ]
-    kept = np.where(outside[..., None], picture, course.root)
-    return (
-        min(psnr(picture, course.root, outside), HIGHEST_PSNR),
-        min(psnr(picture, course.steps[length - 1].truth, outside), HIGHEST_PSNR),
-        patch_similarity(plan.encoder, Image.fromarray(kept), Image.fromarray(course.root)),
-        sharpness(picture, outside) / sharpness(course.root, outside),
-        fmean(verdict.success for verdict in held),
-        float(held[-1].success),
-        float(held[0].success),
+    return DriftLine(
+        way=way,
+        length=length,
+        courses=1,
+        to_root=_kept(picture, course.root, inside, plan.metrics),
+        to_truth=_kept(picture, state.truth, inside, plan.metrics),
+        sharpness=sharpness(picture, ~inside) / sharpness(course.root, ~inside),
+        success=fmean(verdict.success for verdict in held),
+        latest=float(held[-1].success),
+        first=float(held[0].success),
+        cut=float(plan.cut(_asked(course, way, length))),
     )
+
+
+def _kept(output: Picture, source: Picture, inside: Mask, metrics: Sequence[Metric]) -> Values:
+    sample = Sample(output=output, source=source, mask=inside)
+    return tuple(float(metric.measure([sample])[0]) if applies(metric, sample) else None for metric in metrics)
 
 
 def _case(course: Course, number: int, length: int, picture: Picture) -> Case:

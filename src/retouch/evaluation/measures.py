@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from retouch.core.errors import DataError
 from retouch.evaluation.answers import Answer, case_digest
-from retouch.evaluation.benchmark import BenchCase
+from retouch.evaluation.benchmark import BenchCase, Picture
 from retouch.metrics.metric import Metric, Part, Sample, SetMetric
 from retouch.metrics.registry import applies
 from retouch.records.journal import Journal
@@ -69,10 +69,15 @@ def _column(metric: Metric | SetMetric) -> Column:
 
 def told(answer: Answer, metric: Metric | SetMetric) -> Sample | None:
     """An answer with what a metric needs of its case; None where the case does not tell it."""
-    parts = {name: _part(answer.case, name) for name in metric.needs}
+    return sample_of(answer.case, answer.output, metric)
+
+
+def sample_of(case: BenchCase, output: Picture, metric: Metric | SetMetric) -> Sample | None:
+    """An output with what a metric needs of its case; None where the case does not tell it."""
+    parts = {name: _part(case, name) for name in metric.needs}
     if any(_missing(part) for part in parts.values()):
         return None
-    sample = Sample(output=answer.output, instruction=answer.case.instruction, **parts)  # type: ignore[arg-type]
+    sample = Sample(output=output, instruction=case.instruction, **parts)  # type: ignore[arg-type]
     return sample if applies(metric, sample) else None
 
 
@@ -87,7 +92,10 @@ def _part(case: BenchCase, name: Part) -> object:
 
 
 class ValueBook:
-    """The values kept in `folder` by answer, case and protocol, so that another metric asks for no other edit."""
+    """The values kept in `folder` by answer, case and protocol, so that another metric asks for no other edit.
+
+    Figures of whole sets are kept beside them, under keys that whoever asks for them makes.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / VALUES
@@ -98,6 +106,17 @@ class ValueBook:
             if not isinstance(key, str) or not isinstance(value, int | float | None):
                 raise DataError(f"A line of {self._path} is no value of a metric; choose another folder.")
             self._values[key] = value
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def __getitem__(self, key: str) -> float | None:
+        return self._values[key]
+
+    def note(self, key: str, column: Column, value: float | None) -> None:
+        """Keep a value of a column, None where there is none, under its key."""
+        self._values[key] = value
+        self._journal.add([_line(key, column, value)])
 
     def measure(self, measures: Sequence[Measure], answers: Sequence[Answer]) -> list[dict[str, float]]:
         """A mapping from columns to values for each answer, without what its case does not tell."""
@@ -118,8 +137,12 @@ class ValueBook:
             for place, values in zip(batch, found, strict=True):
                 for key, column, value in zip(keys[place], measure.columns, values, strict=True):
                     self._values[key] = value
-                    entries.append({"key": key, "metric": column.name, "protocol": column.protocol, "value": value})
+                    entries.append(_line(key, column, value))
             self._journal.add(entries)
+
+
+def _line(key: str, column: Column, value: float | None) -> Mapping[str, JSON]:
+    return {"key": key, "metric": column.name, "protocol": column.protocol, "value": value}
 
 
 def _key(place: str, column: Column) -> str:

@@ -1,5 +1,6 @@
 """Put cases to contestants, measure every answer, and write down what came out."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from retouch.core.errors import Cancelled, DataError, SettingsError
 from retouch.core.files import atomic_write, remove_leftovers
+from retouch.evaluation.answers import PROTOCOL as ANSWERS
 from retouch.evaluation.answers import Answer, AnswerBook, case_digest
 from retouch.evaluation.benchmark import BenchCase, Benchmark
 from retouch.evaluation.contestants import Contestant
@@ -126,26 +128,38 @@ class _Course:
             baseline=contestant.baseline,
         )
         self.entrants.append(entrant)
-        taken: list[tuple[str, str]] = []
-        sets = [whole.begin() for whole in self.plan.wholes]
+        keys = [self._whole_key(contestant, whole.column) for whole in self.plan.wholes]
+        sets = {key: whole.begin() for key, whole in zip(keys, self.plan.wholes, strict=True) if key not in self.values}
         for batch in _batches(self._answers(contestant)):
             measured = self.values.measure(self.plan.measures, [answer for answer, _ in batch])
             for (answer, seed), values in zip(batch, measured, strict=True):
-                taken.append((answer.key, self.cases[answer.case.id].digest))
                 self.rows.append(
                     Row(model=contestant.name, case=answer.case.id, seed=seed, answer=answer.key, values=values)
                 )
-            for one in sets:
+            for one in sets.values():
                 one.take([answer for answer, _ in batch])
-        for whole, one in zip(self.plan.wholes, sets, strict=True):
-            value = one.value()
+        for key, whole in zip(keys, self.plan.wholes, strict=True):
+            if key in sets:
+                self.values.note(key, whole.column, sets[key].value())
+            value = self.values[key]
             if value is not None:
                 self.wholes.append(Whole(model=contestant.name, metric=whole.column.name, value=value))
 
+    def _whole_key(self, contestant: Contestant, column: Column) -> str:
+        """What a figure of all answers depends on, known before any of them is made."""
+        bench = self.plan.bench
+        facts = (_called(bench.name), bench.version, self._count(contestant), self.plan.seeds)
+        whole = (ANSWERS, contestant.identity, sorted(contestant.reads), *facts, column.name, column.protocol)
+        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+    def _count(self, contestant: Contestant) -> int:
+        """How many cases are put to a contestant."""
+        limits = [limit for limit in (self.plan.limit, contestant.limit) if limit is not None]
+        return min([len(self.plan.bench), *limits])
+
     def _answers(self, contestant: Contestant) -> Iterator[tuple[Answer, int]]:
         """The contestant's answers, case by case and seed by seed, old ones and new ones."""
-        limits = [limit for limit in (self.plan.limit, contestant.limit) if limit is not None]
-        count = min([len(self.plan.bench), *limits])
+        count = self._count(contestant)
         total, done = count * len(self.plan.seeds), 0
         for case in islice(self.plan.bench.cases(count), count):
             for seed in self.plan.seeds if _tells(case, contestant) else ():

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from retouch.metrics.colour_metric import colour_inside
+from retouch.metrics.colour_metric import colour_inside, pixel_colour_inside
 from retouch.metrics.embedding_metrics import (
     clip_directional,
     clip_image,
     clip_region,
+    clip_region_distance,
     clip_text,
     clip_text_inside,
 )
@@ -71,6 +72,7 @@ BUILDERS: Mapping[str, Builder] = {
     "clip-text-inside": lambda shelf: clip_text_inside(shelf.encoder),
     "clip-directional": lambda shelf: clip_directional(shelf.encoder),
     "clip-region": lambda shelf: clip_region(shelf.encoder),
+    "clip-region-distance": lambda shelf: clip_region_distance(shelf.encoder),
     "clip-image@ip2p": lambda shelf: clip_image(shelf.encoder, published=True),
     "clip-text@ip2p": lambda shelf: clip_text(shelf.encoder, published=True),
     "clip-directional@ip2p": lambda shelf: clip_directional(shelf.encoder, published=True),
@@ -83,6 +85,7 @@ BUILDERS: Mapping[str, Builder] = {
     **dict(_distance_builders("lpips", _lpips)),
     **dict(_distance_builders("perceptual", _perceptual)),
     "colour-inside": lambda _: colour_inside(),
+    "pixel-colour-inside": lambda _: pixel_colour_inside(),
 }
 
 

@@ -7,9 +7,6 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 Picture = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-MEAN_COLOUR_PROTOCOL = "deltaE2000/mean-lab-in-mask/srgb8-d65"
-PIXEL_PROTOCOL = "deltaE2000/mean-over-pixels/srgb8-d65"
-
 
 def mean_lab(picture: Picture, mask: Mask) -> NDArray[np.float64]:
     """Return the mean CIE Lab colour, (3,), of `picture`, (H, W, 3) sRGB, where `mask`, (H, W), holds.

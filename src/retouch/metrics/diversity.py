@@ -1,7 +1,7 @@
-"""How different the results of several seeds are, against how well each does what was asked."""
+"""How different the results of several seeds are, by any distance of two pictures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 from retouch.core.errors import DataError
@@ -11,41 +11,28 @@ FEWEST = 4
 """Seeds that a spread needs."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Diversity:
-    """Of one edit under several seeds: the mean over pairs of their distance, and the mean fidelity.
+def diversity(samples: Sequence[Sample], distance: Metric) -> float:
+    """The mean distance over all pairs of one edit's results, a sample a seed.
 
-    Variety without fidelity is noise, so neither is read without the other.
-    """
-
-    seeds: int
-    diversity: float
-    fidelity: float
-    protocols: tuple[str, str]
-
-
-def diversity(samples: Sequence[Sample], *, distance: Metric, fidelity: Metric) -> Diversity:
-    """Measure one edit's results, a sample a seed, all of the same edit.
+    Variety without fidelity is noise, so it is to be read beside a measure of that.
 
     Args:
-        distance: a metric against the target that is better when lower, such as "perceptual" or "lpips"; of each pair
-            one result is taken for the target of the other.
-        fidelity: how well a result does what was asked, such as "clip-directional".
+        distance: see `check_distance`; of each pair one result is taken for the target of the other.
 
     Raises:
-        DataError: there are fewer than `FEWEST` seeds, or a sample lacks what a metric needs.
+        DataError: there are fewer than `FEWEST` seeds, a sample lacks what the metric needs, or it is no distance.
     """
     if len(samples) < FEWEST:
         raise DataError(f"Diversity needs the results of {FEWEST} seeds or more; {len(samples)} came.")
-    if distance.better != "lower" or "target" not in distance.needs:
-        raise DataError(
-            f"'{distance.name}' is no distance of two pictures; give a metric to the target that is better when lower, "
-            "such as 'perceptual'."
-        )
+    check_distance(distance)
     pairs = [replace(one, target=other.output) for one, other in combinations(samples, 2)]
-    return Diversity(
-        seeds=len(samples),
-        diversity=float(distance.measure(pairs).mean()),
-        fidelity=float(fidelity.measure(samples).mean()),
-        protocols=(distance.protocol, fidelity.protocol),
-    )
+    return float(distance.measure(pairs).mean())
+
+
+def check_distance(metric: Metric) -> None:
+    """Raises DataError where a metric is no distance of two pictures: better when lower, to a target, masked or not."""
+    if metric.better != "lower" or metric.needs - {"mask"} != {"target"}:
+        raise DataError(
+            f"'{metric.name}' is no distance of two pictures; give a metric to the target that is better when lower, "
+            "such as 'perceptual-inside'."
+        )

@@ -11,7 +11,7 @@ from retouch.metrics.clip import Encoder, directional_similarity
 from retouch.metrics.metric import Part, Picture, Sample
 from retouch.metrics.pixel_metrics import Against
 from retouch.metrics.protocol import protocol_id
-from retouch.metrics.region_clip import exemplar_likeness
+from retouch.metrics.region_clip import exemplar_likeness, region_square
 from retouch.metrics.sample_metric import SampleMetric, Values, Where, pictures, present
 
 
@@ -95,6 +95,29 @@ def clip_region(encoder: Encoder) -> SampleMetric:
         score=score,
         where="inside",
     )
+
+
+def clip_region_distance(encoder: Encoder) -> SampleMetric:
+    """1 − cos(output, target), each cut to the smallest square about the mask, a quarter larger."""
+
+    def score(samples: Sequence[Sample]) -> Values:
+        shown = []
+        for sample in samples:
+            left, top, right, bottom = region_square(np.asarray(sample.mask))
+            shown += [picture[top:bottom, left:right] for picture in (sample.output, present(sample.target))]
+        seen = _seen(encoder, shown).unflatten(0, (-1, 2))
+        return (1 - (seen[:, 0] * seen[:, 1]).sum(dim=-1)).numpy()
+
+    name = "clip-region-distance"
+    protocol = protocol_id(
+        name,
+        encoder=encoder.name,
+        resize=f"square-of-mask-grown-by-a-quarter-{encoder.manner}",
+        pixels="rgb-0-1",
+        scaling="one-minus-cosine-to-target",
+    )
+    needs = frozenset[Part]({"target", "mask"})
+    return SampleMetric(name=name, protocol=protocol, better="lower", needs=needs, score=score, where="inside")
 
 
 def _metric(

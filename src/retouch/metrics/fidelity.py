@@ -5,7 +5,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-PSNR_PROTOCOL = "psnr/srgb8"
 CHANGE_PROTOCOL = "pair/change/mean-absolute-srgb-0-1"
 
 

@@ -8,7 +8,6 @@ from PIL import Image
 
 from retouch.metrics.clip import Encoder
 
-REGION_CLIP_PROTOCOL = "region-clip/square-of-mask-grown-by-a-quarter"
 EXEMPLAR_PROTOCOL = "region-clip/box-of-mask-and-reference-stretched-to-square"
 _LEAST_SIDE = 32
 

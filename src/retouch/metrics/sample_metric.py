@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retouch.core.errors import DataError
-from retouch.metrics.metric import Mask, Part, Picture, Sample
+from retouch.metrics.metric import Mask, Metric, Part, Picture, Sample
 
 Where = Literal["whole", "outside", "inside"]
 """Which pixels count: all, those that the edit may not change, or those that it may."""
@@ -56,6 +56,12 @@ class SampleMetric:
             if not counted.any():
                 return f"has no pixel {self.where} its mask; leave it out"
         return None
+
+
+def compares_with_source(metric: Metric) -> bool:
+    """Whether a metric compares the output with its source alone, whole or outside the mask: says what was kept."""
+    inside = isinstance(metric, SampleMetric) and metric.where == "inside"
+    return metric.needs - {"mask"} == {"source"} and not inside
 
 
 def applies(metric: object, sample: Sample) -> bool:

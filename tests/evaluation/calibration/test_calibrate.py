@@ -16,7 +16,7 @@ from retouch.editing.editor import Editor
 from retouch.editing.fake import FakeEditor
 from retouch.editing.result import EditResult
 from retouch.evaluation.benchmark import BenchCase
-from retouch.evaluation.calibration.cases import digest, halves
+from retouch.evaluation.calibration.cases import halves
 from retouch.evaluation.calibration.objectives import objectives
 from retouch.evaluation.calibration.run import Plan, Watch, calibrate
 from retouch.evaluation.calibration.values import Grid
@@ -127,18 +127,60 @@ def test_halves_are_disjoint_whole_and_balanced() -> None:
     assert [each.id for each in halves(cases, seed=2)[0]] != [each.id for each in one]
 
 
-def test_a_digest_changes_with_pictures_and_words() -> None:
-    base = case(1)
-    changed = [replace(base, instruction="x"), replace(base, target=base.source), replace(base, mask=None)]
-    assert len({digest(each) for each in (base, *changed)}) == 4
-
-
 def test_what_cannot_be_scored_is_refused(encoder: Encoder) -> None:
     mute = [replace(case(0), target=None, source_caption="", target_caption="")]
     with pytest.raises(DataError, match="neither true results nor captions"):
         objectives(mute, encoder, lambda picture: picture)
     with pytest.raises(SettingsError, match='--follows is "luck"'):
         objectives([case(0)], encoder, lambda picture: picture, follows="luck")
+
+
+@pytest.mark.parametrize(
+    ("follows", "keeps", "said"),
+    [
+        ("psnr-outside", None, "'psnr-outside' does not read what was asked for"),
+        (None, "psnr", "'psnr' does not compare the output with its source alone"),
+        (None, "ssim-inside@pie-bench", "does not compare the output with its source alone"),
+        (None, "success", '--keeps is "success"'),
+    ],
+)
+def test_a_metric_of_the_other_kind_is_refused(encoder: Encoder, follows, keeps, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        objectives([case(0)], encoder, lambda picture: picture, follows=follows, keeps=keeps)
+
+
+def test_an_objective_that_no_case_tells_is_refused(encoder: Encoder) -> None:
+    with pytest.raises(DataError, match="No case tells what 'clip-region' needs"):
+        objectives([case(0)], encoder, lambda picture: picture, follows="clip-region")
+
+
+def test_any_metric_that_fits_is_an_objective_better_when_higher(tmp_path: Path, encoder: Encoder) -> None:
+    cases = [case(number) for number in range(16)]
+    pair = objectives(cases, encoder, lambda picture: picture, follows="colour-inside", keeps="perceptual-outside")
+    assert [each.name for each in pair] == ["minus colour-inside", "minus perceptual-outside"]
+    plan = Plan(model="known", cases="squares", grid=Grid(text_guidance=(1, 2, 3, 4, 5)))
+    found = calibrate(Knows(cases), cases, tmp_path, plan=plan, follows=pair[0], keeps=pair[1])
+    assert found.suggestion.text_guidance == 3
+    assert (found.verdict, found.test[0].suggestion) == ("better", 0)
+
+
+def test_a_null_edit_keeps_the_whole_and_equal_captions_ask_for_nothing(encoder: Encoder) -> None:
+    null = replace(case(0, "null"), mask=None)
+    _, keeps = objectives([case(1), null], encoder, lambda picture: picture)
+    output = null.source.copy()
+    output[:16] += 10
+    assert keeps.score(null, output) == pytest.approx(20 * np.log10(255 / 10) + 10 * np.log10(2))
+    follows, _ = objectives([case(1)], encoder, lambda picture: picture, follows="clip-directional")
+    assert follows.score(replace(case(1), target_caption="a grey square"), output) is None
+
+
+def test_a_journal_of_something_else_is_refused(tmp_path: Path, encoder: Encoder) -> None:
+    cases = [case(number) for number in range(8)]
+    run(Knows(cases), cases, tmp_path, encoder, values=(1,))
+    (journal,) = tmp_path.glob("edits-*.jsonl")
+    journal.write_text('{"case": "a"}\n')
+    with pytest.raises(DataError, match="no score of an edit"):
+        run(Knows(cases), cases, tmp_path, encoder, values=(1,))
 
 
 def test_cases_without_truth_or_region_are_scored_by_clip(encoder: Encoder) -> None:

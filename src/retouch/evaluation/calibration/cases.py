@@ -1,6 +1,5 @@
 """The cases to calibrate on: read from records, and divided into two halves that never meet."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -40,16 +39,6 @@ def halves(cases: Sequence[BenchCase], seed: int) -> tuple[tuple[BenchCase, ...]
         sides[fewer].append(ordered[::2])
         sides[1 - fewer].append(ordered[1::2])
     return _alternating(sides[0]), _alternating(sides[1])
-
-
-def digest(case: BenchCase) -> str:
-    """Sixteen digits that change with the case's pictures, words or judge."""
-    found = hashlib.sha256()
-    for array in (case.source, case.target, case.mask, case.object_mask):
-        found.update(b"none" if array is None else f"{array.shape}".encode() + array.tobytes())
-    words = (case.id, case.kind, case.instruction, case.source_caption, case.target_caption)
-    found.update("\0".join(words).encode())
-    return found.hexdigest()[:16]
 
 
 def _alternating(kinds: Iterable[Sequence[BenchCase]]) -> tuple[BenchCase, ...]:

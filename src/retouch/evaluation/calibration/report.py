@@ -12,7 +12,6 @@ from retouch.evaluation.chart import Chart, Mark, Series
 from retouch.evaluation.reporting.statistics import PairedTest
 
 Verdict = Literal["keep the defaults", "better", "worse", "not told apart"]
-_UNITS = {"psnr-outside": "dB"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +98,7 @@ class Calibration:
         )
 
     def _tuned(self) -> list[str]:
-        unit = f", {_UNITS[self.keeps]}" if self.keeps in _UNITS else ""
+        unit = ", dB" if _in_decibels(self.keeps) else ""
         marks = {self.suggestion: " (suggestion)", self.default: " (defaults)"}
         ordered = sorted(self.points, key=lambda point: (-point.rounds, -point.follows))
         rows = [
@@ -137,7 +136,7 @@ def chart_of(found: Calibration) -> str:
     fronted = [point for setting in found.front for point in through if point.setting == setting]
     marked = [("the defaults", found.default)]
     marked += [("the suggestion", found.suggestion)] if found.suggestion != found.default else []
-    unit = f" ({_UNITS[found.keeps]})" if found.keeps in _UNITS else ""
+    unit = " (dB)" if _in_decibels(found.keeps) else ""
     return Chart(
         title=f"{found.model}, tuning half",
         x=f"keeps the rest: {found.keeps}{unit}",
@@ -157,6 +156,10 @@ def chart_of(found: Calibration) -> str:
             ),
         ),
     ).svg()
+
+
+def _in_decibels(objective: str) -> bool:
+    return objective.startswith("psnr")
 
 
 def _marks(points: Sequence[Point], *, label: bool = False) -> tuple[Mark, ...]:

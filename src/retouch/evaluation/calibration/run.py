@@ -12,13 +12,14 @@ from retouch.core.errors import Cancelled
 from retouch.core.files import atomic_write
 from retouch.core.settings import EditSettings
 from retouch.editing.protocol import InstructionEditor
+from retouch.evaluation.answers import case_digest
 from retouch.evaluation.benchmark import BenchCase, Picture
-from retouch.evaluation.calibration.cases import digest, halves
+from retouch.evaluation.calibration.cases import halves
 from retouch.evaluation.calibration.halving import cost, halve, within_budget
-from retouch.evaluation.calibration.journal import Journal
 from retouch.evaluation.calibration.objectives import Objective
 from retouch.evaluation.calibration.pareto import front, suggest
 from retouch.evaluation.calibration.report import Calibration, TestLine, chart_of, report_json
+from retouch.evaluation.calibration.scores import ScoreBook
 from retouch.evaluation.calibration.values import Grid, Score, Setting, default_setting, mean_point
 from retouch.evaluation.reporting.statistics import paired_test
 from retouch.records.lock import exclusive
@@ -76,8 +77,8 @@ def calibrate(
     tuning, test = halves(cases, plan.seed)
     rounds = within_budget(len(settings), len(tuning), test_cases=len(test), budget=plan.budget)
     with exclusive(out):
-        journal = Journal(out, plan.model, follows.protocol, keeps.protocol, plan.seed)
-        bench = _Bench(editor, journal, (follows, keeps), seed=plan.seed, watch=watch or Watch())
+        scores = ScoreBook(out, plan.model, follows.protocol, keeps.protocol, plan.seed)
+        bench = _Bench(editor, scores, (follows, keeps), seed=plan.seed, watch=watch or Watch())
         bench.expect(cost(rounds) + 2 * len(test))
         points = halve(settings, default, rounds, lambda setting, case: bench.score(setting, tuning[case]))
         suggestion = suggest(points, default, may_lose=plan.may_lose)
@@ -139,13 +140,13 @@ class _Bench:
     def __init__(
         self,
         editor: InstructionEditor,
-        journal: Journal,
+        scores: ScoreBook,
         objectives: tuple[Objective, Objective],
         *,
         seed: int,
         watch: Watch,
     ) -> None:
-        self._editor, self._journal, self._seed, self._watch = editor, journal, seed, watch
+        self._editor, self._scores, self._seed, self._watch = editor, scores, seed, watch
         self._follows, self._keeps = objectives
         self._digests: dict[str, str] = {}
         self.done, self._total = 0, 0
@@ -156,10 +157,10 @@ class _Bench:
 
     def score(self, setting: Setting, case: BenchCase) -> Score:
         """From the journal where it is known."""
-        name = self._digests.setdefault(case.id, digest(case))
-        if not self._journal.knows(setting, name) and self._watch.cancelled():
+        name = self._digests.setdefault(case.id, case_digest(case))
+        if not self._scores.knows(setting, name) and self._watch.cancelled():
             raise Cancelled(f"Stopped after {self.done} of {self._total} edits; run the same command again to go on.")
-        score = self._journal.get(setting, name, lambda: self._made(setting, case))
+        score = self._scores.get(setting, name, lambda: self._made(setting, case))
         self.done += 1
         self._watch.on_progress(self.done, self._total, setting.label)
         return score

@@ -1,4 +1,4 @@
-"""The same rooms through Mitsuba's own integrators, for machines without a fit LLVM: slower, and without sun."""
+"""The same rooms through Mitsuba's own integrators, where no LLVM is fit: slower, and without sun or ambient."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Masks, diversity over seeds, drift along a chain, and cached references of sets, on cases whose answer is known."""
+"""Masks, diversity over seeds, and cached references of sets, on cases whose answer is known."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +12,12 @@ from retouch.core.errors import DataError, SettingsError
 from retouch.metrics.clip import load_encoder
 from retouch.metrics.clip_fid import clip_fid_protocol
 from retouch.metrics.diversity import diversity
-from retouch.metrics.drift import drift
 from retouch.metrics.frechet import gathered, save_statistics
 from retouch.metrics.mask_metrics import MaskPair, load_mask_metrics, mask_metric_names
+from retouch.metrics.metric import Sample
 from retouch.metrics.pixel_metrics import pixel_metric
 from retouch.metrics.quality_score import fit_quality, quality_protocol, save_quality
-from retouch.metrics.registry import load_set_metrics
+from retouch.metrics.registry import load_metrics, load_set_metrics
 from retouch.metrics.set_metrics import clip_fid_reader
 from retouch.metrics.weights import MetricWeights
 
@@ -76,56 +76,28 @@ def test_masks_that_cannot_be_measured() -> None:
 def test_diversity_is_the_mean_over_pairs() -> None:
     source = np.full((16, 16, 3), 100, dtype=np.uint8)
     samples = [replace(edit(0), output=brighter(source, 51 * step), source=source, target=source) for step in range(4)]
-    found = diversity(samples, distance=pixel_metric("l1"), fidelity=pixel_metric("psnr"))
-    assert found.diversity == pytest.approx(np.mean([51, 102, 153, 51, 102, 51]) / 255, abs=0.01)
-    assert found.fidelity == pytest.approx(pixel_metric("psnr").measure(samples).mean())
-    same = diversity([samples[0]] * 5, distance=pixel_metric("l1"), fidelity=pixel_metric("psnr"))
-    assert (same.seeds, same.diversity) == (5, 0)
+    found = diversity(samples, pixel_metric("l1"))
+    assert found == pytest.approx(np.mean([51, 102, 153, 51, 102, 51]) / 255, abs=0.01)
+    assert diversity([samples[0]] * 5, pixel_metric("l1")) == 0
     with pytest.raises(DataError, match="4 seeds or more; 3 came"):
-        diversity(samples[:3], distance=pixel_metric("l1"), fidelity=pixel_metric("psnr"))
-    with pytest.raises(DataError, match="'psnr' is no distance"):
-        diversity(samples, distance=pixel_metric("psnr"), fidelity=pixel_metric("psnr"))
+        diversity(samples[:3], pixel_metric("l1"))
+    for wrong in (pixel_metric("psnr"), pixel_metric("l1", against="source")):
+        with pytest.raises(DataError, match=f"'{wrong.name}' is no distance"):
+            diversity(samples, wrong)
 
 
-def test_drift_along_a_chain() -> None:
-    source = np.full((16, 16, 3), 100, dtype=np.uint8)
-    metric = pixel_metric("l1", against="source")
-    chain = [brighter(source, 5 * step) for step in range(9)]
-    found = drift(chain, metric)
-    np.testing.assert_allclose(found.to_first, [5 * step / 255 for step in range(1, 9)])
-    np.testing.assert_allclose(found.to_previous, [5 / 255] * 8)
-    assert found.slope == pytest.approx(5 / 255)
-    assert drift(chain[:2], metric).slope == 0
-    assert drift([source] * 4, metric).to_first == (0, 0, 0)
-    with pytest.raises(DataError, match="1 to 8 edits"):
-        drift(chain[:1], metric)
-    with pytest.raises(DataError, match="1 to 8 edits"):
-        drift([*chain, source], metric)
-    with pytest.raises(DataError, match="different sizes"):
-        drift([*chain[:3], source[:8]], metric)
-    with pytest.raises(DataError, match="such as 'psnr-source'"):
-        drift(chain, pixel_metric("psnr"))
-    missing: Any = [source, None]
-    with pytest.raises(DataError, match="as its output a NoneType"):
-        drift(missing, metric)
-
-
-def test_drift_outside_what_each_edit_was_to_change() -> None:
-    first = room(0)
-    left, right = np.zeros((2, 72, 96), dtype=bool)
-    left[:, :40], right[:, 60:] = True, True
-    second, third = first.copy(), first.copy()
-    second[left] = 0
-    third[left | right] = 0
-    metric = pixel_metric("l1", against="source", where="outside")
-    assert drift([first, second, third], metric, masks=[left, right]).to_first == (0, 0)
-    assert drift([first, second, third], metric, masks=[left, left]).to_first[1] > 0.1
-    with pytest.raises(DataError, match="1 masks came for 2 edits"):
-        drift([first, second, third], metric, masks=[left])
-    with pytest.raises(DataError, match="masks of the chain"):
-        drift([first, second, third], metric, masks=[left, right[:9]])
-    with pytest.raises(DataError, match="no pixel outside"):
-        drift([first, second, third], metric, masks=[left, ~left])
+def test_the_distances_between_results_are_of_the_region_alone() -> None:
+    encoder = load_encoder("pocket/clip")
+    mask = np.zeros((72, 96), dtype=bool)
+    mask[8:40, 8:40] = True
+    one = room(0)
+    inside, outside = one.copy(), one.copy()
+    inside[mask] = 255 - inside[mask]
+    outside[60:] = 0
+    for metric in load_metrics(["clip-region-distance", "pixel-colour-inside", "colour-inside"], encoder=encoder):
+        near, far = metric.measure([Sample(output=made, target=one, mask=mask) for made in (outside, inside)])
+        assert near == pytest.approx(0, abs=1e-6)
+        assert far > 0.01
 
 
 def test_cached_references_give_what_the_targets_give(tmp_path: Path) -> None:
