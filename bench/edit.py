@@ -226,8 +226,9 @@ def _stable_diffusion(scratch: Path, side: int) -> Path:
         return folder
     shape = STABLE_DIFFUSION_1
     tokenizer = train_tokenizer(INSTRUCTIONS, vocabulary=300, length=shape.text_length)
-    torch.manual_seed(0)
-    return save(random_checkpoint(shape, tokenizer, spec=spec), folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return save(random_checkpoint(shape, tokenizer, spec=spec), folder)
 
 
 def _command(rounds: int, folder: Path, device: str, scratch: Path) -> None:

@@ -124,6 +124,7 @@ def retouch(**options: Any) -> Callable[[str, str], Edit]:
 
     def load(folder: str, device: str) -> Edit:
         from retouch.core.settings import EditSettings
+        from retouch.editing.alternatives import edit_alternatives
         from retouch.editing.load import load_editor
 
         editor = load_editor(folder, device=device, **options)
@@ -133,7 +134,7 @@ def retouch(**options: Any) -> Callable[[str, str], Edit]:
                 steps=job["steps"], text_guidance=job["text"], image_guidance=job["image"], scheduler="ddim", seed=0
             )
             picture, count = Path(job["picture"]), job["count"]
-            results = [editor.edit(picture, each, settings=settings, count=count) for each in job["instructions"]]
+            results = edit_alternatives(editor, picture, job["instructions"], settings=settings, count=count)
             return [picture for result in results for picture in result.images[0]]
 
         return edit

@@ -56,7 +56,7 @@ def run_chain(
     inputs = [prepared.images[job.image] for job in jobs]
     pixels = to_pixels([job.fit.apply(image.pixels) for job, image in zip(jobs, inputs, strict=True)])
     shown = [with_alpha(image.pixels, image.alpha) for image in inputs]
-    finish = _Finish(engine, pixels, jobs, inputs, prepared.settings.keep_detail)
+    finish = Finish(engine, pixels, jobs, inputs, prepared.settings.keep_detail)
     # Until the first edit, jobs with the same input have the same pixels.
     alike = [job.image for job in jobs]
     history: list[list[Image.Image]] = []
@@ -130,7 +130,7 @@ def _report(checkpoint: Checkpoint, follower: Follower, number: int, progress: P
     follower.step(progress, number, preview)
 
 
-class _Finish:
+class Finish:
     """Brings pictures back to each input's own size and transparency, with its detail where that is kept."""
 
     def __init__(

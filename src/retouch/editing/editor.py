@@ -30,7 +30,8 @@ class Editor:
     def __init__(self, model: Checkpoint | Technique, *, batch_size: int = BATCH_SIZE) -> None:
         """Take a checkpoint of kind `instruct`, or any model with its technique; raises ModelError for other kinds."""
         self.technique: Technique = Instructing(model) if isinstance(model, Checkpoint) else model
-        self._batch_size = batch_size
+        self.batch_size = batch_size
+        """Pictures denoised together at the most."""
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -129,14 +130,15 @@ class Editor:
             self.engine,
             prepared,
             follower,
-            batch_size=self._batch_size,
-            warnings=self._of_cut_texts(prepared),
+            batch_size=self.batch_size,
+            warnings=self.warnings_of(prepared),
         )
 
     def _own_references(self) -> Sequence[ReferenceSource]:
         return self.technique.references if isinstance(self.technique, Illustrated) else ()
 
-    def _of_cut_texts(self, prepared: Prepared) -> tuple[str, ...]:
+    def warnings_of(self, prepared: Prepared) -> tuple[str, ...]:
+        """A sentence for each text of a request whose end the model does not read."""
         if self.checkpoint.text is None:
             return ()
         texts = (*prepared.active, prepared.settings.negative or "", prepared.settings.negative_image or "")

@@ -37,7 +37,7 @@ class Instructing:
         branches = instruct_branches(
             self.checkpoint,
             source,
-            [link.instruction] * len(link.seeds),
+            link.apart or [link.instruction] * len(link.seeds),
             negative=settings.negative or "",
             negative_image=settings.negative_image or "",
         )

@@ -34,7 +34,9 @@ class View:
 @dataclass(frozen=True, kw_only=True)
 class Pass:
     """One run of the loop: its instruction, the instruction's number, and for each picture its seed, a number that
-    pictures with the same pixels share, and what it shows of its input; the references are for all pictures."""
+    pictures with the same pixels share, and what it shows of its input; the references are for all pictures. Where
+    pictures have instructions of their own, which a model that edits by instruction allows, `apart` has one for each.
+    """
 
     instruction: str
     number: int
@@ -42,6 +44,7 @@ class Pass:
     alike: Sequence[int]
     references: Sequence[Reference] = ()
     views: Sequence[View] = ()
+    apart: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
