@@ -3,6 +3,7 @@
 import errno
 import io
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -228,7 +229,7 @@ def test_models_are_loaded_once_and_only_those_of_the_list() -> None:
         models.get("/etc/passwd")
 
 
-def test_previews_cost_at_most_a_quarter() -> None:
+def test_previews_cost_at_most_a_tenth() -> None:
     small = Image.new("RGB", (2000, 1000))
     event = EditProgress(done=1, total=9, instruction=0, preview=lambda: (small,))
     assert not Previews(0, 1).due(event) and not Previews(9, 1).due(event)
@@ -238,3 +239,18 @@ def test_previews_cost_at_most_a_quarter() -> None:
         assert (shown.format, shown.size) == ("JPEG", (512, 256))
     assert not previews.due(event), "it took all the time there was"
     assert Previews(1e-9, 2).make(event) == ()
+
+
+def test_no_preview_that_the_picture_would_follow_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: at[0])
+    shown: dict[int, list[int]] = {}
+    for total in (16, 32, 160):
+        previews = Previews(1.0, 1)
+        for done in range(1, total + 1):
+            at[0] += 1 / 16
+            event = EditProgress(done=done, total=total, instruction=0, preview=lambda: (Image.new("RGB", (9, 9)),))
+            if previews.due(event):
+                shown.setdefault(total, []).append(done)
+                previews.make(event)
+    assert shown == {32: [16], 160: list(range(16, 145, 16))}

@@ -20,7 +20,7 @@ from retouch.server.store.tables import Event, Node, Project
 from retouch.server.store.work_tables import Job, Lookup, Preview
 
 log = structlog.get_logger()
-EVERY_SECONDS = 0.2
+EVERY_SECONDS = 0.1
 COMMENT_SECONDS = 10.0
 _AT_ONCE = 500
 

@@ -41,7 +41,7 @@ class ServerSettings(BaseSettings):
     heartbeat_seconds: float = Field(default=5, gt=0, le=600)
     attempts: int = Field(default=2, ge=1, le=10)
     batch: int = Field(default=4, ge=1, le=64)
-    preview_seconds: float = Field(default=0.4, ge=0, le=600)
+    preview_seconds: float = Field(default=1.0, ge=0, le=600)
     keep_loaded: int = Field(default=3, ge=1, le=20)
     device: str = "auto"
     precision: str = "auto"

@@ -27,7 +27,9 @@ from retouch.server.worker.watch import Beat, Identity
 from retouch.server.worker.work import Pace, Tools, do
 
 log = structlog.get_logger()
-IDLE_SECONDS = 0.2
+READY_SECONDS, IDLE_SECONDS = 0.05, 0.2
+"""Between looks for work: for a while after the last, since who waited for that asks for more, and later on."""
+READY_FOR_SECONDS = 10.0
 EXPIRE_SECONDS = 2.0
 TROUBLE_SECONDS = 2.0
 
@@ -67,7 +69,7 @@ def tools_of(settings: ServerSettings, queue: WorkQueue) -> Tools:
 
 def work(queue: WorkQueue, tools: Tools, identity: Identity, beat: Beat, stop: threading.Event) -> None:
     """Claim and do until `stop`; where the database is out of reach, try again in a while."""
-    expired = 0.0
+    expired = worked = 0.0
     while not stop.is_set():
         try:
             if time.monotonic() - expired >= EXPIRE_SECONDS:
@@ -75,11 +77,13 @@ def work(queue: WorkQueue, tools: Tools, identity: Identity, beat: Beat, stop: t
                 queue.expire()
             claim = queue.claim(identity.id, identity.models)
             if claim is None:
-                stop.wait(IDLE_SECONDS)
+                ready = time.monotonic() - worked < READY_FOR_SECONDS
+                stop.wait(READY_SECONDS if ready else IDLE_SECONDS)
                 continue
             beat.hold(claim.held)
             reached("after-claim")
             do(claim, tools, stop)
+            worked = time.monotonic()
         except SQLAlchemyError as problem:
             log.warning("database-trouble", problem=str(problem))
             stop.wait(TROUBLE_SECONDS)
