@@ -16,6 +16,7 @@ from PIL import Image
 from tests.server.yard import MODELS, Yard, yard
 
 from retouch.core.errors import ModelError
+from retouch.editing.fake import FakeEditor
 from retouch.editing.protocol import InstructionEditor
 from retouch.editing.result import EditProgress
 from retouch.server.blobs import Blobs
@@ -23,7 +24,7 @@ from retouch.server.jobs.held import Claim
 from retouch.server.store.columns import new_id
 from retouch.server.store.database import Database
 from retouch.server.store.tables import LOCAL_OWNER
-from retouch.server.worker.fakes import FakeGrounds, SlowEditor
+from retouch.server.worker.fakes import FakeGrounds, slow_editor
 from retouch.server.worker.loaded import LoadedModels, out_of_memory
 from retouch.server.worker.previews import Previews
 from retouch.server.worker.work import NO_MEMORY, Pace, Tools, do
@@ -38,11 +39,11 @@ def place(make_address: Callable[[str, bool], str], tmp_path: Path) -> Any:
     database.close()
 
 
-class Hungry(SlowEditor):
+class Hungry(FakeEditor):
     """Has memory for `most` pictures at once; where it is not sparing, for one less."""
 
     def __init__(self, name: str, most: int, tried: list[tuple[int, bool]], sparing: bool) -> None:
-        super().__init__(name, 0.0)
+        super().__init__(name)
         self.most, self.tried, self.sparing = most, tried, sparing
 
     def edit(self, images: Any, instructions: Any, *, count: int = 1, **more: Any) -> Any:
@@ -53,7 +54,7 @@ class Hungry(SlowEditor):
 
 
 def tools(place: Yard, load: Callable[[str, bool], InstructionEditor] | None = None) -> Tools:
-    models = LoadedModels(names=MODELS, load=load or (lambda name, _: SlowEditor(name, 0.0)), most=2)
+    models = LoadedModels(names=MODELS, load=load or (lambda name, _: slow_editor(name, 0.0)), most=2)
     return Tools(queue=place.queue, models=models, grounds=FakeGrounds(), pace=Pace(ask=0.0, tell=0.0, preview=0.001))
 
 
@@ -182,7 +183,7 @@ def test_all_cancelled_stops_at_the_next_step(place: Yard) -> None:
     nodes = place.branch(place.project(LOCAL_OWNER), 2)
     steps: list[int] = []
 
-    class Told(SlowEditor):
+    class Told(FakeEditor):
         def edit(self, images: Any, instructions: Any, **more: Any) -> Any:
             inner = more.pop("on_progress")
 
@@ -196,7 +197,7 @@ def test_all_cancelled_stops_at_the_next_step(place: Yard) -> None:
             return super().edit(images, instructions, on_progress=progress, **more)
 
     claimed = claim(place)
-    do(claimed, tools(place, lambda name, _: Told(name, 0.0)), threading.Event())
+    do(claimed, tools(place, lambda name, _: Told(name)), threading.Event())
     assert states(place, nodes) == ["cancelled"] * 2 and steps == [1, 2]
 
 
@@ -216,7 +217,7 @@ def test_models_are_loaded_once_and_only_those_of_the_list() -> None:
 
     def load(name: str, _: bool) -> InstructionEditor:
         loads.append(name)
-        return SlowEditor(name, 0.0)
+        return slow_editor(name, 0.0)
 
     models = LoadedModels(names=MODELS, load=load, most=2)
     for name in ("pocket", "pocket/insert", "pocket", "pocket/exemplar", "pocket"):
