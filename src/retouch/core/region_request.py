@@ -18,6 +18,10 @@ _NEARLY = 8
 """Levels from black or white that a mask's compression may have left."""
 
 
+PAINTED = "mask"
+"""What results record as asked for where the region was painted on the page."""
+
+
 class RegionKind(StrEnum):
     """How a region is asked for."""
 

@@ -5,7 +5,7 @@ import base64
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -37,7 +37,9 @@ class Subscriber:
 
     def wake(self, moved: Iterable[str] = (), seen: Iterable[str] = ()) -> None:
         """Say that the project changed: these nodes made progress, of these there are new previews."""
-        self.loop.call_soon_threadsafe(self._wake, frozenset(moved), frozenset(seen))
+        # A loop that is closed has nobody left to wake.
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._wake, frozenset(moved), frozenset(seen))
 
     def taken(self) -> tuple[set[str], set[str]]:
         """The nodes with progress and with previews since this was last asked."""
