@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -132,6 +133,20 @@ def test_purged_events_are_told_as_a_reset(place: Yard, events: Events) -> None:
     assert [kind for _, kind, _ in heard(events, project, numbers[4], until="reset")] == ["reset"]
     with place.database.read() as session:
         assert session.get_one(Project, project).version == numbers[5]
+
+
+def test_who_waits_is_told_of_moving_up(place: Yard, events: Events) -> None:
+    """An edit of another design of the same owner begins: nothing of this one changed but the places."""
+    other, root = place.project(LOCAL_OWNER), place.project(LOCAL_OWNER)
+    place.branch(other, instruction="first")
+    (second,), (third,) = place.branch(root, instruction="second"), place.branch(root, instruction="third")
+    project = place.node(root).project_id
+    begin = threading.Timer(1.5, lambda: place.queue.claim(new_id(), MODELS))
+    begin.start()
+    told = [json.loads(data) for _, kind, data in heard(events, project, 0, until='"place": 1') if kind == "node"]
+    begin.join()
+    assert {node["id"]: node["place"] for node in told if node["id"] in (second, third)}[second] == 1
+    assert all(node["state"] == "waiting" for node in told)
 
 
 def test_what_is_another_s_or_gone_ends_at_once(place: Yard, events: Events) -> None:

@@ -13,6 +13,7 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from PIL import Image
+from sqlalchemy import select
 from tests.server.yard import MODELS, Yard, yard
 
 from retouch.core.errors import ModelError
@@ -24,6 +25,7 @@ from retouch.server.jobs.held import Claim
 from retouch.server.store.columns import new_id
 from retouch.server.store.database import Database
 from retouch.server.store.tables import LOCAL_OWNER
+from retouch.server.store.work_tables import Preview
 from retouch.server.worker.fakes import FakeGrounds, slow_editor
 from retouch.server.worker.loaded import LoadedModels, out_of_memory
 from retouch.server.worker.previews import Previews
@@ -255,3 +257,16 @@ def test_no_preview_that_the_picture_would_follow_at_once(monkeypatch: pytest.Mo
                 shown.setdefault(total, []).append(done)
                 previews.make(event)
     assert shown == {32: [16], 160: list(range(16, 145, 16))}
+
+
+def test_each_of_several_has_a_preview(place: Yard) -> None:
+    place.branch(place.project(LOCAL_OWNER), 3)
+    seen: list[int] = []
+
+    def at_step(_: str) -> None:
+        time.sleep(0.02)
+        with place.database.read() as session:
+            seen.append(len(session.scalars(select(Preview.job_id)).all()))
+
+    do(claim(place), tools(place, lambda name, _: FakeEditor(name, at_step=at_step)), threading.Event())
+    assert max(seen) == 3

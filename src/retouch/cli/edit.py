@@ -144,10 +144,10 @@ def _repeating(plan: _Plan, like: Path) -> _Plan:
     pictures = plan.pictures
     if earlier.ip_adapter and not pictures.ip_adapter:
         pictures = replace(pictures, ip_adapter=earlier.ip_adapter)
-    if any(record.asked == PAINTED for record in earlier.regions) and not plan.regions:
+    if any(record.found.endswith(PAINTED) for record in earlier.regions) and not plan.regions:
         raise SettingsError(
-            f'"{like}" was made inside a painted mask, which the picture does not carry; take the mask from the page '
-            "(Download the region) and give it with --region mask.png, or another region."
+            f'"{like}" was made inside a mask that was painted on the page, which the file does not hold; save '
+            "that mask (the server has it at /api/v1/nodes/NODE/mask) and give it with --region, or give another region."
         )
     regions = plan.regions or tuple(record.asked for record in earlier.regions)
     if str(RegionKind.PROPOSED) in regions:

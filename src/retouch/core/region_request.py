@@ -18,8 +18,8 @@ _NEARLY = 8
 """Levels from black or white that a mask's compression may have left."""
 
 
-PAINTED = "mask"
-"""What results record as asked for where the region was painted on the page."""
+PAINTED = "a painted mask"
+"""How a region came about that was painted on the page and has no file."""
 
 
 class RegionKind(StrEnum):
