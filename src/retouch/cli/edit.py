@@ -147,7 +147,7 @@ def _repeating(plan: _Plan, like: Path) -> _Plan:
     if any(record.found.endswith(PAINTED) for record in earlier.regions) and not plan.regions:
         raise SettingsError(
             f'"{like}" was made inside a mask that was painted on the page, which the file does not hold; save '
-            "that mask (the server has it at /api/v1/nodes/NODE/mask) and give it with --region, or give another region."
+            "that mask (the server has it at /api/v1/nodes/NODE/mask) and give it, or another, with --region."
         )
     regions = plan.regions or tuple(record.asked for record in earlier.regions)
     if str(RegionKind.PROPOSED) in regions:
