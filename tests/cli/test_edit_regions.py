@@ -1,6 +1,7 @@
 """`retouch edit --region`: from texts and mask files to a result that keeps to them and can be repeated."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ import pytest
 from PIL import Image
 from tests.cli.conftest import Command
 
-from retouch.core.provenance import read_provenance
-from retouch.core.region_request import region_from_box
+from retouch.core.provenance import read_provenance, write_png
+from retouch.core.region_request import PAINTED, region_from_box
 
 GREEN = "make the sofa green"
 BOX = "box:20,10,60,40"
@@ -130,3 +131,20 @@ def test_bad_regions_are_one_sentence_before_any_model(
     ran = command("edit", room, GREEN, "-o", tmp_path / "never.png", "-m", "no-such-model", *options)
     assert ran.code == code and said in ran.err and ran.err.count("\n") == 1
     assert not (tmp_path / "never.png").exists()
+
+
+def test_a_painted_mask_is_asked_for(command: Command, tmp_path: Path, room: Path, tiny_folder: Path) -> None:
+    """A picture taken from the page tells that its region was painted, and does not hold it."""
+    mask, plain, taken = (tmp_path / name for name in ("mask.png", "plain.png", "taken.png"))
+    region_from_box((20, 10, 60, 40), (90, 60)).mask.save(mask)
+    assert command("edit", room, GREEN, "-o", plain, "-m", tiny_folder, "--region", mask).code == 0
+    told = read_provenance(plain)
+    for found in (PAINTED, f"all but {PAINTED}"):
+        painted = replace(told.regions[0], asked="mask", found=found)
+        with Image.open(plain) as image:
+            write_png(taken, image, replace(told, regions=(painted,)))
+        again = ("edit", room, "--like", taken, "-o", tmp_path / "again.png", "-m", tiny_folder)
+        ran = command(*again)
+        assert ran.code == 2 and "painted on the page" in ran.err and "--region" in ran.err
+        assert command(*again, "--region", mask).err == ""
+        assert np.array_equal(pixels(plain), pixels(tmp_path / "again.png"))

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from tests.server.yard import MODELS, Yard, yard
 
 from retouch.server.events import Events, followed, version_of
 from retouch.server.store import events as store
-from retouch.server.store.columns import new_id
+from retouch.server.store.columns import new_id, now
 from retouch.server.store.database import Database
 from retouch.server.store.tables import LOCAL_OWNER, Project
 
@@ -99,6 +101,52 @@ def test_a_preview_is_told_and_a_reset_is_all_that_is(place: Yard, events: Event
 
     place.database.write(reset)
     assert [kind for _, kind, _ in heard(events, project, 0, until="reset")] == ["reset"]
+
+
+def test_purged_events_are_told_as_a_reset(place: Yard, events: Events) -> None:
+    """Who had all that went goes on; who had less is told to read anew, and misses nothing that came after."""
+    root, other = place.project(LOCAL_OWNER), place.project(LOCAL_OWNER)
+    project = place.node(root).project_id
+
+    def noted(node: str) -> int:
+        return place.database.write(
+            lambda session: store.record(session, session.get_one(Project, project), "nodes", [node])
+        )
+
+    numbers = [noted(root) for _ in range(6)]
+    place.branch(other)
+    with place.database.read() as session:
+        assert store.outdated(session, now() - timedelta(hours=1), 99) == {}
+        assert store.outdated(session, now() - timedelta(hours=1), 2) == {project: numbers[3]}
+        assert store.outdated(session, now() + timedelta(hours=1), 99) == {project: numbers[5]}
+    assert place.database.write(lambda session: store.purge(session, project, numbers[3])) == 3
+    with place.database.read() as session:
+        assert store.outdated(session, now() - timedelta(hours=1), 2) == {}
+        assert session.get_one(Project, project).version == numbers[5]
+    for after in (0, numbers[2]):
+        assert [(number, kind) for number, kind, _ in heard(events, project, after, until="reset")] == [
+            (str(numbers[5]), "reset")
+        ]
+    told = heard(events, project, numbers[3], until='"cover_id"')
+    assert [(number, kind) for number, kind, _ in told] == [("", "node"), (str(numbers[5]), "project")]
+    place.database.write(lambda session: store.purge(session, project, numbers[5]))
+    assert [kind for _, kind, _ in heard(events, project, numbers[4], until="reset")] == ["reset"]
+    with place.database.read() as session:
+        assert session.get_one(Project, project).version == numbers[5]
+
+
+def test_who_waits_is_told_of_moving_up(place: Yard, events: Events) -> None:
+    """An edit of another design of the same owner begins: nothing of this one changed but the places."""
+    other, root = place.project(LOCAL_OWNER), place.project(LOCAL_OWNER)
+    place.branch(other, instruction="first")
+    (second,), (third,) = place.branch(root, instruction="second"), place.branch(root, instruction="third")
+    project = place.node(root).project_id
+    begin = threading.Timer(1.5, lambda: place.queue.claim(new_id(), MODELS))
+    begin.start()
+    told = [json.loads(data) for _, kind, data in heard(events, project, 0, until='"place": 1') if kind == "node"]
+    begin.join()
+    assert {node["id"]: node["place"] for node in told if node["id"] in (second, third)}[second] == 1
+    assert all(node["state"] == "waiting" for node in told)
 
 
 def test_what_is_another_s_or_gone_ends_at_once(place: Yard, events: Events) -> None:

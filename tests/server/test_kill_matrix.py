@@ -131,6 +131,22 @@ def test_what_kills_every_worker_fails_alone(tmp_path: Path, make_address: MakeA
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_hangs_fails_alone(tmp_path: Path, make_address: MakeAddress, kind: str) -> None:
+    address = make_address(kind, True)
+    server = begin(tmp_path, "--fake", "--database", address, environment={"RETOUCH_SERVER_STALL_SECONDS": "2"})
+    tree = server.begun(png())
+    root = tree["project"]["root_id"]
+    (hangs,), (waits,) = server.branched(root, "hang"), server.branched(root)
+    ended = {each["id"]: each for each in server.ended(tree["project"]["id"])["nodes"]}
+    assert ended[hangs["id"]]["state"] == "failed" and "did not go on" in ended[hangs["id"]]["error"]
+    assert ended[waits["id"]]["state"] == "done" and ended[waits["id"]]["attempts"] == 1
+    assert server.end() == 0
+    assert server.log.read_text().count("work-stalled") == 2
+    check_all(address, tmp_path)
+
+
+@pytest.mark.slow
 def test_a_worker_outlives_no_server(tmp_path: Path, make_address: MakeAddress) -> None:
     address = make_address("sqlite", True)
     server = begin(tmp_path, "--fake", "--database", address)

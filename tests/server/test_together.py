@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -13,7 +14,8 @@ from sqlalchemy.orm import Session
 from tests.server.rooms import begun, branched, ok, png, tree
 
 from retouch.server.context import Context
-from retouch.server.pictures import picture_from
+from retouch.server.housekeeping import remove_orphans
+from retouch.server.pictures import StoredPicture, picture_from
 from retouch.server.store import idempotent, images, uploads
 from retouch.server.store.columns import now
 from retouch.server.store.tables import LOCAL_OWNER, ChangeRow, Event, Picture, Project
@@ -124,3 +126,61 @@ def test_what_raises_leaves_nothing(context: Context) -> None:
         context.database.write(work)
     with context.database.read() as session:
         assert session.scalars(select(Picture)).all() == []
+
+
+def test_orphans_go_and_what_is_kept_meanwhile_stays(context: Context) -> None:
+    """Bytes of no row go once they are old; whoever keeps the same picture at that moment has its bytes."""
+    lost, kept = (picture_from(Image.new("RGB", (40, 30), colour)) for colour in ("orange", "teal"))
+    for each in (lost, kept):
+        context.blobs.put(each)
+        context.blobs.smaller(each.sha256, "thumbnail")
+    _kept(context, kept)
+    assert remove_orphans(context, now() - timedelta(hours=1)) == 0 and context.blobs.has(lost.sha256)
+    later = now() + timedelta(hours=1)
+    assert remove_orphans(context, later) == 1 and remove_orphans(context, later) == 0
+    assert context.blobs.has(kept.sha256) and not context.blobs.has(lost.sha256)
+    assert not [name for name in context.blobs.files.find(context.blobs.root) if lost.sha256 in name]
+    for number in range(10):
+        racing = picture_from(Image.new("RGB", (40, 30), (number, 7, 7)))
+        context.blobs.put(racing)
+        at_once([lambda: remove_orphans(context, later), lambda racing=racing: _kept(context, racing)] * 2)
+        assert context.blobs.has(racing.sha256)
+        with context.database.read() as session:
+            assert session.get_one(Picture, racing.sha256).width == 40
+
+
+def test_a_writer_between_look_and_removal_keeps_its_bytes(context: Context) -> None:
+    """The transaction that keeps the picture is open while the orphans are swept, and ends afterwards."""
+    picture = picture_from(Image.new("RGB", (40, 30), "orange"))
+    context.blobs.put(picture)
+    inside, swept = threading.Event(), threading.Event()
+
+    def work(session: Session) -> None:
+        images.keep(session, context.blobs, images.facts_of(picture), lambda: picture)
+        inside.set()
+        swept.wait(0.5)
+
+    def sweep() -> None:
+        inside.wait(10)
+        remove_orphans(context, now() + timedelta(hours=1))
+        swept.set()
+
+    at_once([lambda: context.database.write(work), sweep])
+    assert context.blobs.has(picture.sha256)
+
+
+def test_unfinished_files_go(context: Context) -> None:
+    context.blobs.put(picture_from(Image.new("RGB", (40, 30), "orange")))
+    (name,) = context.blobs.files.find(f"{context.blobs.root}/pictures")
+    left = Path(name).with_name(".half.png.12345678.tmp")
+    left.write_bytes(b"half")
+    assert context.blobs.remove_unfinished(now() - timedelta(hours=1)) == 0 and left.exists()
+    assert context.blobs.remove_unfinished(now() + timedelta(hours=1)) == 1 and not left.exists()
+
+
+def _kept(context: Context, picture: StoredPicture) -> None:
+    facts = images.facts_of(picture)
+    context.blobs.put(picture)
+    context.database.write(
+        lambda session: uploads.add_upload(session, context.blobs, LOCAL_OWNER, facts, lambda: picture)
+    )

@@ -3,6 +3,7 @@
 import errno
 import io
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,11 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from PIL import Image
+from sqlalchemy import select
 from tests.server.yard import MODELS, Yard, yard
 
 from retouch.core.errors import ModelError
+from retouch.editing.fake import FakeEditor
 from retouch.editing.protocol import InstructionEditor
 from retouch.editing.result import EditProgress
 from retouch.server.blobs import Blobs
@@ -22,7 +25,8 @@ from retouch.server.jobs.held import Claim
 from retouch.server.store.columns import new_id
 from retouch.server.store.database import Database
 from retouch.server.store.tables import LOCAL_OWNER
-from retouch.server.worker.fakes import FakeGrounds, SlowEditor
+from retouch.server.store.work_tables import Preview
+from retouch.server.worker.fakes import FakeGrounds, slow_editor
 from retouch.server.worker.loaded import LoadedModels, out_of_memory
 from retouch.server.worker.previews import Previews
 from retouch.server.worker.work import NO_MEMORY, Pace, Tools, do
@@ -37,11 +41,11 @@ def place(make_address: Callable[[str, bool], str], tmp_path: Path) -> Any:
     database.close()
 
 
-class Hungry(SlowEditor):
+class Hungry(FakeEditor):
     """Has memory for `most` pictures at once; where it is not sparing, for one less."""
 
     def __init__(self, name: str, most: int, tried: list[tuple[int, bool]], sparing: bool) -> None:
-        super().__init__(name, 0.0)
+        super().__init__(name)
         self.most, self.tried, self.sparing = most, tried, sparing
 
     def edit(self, images: Any, instructions: Any, *, count: int = 1, **more: Any) -> Any:
@@ -52,7 +56,7 @@ class Hungry(SlowEditor):
 
 
 def tools(place: Yard, load: Callable[[str, bool], InstructionEditor] | None = None) -> Tools:
-    models = LoadedModels(names=MODELS, load=load or (lambda name, _: SlowEditor(name, 0.0)), most=2)
+    models = LoadedModels(names=MODELS, load=load or (lambda name, _: slow_editor(name, 0.0)), most=2)
     return Tools(queue=place.queue, models=models, grounds=FakeGrounds(), pace=Pace(ask=0.0, tell=0.0, preview=0.001))
 
 
@@ -181,7 +185,7 @@ def test_all_cancelled_stops_at_the_next_step(place: Yard) -> None:
     nodes = place.branch(place.project(LOCAL_OWNER), 2)
     steps: list[int] = []
 
-    class Told(SlowEditor):
+    class Told(FakeEditor):
         def edit(self, images: Any, instructions: Any, **more: Any) -> Any:
             inner = more.pop("on_progress")
 
@@ -195,7 +199,7 @@ def test_all_cancelled_stops_at_the_next_step(place: Yard) -> None:
             return super().edit(images, instructions, on_progress=progress, **more)
 
     claimed = claim(place)
-    do(claimed, tools(place, lambda name, _: Told(name, 0.0)), threading.Event())
+    do(claimed, tools(place, lambda name, _: Told(name)), threading.Event())
     assert states(place, nodes) == ["cancelled"] * 2 and steps == [1, 2]
 
 
@@ -215,7 +219,7 @@ def test_models_are_loaded_once_and_only_those_of_the_list() -> None:
 
     def load(name: str, _: bool) -> InstructionEditor:
         loads.append(name)
-        return SlowEditor(name, 0.0)
+        return slow_editor(name, 0.0)
 
     models = LoadedModels(names=MODELS, load=load, most=2)
     for name in ("pocket", "pocket/insert", "pocket", "pocket/exemplar", "pocket"):
@@ -228,7 +232,7 @@ def test_models_are_loaded_once_and_only_those_of_the_list() -> None:
         models.get("/etc/passwd")
 
 
-def test_previews_cost_at_most_a_quarter() -> None:
+def test_previews_cost_at_most_a_tenth() -> None:
     small = Image.new("RGB", (2000, 1000))
     event = EditProgress(done=1, total=9, instruction=0, preview=lambda: (small,))
     assert not Previews(0, 1).due(event) and not Previews(9, 1).due(event)
@@ -238,3 +242,31 @@ def test_previews_cost_at_most_a_quarter() -> None:
         assert (shown.format, shown.size) == ("JPEG", (512, 256))
     assert not previews.due(event), "it took all the time there was"
     assert Previews(1e-9, 2).make(event) == ()
+
+
+def test_no_preview_that_the_picture_would_follow_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: at[0])
+    shown: dict[int, list[int]] = {}
+    for total in (16, 32, 160):
+        previews = Previews(1.0, 1)
+        for done in range(1, total + 1):
+            at[0] += 1 / 16
+            event = EditProgress(done=done, total=total, instruction=0, preview=lambda: (Image.new("RGB", (9, 9)),))
+            if previews.due(event):
+                shown.setdefault(total, []).append(done)
+                previews.make(event)
+    assert shown == {32: [16], 160: list(range(16, 145, 16))}
+
+
+def test_each_of_several_has_a_preview(place: Yard) -> None:
+    place.branch(place.project(LOCAL_OWNER), 3)
+    seen: list[int] = []
+
+    def at_step(_: str) -> None:
+        time.sleep(0.02)
+        with place.database.read() as session:
+            seen.append(len(session.scalars(select(Preview.job_id)).all()))
+
+    do(claim(place), tools(place, lambda name, _: FakeEditor(name, at_step=at_step)), threading.Event())
+    assert max(seen) == 3

@@ -133,7 +133,7 @@ def output_paths(output: Path, count: int) -> tuple[Path, ...]:
 
 def _repeating(plan: _Plan, like: Path) -> _Plan:
     from retouch.core.provenance import read_provenance
-    from retouch.core.region_request import RegionKind
+    from retouch.core.region_request import PAINTED, RegionKind
 
     earlier = read_provenance(like)
     if earlier.references and not plan.pictures.texts:
@@ -144,6 +144,11 @@ def _repeating(plan: _Plan, like: Path) -> _Plan:
     pictures = plan.pictures
     if earlier.ip_adapter and not pictures.ip_adapter:
         pictures = replace(pictures, ip_adapter=earlier.ip_adapter)
+    if any(record.found.endswith(PAINTED) for record in earlier.regions) and not plan.regions:
+        raise SettingsError(
+            f'"{like}" was made inside a mask that was painted on the page, which the file does not hold; save '
+            "that mask (the server has it at /api/v1/nodes/NODE/mask) and give it, or another, with --region."
+        )
     regions = plan.regions or tuple(record.asked for record in earlier.regions)
     if str(RegionKind.PROPOSED) in regions:
         pictures, regions = replace(pictures, place="auto"), ()

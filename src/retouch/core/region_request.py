@@ -18,6 +18,10 @@ _NEARLY = 8
 """Levels from black or white that a mask's compression may have left."""
 
 
+PAINTED = "a painted mask"
+"""How a region came about that was painted on the page and has no file."""
+
+
 class RegionKind(StrEnum):
     """How a region is asked for."""
 

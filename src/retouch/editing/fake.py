@@ -21,10 +21,16 @@ TINT = 0.4
 
 
 class FakeEditor:
-    """Tints a picture with a colour drawn from instruction, references and seed; keeps every promise of the seam."""
+    """Tints a picture with a colour drawn from instruction, references and seed; keeps every promise of the seam.
 
-    name = "fake"
+    `at_step` is called within each step with the instruction at work, to take time or to fail.
+    """
+
     defaults = EditSettings(steps=4, scheduler="ddim", text_guidance=7.5, image_guidance=1.5)
+
+    def __init__(self, name: str = "fake", *, at_step: Callable[[str], object] = lambda _: None) -> None:
+        self.name = name
+        self._at_step = at_step
 
     def edit(
         self,
@@ -50,9 +56,10 @@ class FakeEditor:
             defaults=self.defaults,
         )
         chains = [[_chain(image.pixels, prepared, seed) for seed in prepared.seeds] for image in prepared.images]
-        shown = tuple(image.pixels for image in prepared.images)
+        shown = tuple(image.pixels for image in prepared.images for _ in prepared.seeds)
         idle = all(not step.tinted for row in chains for chain in row for step in chain)
-        _pretend(shown, () if idle else prepared.active, prepared.settings, on_progress, cancelled)
+        active = () if idle else prepared.active
+        _pretend(shown, active, prepared.settings, (self._at_step, on_progress, cancelled))
         rows = tuple(
             tuple(tuple(with_alpha(step.picture, image.alpha) for step in chain) for chain in row)
             for row, image in zip(chains, prepared.images, strict=True)
@@ -73,17 +80,20 @@ def _pretend(
     pictures: tuple[Image.Image, ...],
     instructions: tuple[str, ...],
     settings: EditSettings,
-    on_progress: Callable[[EditProgress], None] | None,
-    cancelled: Callable[[], bool] | None,
+    calls: tuple[Callable[[str], object], Callable[[EditProgress], None] | None, Callable[[], bool] | None],
 ) -> None:
     """Report and listen as an editor does that takes its steps for each instruction."""
+    at_step, on_progress, cancelled = calls
     steps = required(settings.steps, "steps")
     total = steps * len(instructions)
     for done in range(total + 1):
         if cancelled is not None and cancelled():
             raise Cancelled(f"The work was cancelled after {done} of {total} steps; nothing was written.")
-        if on_progress is not None and done > 0:
-            number = (done - 1) // steps
+        if done == 0:
+            continue
+        number = (done - 1) // steps
+        at_step(instructions[number])
+        if on_progress is not None:
             on_progress(EditProgress(done=done, total=total, instruction=number, preview=lambda: pictures))
 
 

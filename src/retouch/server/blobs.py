@@ -3,7 +3,9 @@
 import io
 import re
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -62,12 +64,53 @@ class Blobs:
     def remove(self, sha256: str) -> None:
         """Remove a picture and its copies, where they are there."""
         for place in (self._place(sha256), *(self._copy(sha256, size) for size in SIDES)):
-            try:
-                self.files.rm_file(place)
-            except FileNotFoundError:
-                continue
-            except OSError as problem:
-                raise ServerError(f"A picture cannot be removed from {self.root} ({problem}).") from problem
+            self._removed(place)
+
+    def older(self, before: datetime) -> Iterator[str]:
+        """The digests of pictures of which something was written before a time: themselves or smaller copies."""
+        seen: set[str] = set()
+        for folder in ("pictures", "copies"):
+            for place in self._listed(folder):
+                digest = place.rpartition("/")[2][:64]
+                if _DIGEST.fullmatch(digest) and digest not in seen and self._written(place) < before:
+                    seen.add(digest)
+                    yield digest
+
+    def remove_unfinished(self, before: datetime) -> int:
+        """Remove what writes left behind that were killed before a time; how many files."""
+        count = 0
+        for folder in ("pictures", "copies", "unfinished"):
+            for place in self._listed(folder):
+                left = folder == "unfinished" or place.endswith(".tmp")
+                if left and self._written(place) < before:
+                    self._removed(place)
+                    count += 1
+        return count
+
+    def _listed(self, folder: str) -> list[str]:
+        try:
+            return list(self.files.find(f"{self.root}/{folder}"))
+        except OSError as problem:
+            raise ServerError(f"The pictures at {self.root} cannot be reached ({problem}).") from problem
+
+    def _written(self, place: str) -> datetime:
+        """When a file was written; now, where it is gone meanwhile."""
+        try:
+            at = self.files.modified(place)
+        except FileNotFoundError:
+            return datetime.now(UTC)
+        except OSError as problem:
+            raise ServerError(f"The pictures at {self.root} cannot be reached ({problem}).") from problem
+        assert isinstance(at, datetime)
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+    def _removed(self, place: str) -> None:
+        try:
+            self.files.rm_file(place)
+        except FileNotFoundError:
+            return
+        except OSError as problem:
+            raise ServerError(f"A picture cannot be removed from {self.root} ({problem}).") from problem
 
     def _place(self, sha256: str) -> str:
         if not _DIGEST.fullmatch(sha256):

@@ -4,8 +4,9 @@ import asyncio
 import base64
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -15,14 +16,19 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from retouch.server import answers
+from retouch.server.store import work
 from retouch.server.store.database import Database
 from retouch.server.store.tables import Event, Node, Project
 from retouch.server.store.work_tables import Job, Lookup, Preview
 
 log = structlog.get_logger()
-EVERY_SECONDS = 0.2
+EVERY_SECONDS = 0.1
+PLACES_SECONDS = 1.0
+"""Between looks at who waits where; one edit that begins moves all behind it."""
 COMMENT_SECONDS = 10.0
 _AT_ONCE = 500
+_PLACES_TOLD = 50
+"""How many of an owner's queue are told that they moved up; all are told when the tree is read."""
 
 
 @dataclass(eq=False)
@@ -37,7 +43,9 @@ class Subscriber:
 
     def wake(self, moved: Iterable[str] = (), seen: Iterable[str] = ()) -> None:
         """Say that the project changed: these nodes made progress, of these there are new previews."""
-        self.loop.call_soon_threadsafe(self._wake, frozenset(moved), frozenset(seen))
+        # A loop that is closed has nobody left to wake.
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._wake, frozenset(moved), frozenset(seen))
 
     def taken(self) -> tuple[set[str], set[str]]:
         """The nodes with progress and with previews since this was last asked."""
@@ -53,12 +61,13 @@ class Subscriber:
 
 @dataclass(frozen=True)
 class _Running:
-    """How far a running edit is, and the step of its preview."""
+    """How far a running edit is, and the step of its preview; or the place of one that waits."""
 
     project: str
-    done: int
-    total: int
-    step: int | None
+    done: int = 0
+    total: int = 0
+    step: int | None = None
+    place: int | None = None
 
 
 class Events:
@@ -111,6 +120,7 @@ class Events:
     def _run(self) -> None:
         versions: dict[str, int] = {}
         running: dict[str, _Running] = {}
+        places, looked = dict[str, _Running](), 0.0
         while not self.closed:
             self._wanted.wait()
             if self.closed:
@@ -120,7 +130,10 @@ class Events:
             projects = {subscriber.project for subscriber in subscribers}
             try:
                 with self.database.read() as session:
-                    new_versions, new_running = _versions(session, projects), _running(session, projects)
+                    new_versions = _versions(session, projects)
+                    if time.monotonic() - looked >= PLACES_SECONDS:
+                        places, looked = _places(session, projects), time.monotonic()
+                    new_running = places | _running(session, projects)
             except SQLAlchemyError as problem:
                 log.warning("events-not-read", problem=str(problem))
                 self._closed.wait(1.0)
@@ -262,6 +275,13 @@ def _running(session: Session, projects: set[str]) -> dict[str, _Running]:
     return {node: _Running(project, done, total, step) for node, project, done, total, step in rows if node}
 
 
+def _places(session: Session, projects: set[str]) -> dict[str, _Running]:
+    owners = session.scalars(select(Project.owner_id).where(Project.id.in_(projects)).distinct()).all()
+    found = {node: place for owner in owners for node, place in work.places(session, owner, most=_PLACES_TOLD).items()}
+    wanted = select(Node.id, Node.project_id).where(Node.id.in_(found), Node.project_id.in_(projects))
+    return {node: _Running(project, place=found[node]) for node, project in session.execute(wanted).tuples()}
+
+
 def _wake(
     subscriber: Subscriber,
     versions: tuple[dict[str, int], dict[str, int]],
@@ -273,6 +293,10 @@ def _wake(
     for node, now in running[1].items():
         before = running[0].get(node)
         if now.project != project or now == before:
+            continue
+        if now.place is not None:
+            # That it waits at all is told with what lets it; here only where others let it move up.
+            moved += [node] if before is not None and before.place is not None else []
             continue
         if before is None or (before.done, before.total) != (now.done, now.total):
             moved.append(node)

@@ -254,6 +254,8 @@ class Queue(BaseModel):
     paused: bool
     workers: int
     """How many worker processes reported within the last seconds."""
+    loading: list[str]
+    """The models that workers are loading; edits wait for them meanwhile."""
 
 
 class Me(BaseModel):

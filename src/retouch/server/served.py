@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from retouch.core.provenance import Provenance, ReferenceRecord, RegionRecord, png_with_provenance
 from retouch.core.region import Region
+from retouch.core.region_request import PAINTED
 from retouch.designs.request import Where, from_json
 from retouch.server.blobs import Blobs
 from retouch.server.store.tables import Node, Upload
@@ -74,7 +75,7 @@ def _region_record(blobs: Blobs, where: Where, mask: str | None) -> RegionRecord
     if mask is not None:
         with Image.open(io.BytesIO(blobs.read(mask)), formats=("PNG",)) as image:
             digest = Region(mask=image.convert("L"), origin="").sha256
-    found = "a painted mask" if where.kind == "mask" else _words(where)
+    found = PAINTED if where.kind == "mask" else _words(where)
     return RegionRecord(asked=_words(where), found=f"all but {found}" if where.invert else found, mask_sha256=digest)
 
 

@@ -18,7 +18,9 @@ class ServerSettings(BaseSettings):
     `retouch.db` in the folder. blobs: another place for pictures, a folder or an address that fsspec knows.
     models: what edits may ask for; pocket names, folders or hub ids. workers: processes that make pictures, started
     here. fake: whether they only pretend. step_seconds: how long a pretended step takes.
-    lease_seconds, heartbeat_seconds: how long a worker may be silent, how often it speaks. batch: edits made at once.
+    lease_seconds, heartbeat_seconds: how long a worker may be silent, how often it speaks. stall_seconds,
+    loading_seconds: how long a step of an edit and loading a model may take before the worker is ended and begun
+    again; 0 for ever. batch: edits made at once.
     names: under which the server is known beside its address, such as that of a proxy before it. requests_per_second:
     how many each user may make for long, a few thousand at once; 0 is as many as they like.
     keep_loaded: models a worker keeps in memory. device, precision: as `retouch edit` takes them.
@@ -39,9 +41,11 @@ class ServerSettings(BaseSettings):
     step_seconds: float = Field(default=0.0, ge=0, le=60)
     lease_seconds: float = Field(default=30, gt=0, le=3600)
     heartbeat_seconds: float = Field(default=5, gt=0, le=600)
+    stall_seconds: float = Field(default=600, ge=0, le=1e6)
+    loading_seconds: float = Field(default=3600, ge=0, le=1e6)
     attempts: int = Field(default=2, ge=1, le=10)
     batch: int = Field(default=4, ge=1, le=64)
-    preview_seconds: float = Field(default=0.4, ge=0, le=600)
+    preview_seconds: float = Field(default=1.0, ge=0, le=600)
     keep_loaded: int = Field(default=3, ge=1, le=20)
     device: str = "auto"
     precision: str = "auto"

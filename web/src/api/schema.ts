@@ -1125,6 +1125,8 @@ export interface components {
             paused: boolean;
             /** Workers */
             workers: number;
+            /** Loading */
+            loading: string[];
         };
         /**
          * ReferenceAsk

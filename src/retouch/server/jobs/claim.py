@@ -24,12 +24,13 @@ _AHEAD = (Job.priority.desc(), Job.place, Job.id)
 
 @dataclass(frozen=True, kw_only=True)
 class Claimant:
-    """Who claims: a worker, the models it has, by which rules, and when."""
+    """Who claims: a worker, the models it has, by which rules, and when; perhaps nothing but lookups."""
 
     worker_id: str
     models: tuple[str, ...]
     rules: Rules
     at: datetime
+    lookups_only: bool = False
 
 
 def orphans(session: Session) -> list[str]:
@@ -48,14 +49,14 @@ def claim(session: Session, who: Claimant) -> Claim | None:
 
     Owners take turns: first those of whom least runs, of them whose last job began longest ago.
     """
-    for owner in _owners(session, who.models):
-        where = _ready(_Source.project_id, who.models).where(Job.owner_id == owner).order_by(*_AHEAD).limit(1)
+    for owner in _owners(session, who):
+        where = _ready(_Source.project_id, who).where(Job.owner_id == owner).order_by(*_AHEAD).limit(1)
         found = session.execute(where).scalar_one_or_none()
         project = None if found is None else lock_project(session, found)
         if project is None:
             continue
         # Others may have claimed since; what is read now, under the lock, stays.
-        best = _ready(Job, who.models).where(Job.owner_id == owner, _Source.project_id == project.id)
+        best = _ready(Job, who).where(Job.owner_id == owner, _Source.project_id == project.id)
         locked = best.order_by(*_AHEAD).limit(1).with_for_update(of=Job, skip_locked=True)
         first = session.execute(locked).scalar_one_or_none()
         if first is not None:
@@ -63,9 +64,9 @@ def claim(session: Session, who: Claimant) -> Claim | None:
     return None
 
 
-def _owners(session: Session, models: Sequence[str]) -> list[str]:
+def _owners(session: Session, who: Claimant) -> list[str]:
     """Those of whom something may begin, in their turn."""
-    owners = list(session.execute(_ready(Job.owner_id, models).distinct()).scalars())
+    owners = list(session.execute(_ready(Job.owner_id, who).distinct()).scalars())
     if len(owners) < 2:
         return owners
     runs = select(Job.owner_id, func.count()).where(Job.state == "running", Job.owner_id.in_(owners))
@@ -79,21 +80,22 @@ def _owners(session: Session, models: Sequence[str]) -> list[str]:
     return sorted(owners, key=turn)
 
 
-def _ready(what: Any, models: Sequence[str]) -> Select[Any]:
+def _ready(what: Any, who: Claimant) -> Select[Any]:
     """Jobs that wait, whose picture to begin with is there, and whose owner's queue is not paused.
 
     A job that names no model is for any worker.
     """
     paused = select(OwnersQueue.owner_id).where(OwnersQueue.paused)
-    return (
+    ready = (
         select(what)
         .select_from(Job)
         .outerjoin(Node, Node.id == Job.node_id)
         .outerjoin(Lookup, Lookup.id == Job.lookup_id)
         .join(_Source, _Source.id == func.coalesce(Node.parent_id, Lookup.node_id))
         .where(Job.state == "waiting", _Source.state == "done", Job.owner_id.not_in(paused))
-        .where(or_(Job.model == "", Job.model.in_(models)))
+        .where(or_(Job.model == "", Job.model.in_(who.models)))
     )
+    return ready.where(Job.kind == "lookup") if who.lookups_only else ready
 
 
 def _begun(session: Session, first: Job, project: Project, who: Claimant) -> Claim:

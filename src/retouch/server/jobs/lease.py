@@ -60,12 +60,19 @@ def held_by(session: Session, worker_id: str) -> list[str]:
 
 
 def take_back(
-    session: Session, job_id: str, rules: Rules, at: datetime, *, worker_id: str | None = None, counts: bool = True
+    session: Session,
+    job_id: str,
+    rules: Rules,
+    at: datetime,
+    *,
+    worker_id: str | None = None,
+    counts: bool = True,
+    error: str | None = None,
 ) -> bool:
     """Let a job wait again whose worker died or gave it back, or end where it was tried often enough; whether it did.
 
     Without `worker_id`, only where its lease is over; with it, only where that worker holds it. `counts` says whether
-    it was an attempt.
+    it was an attempt; `error` is what to tell where it ends, if not that the worker crashed.
     """
     found = job_and_project(session, job_id)
     if found is None:
@@ -77,7 +84,7 @@ def take_back(
     if job.cancel_requested:
         settle(session, project, job, "cancelled", at)
     elif counts and job.attempts >= rules.attempts:
-        settle(session, project, job, "failed", at, error=crashed(job.attempts))
+        settle(session, project, job, "failed", at, error=error or crashed(job.attempts))
     else:
         job.attempts -= 0 if counts else 1
         wait_again(session, project, job)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from retouch.server.blobs import Blobs
 from retouch.server.jobs import claim, lease, settle
 from retouch.server.jobs.held import Claim, Found, Held, Made
-from retouch.server.jobs.rules import Clock, Rules, database_time
+from retouch.server.jobs.rules import Clock, Rules, database_time, stalled
 from retouch.server.store.database import Database
 from retouch.server.store.work_tables import Worker
 
@@ -22,15 +22,17 @@ class WorkQueue:
     rules: Rules = field(default_factory=Rules)
     clock: Clock = database_time
 
-    def claim(self, worker_id: str, models: Sequence[str]) -> Claim | None:
+    def claim(self, worker_id: str, models: Sequence[str], *, lookups_only: bool = False) -> Claim | None:
         """Give a worker the next job it can do, with what is made along with it; None where there is none."""
-
         with self.database.read() as session:
             if not claim.any_waits(session):
                 return None
 
         def work(session: Session) -> Claim | None:
-            who = claim.Claimant(worker_id=worker_id, models=tuple(models), rules=self.rules, at=self.clock(session))
+            at = self.clock(session)
+            who = claim.Claimant(
+                worker_id=worker_id, models=tuple(models), rules=self.rules, at=at, lookups_only=lookups_only
+            )
             return claim.claim(session, who)
 
         return self.database.write(work)
@@ -79,6 +81,11 @@ class WorkQueue:
         """Let a job that was begun wait again, as if it had not been; whether it does."""
         return self._take_back(held.job_id, worker_id=held.worker_id, counts=False)
 
+    def stalled(self, held: Held, seconds: float, setting: str) -> bool:
+        """Take back a job that did not go on for so long, more than a setting allows; whether it was."""
+        why = stalled(held.attempt, self.rules.attempts, seconds, setting)
+        return self._take_back(held.job_id, worker_id=held.worker_id, error=why)
+
     def expire(self) -> int:
         """Take back what workers hold that gave no sign of life for too long; how many jobs.
 
@@ -104,9 +111,11 @@ class WorkQueue:
     def _end_orphan(self, job_id: str) -> bool:
         return self.database.write(lambda session: settle.end_orphan(session, job_id, self.clock(session)))
 
-    def _take_back(self, job_id: str, *, worker_id: str | None = None, counts: bool = True) -> bool:
+    def _take_back(
+        self, job_id: str, *, worker_id: str | None = None, counts: bool = True, error: str | None = None
+    ) -> bool:
         return self.database.write(
             lambda session: lease.take_back(
-                session, job_id, self.rules, self.clock(session), worker_id=worker_id, counts=counts
+                session, job_id, self.rules, self.clock(session), worker_id=worker_id, counts=counts, error=error
             )
         )

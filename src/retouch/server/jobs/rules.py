@@ -13,6 +13,10 @@ Clock = Callable[[Session], datetime]
 """The time, in UTC, as all who share a database agree on it."""
 
 CRASHED = "The worker crashed {times} on this edit; try other settings, or look into the server's log."
+STALLED = (
+    "The edit did not go on for {time}, so that its worker was ended, on attempt {attempt} of {attempts}; take another "
+    "model or other settings, or allow more by RETOUCH_SERVER_{setting}."
+)
 BEFORE_IT = "The picture that this one begins with was not made; retry that one first, then this."
 
 
@@ -41,3 +45,9 @@ def crashed(attempts: int) -> str:
     """What to tell of a job whose workers died so many times."""
     words = {1: "once", 2: "twice"}
     return CRASHED.format(times=words.get(attempts, f"{attempts} times"))
+
+
+def stalled(attempt: int, attempts: int, seconds: float, setting: str) -> str:
+    """What to tell of a job that did not go on for so long, the last time that it was tried."""
+    time = f"{seconds / 60:g} minutes" if seconds >= 120 else f"{seconds:g} seconds"
+    return STALLED.format(time=time, attempt=attempt, attempts=attempts, setting=setting)

@@ -97,4 +97,4 @@ def pause(*, asking: InAsking, paused: bool = True) -> Queue:
 
 
 def _queue(session: Session, owner: str) -> Queue:
-    return Queue(**asdict(state.queue_state(session, owner, database_time(session))))
+    return Queue.model_validate(asdict(state.queue_state(session, owner, database_time(session))))

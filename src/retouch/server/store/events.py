@@ -1,9 +1,10 @@
 """Events: that something changed in a project, told once and in the order of the commits."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import text
+from sqlalchemy import delete, func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from retouch.server.store.columns import now
@@ -26,3 +27,22 @@ def record(session: Session, project: Project, kind: Kind, ids: Sequence[str] = 
     session.flush()
     project.version, project.updated_at = event.id, event.created_at
     return event.id
+
+
+def outdated(session: Session, before: datetime, most: int) -> dict[str, int]:
+    """The projects with more than one event from before a time or beyond their last `most`; the last of those."""
+    rank = func.row_number().over(partition_by=Event.project_id, order_by=Event.id.desc()).label("rank")
+    ranked = select(Event.id, Event.project_id, Event.created_at, rank).subquery()
+    old = or_(ranked.c.created_at < before, ranked.c.rank > most)
+    last = select(ranked.c.project_id, func.max(ranked.c.id)).where(old).group_by(ranked.c.project_id)
+    return dict(session.execute(last.having(func.count() > 1)).tuples().all())
+
+
+def purge(session: Session, project_id: str, last: int) -> int:
+    """Forget the events of a project up to one of them; return how many.
+
+    That one becomes a `reset`, so that whoever has not had it yet is told to read the project anew.
+    """
+    session.execute(update(Event).where(Event.id == last).values(kind="reset", payload={"ids": []}))
+    gone = delete(Event).where(Event.project_id == project_id, Event.id < last).returning(Event.id)
+    return len(session.scalars(gone.execution_options(synchronize_session=False)).all())

@@ -59,6 +59,31 @@ def drop_unused(session: Session, blobs: Blobs, digests: Iterable[str]) -> int:
     return len(removed)
 
 
+def unknown(session: Session, digests: Iterable[str]) -> list[str]:
+    """Those of these digests that no row is for."""
+    asked = sorted(set(digests))
+    known: set[str] = set()
+    for start in range(0, len(asked), _CHUNK):
+        known |= set(session.scalars(select(Picture.sha256).where(Picture.sha256.in_(asked[start : start + _CHUNK]))))
+    return [digest for digest in asked if digest not in known]
+
+
+def drop_orphan(session: Session, blobs: Blobs, sha256: str) -> bool:
+    """Remove the bytes of a picture that no row is for, such as of a transaction that failed; whether that was so.
+
+    The row that is made here for the moment holds back whoever would make it to `keep` the picture; they look again
+    whether the bytes are there when this transaction has ended, and put them where they are not.
+    """
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    values = {"sha256": sha256, "width": 0, "height": 0, "bytes": 0, "created_at": now()}
+    mine = dialect.insert(Picture).values(values).on_conflict_do_nothing().returning(Picture.sha256)
+    if session.scalar(mine) is None:
+        return False
+    blobs.remove(sha256)
+    session.execute(delete(Picture).where(Picture.sha256 == sha256))
+    return True
+
+
 def _is_named() -> ColumnElement[bool]:
     places = (Node.image_id, Node.mask_image_id, Upload.sha256, Lookup.mask_image_id)
     return or_(*(exists(select(1).where(and_(place == Picture.sha256))) for place in places))

@@ -95,11 +95,12 @@ def move(session: Session, job: Job, to: str) -> None:
     job.place = (first or 0) - 1 if to == "front" else (last or 0) + 1
 
 
-def places(session: Session, owner: str) -> dict[str, int]:
-    """Where the nodes of an owner that wait stand in the owner's queue, by their ids; 1 is next."""
+def places(session: Session, owner: str, *, most: int | None = None) -> dict[str, int]:
+    """Where the nodes of an owner that wait stand in the owner's queue, by their ids; 1 is next. `most`: no more."""
     order = (Job.priority.desc(), Job.place, Job.id)
     rank = func.row_number().over(order_by=order)
-    rows = session.execute(select(Job.node_id, rank).where(Job.owner_id == owner, Job.state == "waiting"))
+    waiting = select(Job.node_id, rank).where(Job.owner_id == owner, Job.state == "waiting")
+    rows = session.execute(waiting.order_by(*order).limit(most))
     return {name: number for name, number in rows if name is not None}
 
 

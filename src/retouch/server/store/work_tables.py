@@ -82,7 +82,7 @@ class Preview(Table):
 
 
 class Worker(Table):
-    """A worker process and when it was last heard of."""
+    """A worker process, when it was last heard of, and the model it was loading then, "" for none."""
 
     __tablename__ = "workers"
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -91,6 +91,7 @@ class Worker(Table):
     models: Mapped[list[str]] = mapped_column(JSON)
     host: Mapped[str] = mapped_column(String(255))
     pid: Mapped[int]
+    loading: Mapped[str] = mapped_column(String(200), server_default="")
 
 
 class OwnersQueue(Table):

@@ -1,7 +1,7 @@
 """Stand-ins for models, for the tests of the server: instant or as slow as asked, and the same every time."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from PIL import Image
 
@@ -9,59 +9,29 @@ from retouch.core.errors import ModelError, NotFoundError
 from retouch.core.reference import Reference
 from retouch.core.region import Region
 from retouch.core.region_request import region_from_box
-from retouch.core.settings import EditSettings
 from retouch.editing.fake import FakeEditor
-from retouch.editing.protocol import ImageSource, ReferenceSource, RegionFinder, RegionSource
-from retouch.editing.result import EditProgress, EditResult
+from retouch.editing.protocol import RegionFinder
 from retouch.server.worker.grounds import Tell
 
 MISSING = "missing"
 """A phrase with this word is never found."""
 FAILING = "fail"
 """An instruction of this word makes the edit fail."""
-_STEPS = 4
+HANGING = "hang"
+"""An instruction of this word hangs in its first step, for ever."""
 
 
-class SlowEditor:
-    """`FakeEditor` under a name of the server's list, `seconds` a step; it fails where the instruction says so."""
+def slow_editor(name: str, seconds: float) -> FakeEditor:
+    """A `FakeEditor` under a name of the server's list, `seconds` a step; some instructions make it fail or hang."""
 
-    defaults = EditSettings(steps=_STEPS, scheduler="ddim", text_guidance=7.5, image_guidance=1.5)
-
-    def __init__(self, name: str, seconds: float) -> None:
-        self.name = name
-        self._seconds = seconds
-
-    def edit(
-        self,
-        images: ImageSource | Sequence[ImageSource],
-        instructions: str | Sequence[str],
-        *,
-        settings: EditSettings | None = None,
-        region: RegionSource | Sequence[RegionSource] = None,
-        references: Sequence[ReferenceSource] = (),
-        count: int = 1,
-        on_progress: Callable[[EditProgress], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> EditResult:
-        """See `InstructionEditor.edit`."""
-        if FAILING in (instructions, *instructions):
+    def at_step(instruction: str) -> None:
+        if instruction == FAILING:
             raise ModelError("This edit was asked to fail; ask for another one.")
+        while instruction == HANGING:
+            time.sleep(60)
+        time.sleep(seconds)
 
-        def slowly(event: EditProgress) -> None:
-            time.sleep(self._seconds)
-            if on_progress is not None:
-                on_progress(event)
-
-        return FakeEditor().edit(
-            images,
-            instructions,
-            settings=settings,
-            region=region,
-            references=references,
-            count=count,
-            on_progress=slowly,
-            cancelled=cancelled,
-        )
+    return FakeEditor(name, at_step=at_step)
 
 
 class FakeGrounds:

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,11 +16,15 @@ Load = Callable[[str, bool], InstructionEditor]
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedModels:
-    """Models by the names of the server's list; no other name is ever loaded. `most` of them are kept."""
+    """Models by the names of the server's list; no other name is ever loaded. `most` of them are kept.
+
+    Threads may ask at once; one that asks for what another loads waits for it.
+    """
 
     names: tuple[str, ...]
     load: Load
     most: int = 3
+    _lock: threading.RLock = field(default_factory=threading.RLock)
     _kept: "OrderedDict[tuple[str, bool], InstructionEditor]" = field(default_factory=OrderedDict)
 
     def get(self, name: str, *, sparing: bool = False) -> InstructionEditor:
@@ -27,16 +32,18 @@ class LoadedModels:
         if name not in self.names:
             raise ModelError(f"The model '{name}' is not one this server offers; choose one it lists.")
         key = (name, sparing)
-        if key not in self._kept:
-            while len(self._kept) >= self.most:
-                self._kept.popitem(last=False)
-            self._kept[key] = self.load(name, sparing)
-        self._kept.move_to_end(key)
-        return self._kept[key]
+        with self._lock:
+            if key not in self._kept:
+                while len(self._kept) >= self.most:
+                    self._kept.popitem(last=False)
+                self._kept[key] = self.load(name, sparing)
+            self._kept.move_to_end(key)
+            return self._kept[key]
 
     def free(self) -> None:
         """Let go of all models, and of what memory they left behind."""
-        self._kept.clear()
+        with self._lock:
+            self._kept.clear()
         gc.collect()
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():

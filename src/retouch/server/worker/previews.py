@@ -8,22 +8,30 @@ from PIL import Image
 from retouch.editing.result import EditProgress
 
 SIDE = 512
+SHARE = 0.1
+"""Of the time that an edit takes, what its previews may take."""
 _QUALITY = 70
 
 
 class Previews:
-    """Makes previews at most every `seconds`, and so that they take at most a quarter of the time."""
+    """Makes previews at most every `seconds`, so that they take at most a tenth of the time.
+
+    None is made that the picture itself would follow sooner than that: an edit of a second or two has none.
+    """
 
     def __init__(self, seconds: float, count: int) -> None:
         self._seconds, self._count = seconds, count
         self._began = self._last = time.monotonic()
-        self._spent = 0.0
+        self._spent = self._cost = 0.0
 
     def due(self, event: EditProgress) -> bool:
         """Whether it is time for one."""
         at = time.monotonic()
-        affordable = self._spent <= (at - self._began) / 4
-        return self._seconds > 0 and event.done < event.total and affordable and at - self._last >= self._seconds
+        taken = at - self._began
+        remaining = taken * (event.total - event.done) / max(1, event.done)
+        affordable = self._spent + self._cost <= SHARE * (taken + remaining)
+        wanted = self._seconds > 0 and event.done < event.total
+        return wanted and affordable and min(at - self._last, remaining) >= self._seconds
 
     def make(self, event: EditProgress) -> tuple[bytes, ...]:
         """One preview for each job; () where those at work are not all of them."""
@@ -31,7 +39,8 @@ class Previews:
         pictures = event.preview()
         encoded = tuple(map(encoded_preview, pictures)) if len(pictures) == self._count else ()
         self._last = time.monotonic()
-        self._spent += self._last - begin
+        self._cost = self._last - begin
+        self._spent += self._cost
         return encoded
 
 

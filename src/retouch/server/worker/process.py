@@ -23,13 +23,18 @@ from retouch.server.settings import ServerSettings
 from retouch.server.store.columns import new_id
 from retouch.server.worker.grounds import Grounds, PocketGrounds
 from retouch.server.worker.loaded import LoadedModels
+from retouch.server.worker.pulse import Pulse
 from retouch.server.worker.watch import Beat, Identity
 from retouch.server.worker.work import Pace, Tools, do
 
 log = structlog.get_logger()
-IDLE_SECONDS = 0.2
+READY_SECONDS, IDLE_SECONDS = 0.05, 0.2
+"""Between looks for work: for a while after the last, since who waited for that asks for more, and later on."""
+READY_FOR_SECONDS = 10.0
 EXPIRE_SECONDS = 2.0
 TROUBLE_SECONDS = 2.0
+PATIENCE_SECONDS = 10.0
+"""How long a worker that is to end waits for a model that is still being loaded."""
 
 
 def run_worker(settings: ServerSettings, *, worker_id: str | None = None, parent: int | None = None) -> None:
@@ -46,40 +51,55 @@ def run_worker(settings: ServerSettings, *, worker_id: str | None = None, parent
     )
     log.info("worker-began", worker=identity.id, pid=identity.pid, fake=settings.fake)
     try:
-        with Beat(queue, identity, stop, parent) as beat:
+        pulse = Pulse(step=settings.stall_seconds, loading=settings.loading_seconds)
+        tools = tools_of(settings, queue, pulse)
+        with Beat(queue, identity, stop, parent=parent, pulse=pulse) as beat:
             reached("worker-began")
             queue.forget()
-            tools = tools_of(settings, queue)
-            _warm(tools, identity)
-            work(queue, tools, identity, beat, stop)
+            loading = _preloading(settings, tools)
+            work(queue, tools, identity, beat, stop, loading=loading.is_alive)
+            loading.join(PATIENCE_SECONDS)
         queue.database.write(lambda session: lease.gone(session, identity.id))
     finally:
         queue.database.close()
         log.info("worker-ended", worker=identity.id)
 
 
-def tools_of(settings: ServerSettings, queue: WorkQueue) -> Tools:
+def tools_of(settings: ServerSettings, queue: WorkQueue, pulse: Pulse) -> Tools:
     """What a worker works with, models not loaded yet."""
-    load, grounds = _parts(settings)
+    load, grounds = _parts(settings, pulse)
     models = LoadedModels(names=tuple(settings.models), load=load, most=settings.keep_loaded)
-    return Tools(queue=queue, models=models, grounds=grounds, pace=Pace(preview=settings.preview_seconds))
+    return Tools(queue=queue, models=models, grounds=grounds, pace=Pace(preview=settings.preview_seconds), pulse=pulse)
 
 
-def work(queue: WorkQueue, tools: Tools, identity: Identity, beat: Beat, stop: threading.Event) -> None:
-    """Claim and do until `stop`; where the database is out of reach, try again in a while."""
-    expired = 0.0
+def work(
+    queue: WorkQueue,
+    tools: Tools,
+    identity: Identity,
+    beat: Beat,
+    stop: threading.Event,
+    *,
+    loading: Callable[[], bool] = lambda: False,
+) -> None:
+    """Claim and do until `stop`; where the database is out of reach, try again in a while.
+
+    As long as the first model is `loading`, edits go on waiting, and can be cancelled; lookups are answered.
+    """
+    expired = worked = 0.0
     while not stop.is_set():
         try:
             if time.monotonic() - expired >= EXPIRE_SECONDS:
                 expired = time.monotonic()
                 queue.expire()
-            claim = queue.claim(identity.id, identity.models)
+            claim = queue.claim(identity.id, identity.models, lookups_only=loading())
             if claim is None:
-                stop.wait(IDLE_SECONDS)
+                ready = time.monotonic() - worked < READY_FOR_SECONDS
+                stop.wait(READY_SECONDS if ready else IDLE_SECONDS)
                 continue
             beat.hold(claim.held)
             reached("after-claim")
             do(claim, tools, stop)
+            worked = time.monotonic()
         except SQLAlchemyError as problem:
             log.warning("database-trouble", problem=str(problem))
             stop.wait(TROUBLE_SECONDS)
@@ -87,23 +107,42 @@ def work(queue: WorkQueue, tools: Tools, identity: Identity, beat: Beat, stop: t
             beat.hold(())
 
 
-def _warm(tools: Tools, identity: Identity) -> None:
-    """Load what edits by words, so that the first one does not wait for it."""
-    try:
-        tools.models.get(choose_model(Request(), identity.models))
-    except RetouchError as problem:
-        log.warning("model-not-loaded", problem=str(problem))
+def _preloading(settings: ServerSettings, tools: Tools) -> threading.Thread:
+    """Begin to load what edits by words, so that the first edit does not wait for it; the thread that does."""
+
+    def load() -> None:
+        try:
+            tools.models.get(choose_model(Request(), tools.models.names))
+        except RetouchError as problem:
+            log.warning("model-not-loaded", problem=str(problem))
+        except Exception:
+            log.exception("model-not-loaded")
+
+    if not settings.fake:
+        with tools.pulse.loads(tools.models.names[0]):
+            _import_what_loads()
+    thread = threading.Thread(target=load, name="preload", daemon=True)
+    thread.start()
+    return thread
+
+
+def _import_what_loads() -> None:
+    # Two threads that import parts of one library at the same time may find it half there, so this is done before.
+    import retouch.editing.grounded
+    import retouch.editing.load
+    import retouch.grounding.locate
+    import retouch.models.placement  # noqa: F401
 
 
 def _asking(stop: threading.Event) -> Callable[[int, FrameType | None], None]:
     return lambda _number, _frame: stop.set()
 
 
-def _parts(settings: ServerSettings) -> tuple[Callable[[str, bool], InstructionEditor], Grounds]:
+def _parts(settings: ServerSettings, pulse: Pulse) -> tuple[Callable[[str, bool], InstructionEditor], Grounds]:
     if settings.fake:
-        from retouch.server.worker.fakes import FakeGrounds, SlowEditor
+        from retouch.server.worker.fakes import FakeGrounds, slow_editor
 
-        return (lambda name, _: SlowEditor(name, settings.step_seconds)), FakeGrounds()
+        return (lambda name, _: slow_editor(name, settings.step_seconds)), FakeGrounds()
 
     def load(name: str, sparing: bool) -> InstructionEditor:
         from retouch.editing.load import load_editor
@@ -111,8 +150,8 @@ def _parts(settings: ServerSettings) -> tuple[Callable[[str, bool], InstructionE
         from retouch.editing.pipelines.index import pipeline_class
 
         spares = sparing and pipeline_class(name) in known_classes()
-        return load_editor(
-            name, device=settings.device, precision=settings.precision, memory="offload" if spares else "auto"
-        )
+        memory = "offload" if spares else "auto"
+        with pulse.loads(name):
+            return load_editor(name, device=settings.device, precision=settings.precision, memory=memory)
 
     return load, PocketGrounds(settings.device)

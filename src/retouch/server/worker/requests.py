@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 from retouch.core.errors import NotFoundError
 from retouch.core.reference import Reference, load_reference
 from retouch.core.region import Region, joined
-from retouch.core.region_request import region_from_box, region_from_file
+from retouch.core.region_request import PAINTED, region_from_box, region_from_file
 from retouch.core.settings import EditSettings
 from retouch.designs.request import Request, Where
 from retouch.editing.protocol import RegionFinder, RegionSource
@@ -117,7 +117,7 @@ def _source(where: Where, picture: Image.Image, means: Means) -> RegionSource:
     if where.kind == "point":
         return means.grounds.point((where.numbers[0], where.numbers[1]))
     if where.kind == "mask":
-        return replace(region_from_file(means.uploads(where.upload or ""), picture.size), origin="a painted mask")
+        return replace(region_from_file(means.uploads(where.upload or ""), picture.size), origin=PAINTED)
     return None if where.kind == "whole" else means.grounds.phrase(where.phrase, means.tell)
 
 

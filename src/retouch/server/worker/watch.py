@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -14,8 +14,12 @@ from retouch.server.jobs.queue import WorkQueue
 from retouch.server.killpoints import reached
 from retouch.server.store.columns import now
 from retouch.server.store.work_tables import Worker
+from retouch.server.worker.pulse import Pulse
 
 log = structlog.get_logger()
+STALLED = 75
+"""The exit code of a worker that ended itself since its work did not go on."""
+LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,18 +34,35 @@ class Identity:
     def row(self) -> Worker:
         """As the table has it."""
         return Worker(
-            id=self.id, host=self.host, pid=self.pid, models=list(self.models), started_at=now(), seen_at=now()
+            id=self.id,
+            host=self.host,
+            pid=self.pid,
+            models=list(self.models),
+            started_at=now(),
+            seen_at=now(),
+            loading="",
         )
 
 
 class Beat:
     """A thread that tells the queue every few seconds that this worker lives and holds what it holds.
 
-    It also notices when the process that started this one is gone, and asks to `stop` then.
+    It also notices when the process that started this one is gone, and asks to `stop` then; and when the work does not
+    go on: what hangs in a step never looks up, so that the process ends here, by `leave`, and gives back what it held.
     """
 
-    def __init__(self, queue: WorkQueue, identity: Identity, stop: threading.Event, parent: int | None) -> None:
+    def __init__(
+        self,
+        queue: WorkQueue,
+        identity: Identity,
+        stop: threading.Event,
+        *,
+        parent: int | None = None,
+        pulse: Pulse | None = None,
+        leave: Callable[[int], object] = os._exit,
+    ) -> None:
         self._queue, self._identity, self._stop, self._parent = queue, identity, stop, parent
+        self._pulse, self._leave = pulse or Pulse(), leave
         self._started = now()
         self._held: tuple[Held, ...] = ()
         self._ended = threading.Event()
@@ -59,14 +80,22 @@ class Beat:
     def hold(self, held: Sequence[Held]) -> None:
         """From now on these are the jobs whose leases are renewed."""
         self._held = tuple(held)
+        if held:
+            self._pulse.went_on()
+        else:
+            self._pulse.rest()
 
     def _run(self) -> None:
-        last = time.monotonic()
-        while not self._ended.wait(0.5):
+        last, loading = time.monotonic(), ""
+        while not self._ended.wait(LOOK_SECONDS):
             if self._parent is not None and os.getppid() != self._parent:
                 self._stop.set()
-            if time.monotonic() - last >= self._queue.rules.heartbeat.total_seconds():
-                last = time.monotonic()
+            if self._pulse.stalled:
+                self._give_up()
+                return
+            beats = time.monotonic() - last >= self._queue.rules.heartbeat.total_seconds()
+            if beats or self._pulse.loading != loading:
+                last, loading = time.monotonic(), self._pulse.loading
                 try:
                     self._tell()
                 except SQLAlchemyError as problem:
@@ -75,17 +104,38 @@ class Beat:
 
     def _tell(self) -> None:
         row = self._identity.row()
-        row.started_at = self._started
+        row.started_at, row.loading = self._started, self._pulse.loading
         self._queue.renew(self._held, row)
+
+    def _give_up(self) -> None:
+        loading = self._pulse.loading
+        seconds = self._pulse.loading_seconds if loading else self._pulse.step_seconds
+        setting = "LOADING_SECONDS" if loading else "STALL_SECONDS"
+        log.error("work-stalled", jobs=[one.job_id for one in self._held], loading=loading, seconds=seconds)
+        try:
+            for one in self._held:
+                self._queue.stalled(one, seconds, setting)
+        except SQLAlchemyError as problem:
+            # Its lease says then what becomes of it.
+            log.warning("not-given-back", problem=str(problem))
+        finally:
+            self._leave(STALLED)
 
 
 class Watch:
     """Asked at every step of an edit: whether to stop, and what to tell of how far it is."""
 
     def __init__(
-        self, queue: WorkQueue, held: Sequence[Held], stop: threading.Event, *, every: float, tell_every: float
+        self,
+        queue: WorkQueue,
+        held: Sequence[Held],
+        stop: threading.Event,
+        *,
+        every: float,
+        tell_every: float,
+        pulse: Pulse,
     ) -> None:
-        self._queue, self._held, self._stop = queue, tuple(held), stop
+        self._queue, self._held, self._stop, self._pulse = queue, tuple(held), stop, pulse
         self._every, self._tell_every = every, tell_every
         self._asked = self._told = 0.0
         self._dropped: set[str] = set()
@@ -101,6 +151,7 @@ class Watch:
         One of several that is cancelled ends at once, and the others go on.
         """
         reached("at-step")
+        self._pulse.went_on()
         if self._stop.is_set():
             return True
         if time.monotonic() - self._asked >= self._every:

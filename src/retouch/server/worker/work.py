@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 from sqlalchemy import select
@@ -21,6 +21,7 @@ from retouch.server.store.tables import Upload
 from retouch.server.worker.grounds import Grounds
 from retouch.server.worker.loaded import LoadedModels, out_of_memory
 from retouch.server.worker.previews import Previews
+from retouch.server.worker.pulse import Pulse
 from retouch.server.worker.requests import Means, Uploads, arguments, look_up, share_of
 from retouch.server.worker.watch import Watch
 
@@ -46,6 +47,7 @@ class Tools:
     models: LoadedModels
     grounds: Grounds
     pace: Pace
+    pulse: Pulse = field(default_factory=Pulse)
 
 
 def do(claim: Claim, tools: Tools, stop: threading.Event) -> None:
@@ -53,7 +55,8 @@ def do(claim: Claim, tools: Tools, stop: threading.Event) -> None:
 
     Raises what the database raises when it is out of reach; the lease then says what becomes of the jobs.
     """
-    watch = Watch(tools.queue, claim.held, stop, every=tools.pace.ask, tell_every=tools.pace.tell)
+    pace = tools.pace
+    watch = Watch(tools.queue, claim.held, stop, every=pace.ask, tell_every=pace.tell, pulse=tools.pulse)
     try:
         if claim.kind == "lookup":
             _look_up(claim, tools)
