@@ -19,8 +19,7 @@ export type Comparison = Shapes["Comparison"];
 export type Lookup = Shapes["Lookup"];
 export type Model = Shapes["Model"];
 export type GalleryPicture = Shapes["GalleryPicture"];
-/** `loading` names the models that are being read; a server of before that knew it tells none. */
-export type Queue = Shapes["Queue"] & { readonly loading?: readonly string[] };
+export type Queue = Shapes["Queue"];
 export type Me = Shapes["Me"];
 export type Login = Shapes["Login"];
 export type Upload = Shapes["Upload"];
