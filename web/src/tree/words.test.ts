@@ -18,7 +18,7 @@ describe("words", () => {
   });
 
   it("say how far a picture is that is not made yet", () => {
-    const queue = { waiting: 1, running: 0, paused: false, workers: 1, loading: [] };
+    const queue: Queue = { waiting: 1, running: 0, paused: false, workers: 1, loading: [] };
     const said = (node: Partial<Node>, more: Partial<Queue> = {}) =>
       makingInWords(makeNode("a", "r", node), { ...queue, ...more }).words;
     const waiting = { state: "waiting", place: 1 } as const;
