@@ -96,7 +96,7 @@ def _cases(
     """What the cases are called, and the cases; raises SettingsError where none or two are named."""
     from retouch.evaluation.benchmarks.named import load_benchmark
     from retouch.evaluation.calibration.cases import record_cases
-    from retouch.scenes.render.variant import cache_folder
+    from retouch.core.cache import cache_folder
 
     if (pairs is None) == (bench is None):
         raise SettingsError("Name the cases either by --pairs FOLDER or by --bench NAME.")

@@ -123,6 +123,6 @@ def _seeds(given: list[int] | None, count: int) -> tuple[int, ...]:
 
 def _bench(spec: str, source: Path | None, workers: int) -> "Benchmark":
     from retouch.evaluation.benchmarks.named import load_benchmark
-    from retouch.scenes.render.variant import cache_folder
+    from retouch.core.cache import cache_folder
 
     return load_benchmark(spec, source=source, cache=cache_folder(), make=pair_maker(workers))

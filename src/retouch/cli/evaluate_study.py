@@ -111,7 +111,7 @@ def _cases(
     from retouch.evaluation.benchmarks.named import load_benchmark
     from retouch.evaluation.calibration.cases import record_cases
     from retouch.evaluation.study.answers import listed_cases
-    from retouch.scenes.render.variant import cache_folder
+    from retouch.core.cache import cache_folder
 
     if sum(each is not None for each in (pairs, bench, cases)) != 1:
         raise SettingsError("Name the cases by one of --pairs FOLDER, --bench NAME and --cases FILE.")
