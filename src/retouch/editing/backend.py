@@ -16,6 +16,7 @@ from retouch.core.files import atomic_write
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.openvino.attach import PACKAGES, left_to_torch, use_openvino
 from retouch.models.openvino.library import HINTS, check_installed, is_installed, version_of
+from retouch.models.openvino.network import computed
 
 Backend = Literal["torch", "openvino"]
 BACKENDS = ("auto", "torch", "openvino")
@@ -55,6 +56,11 @@ def use_backend(checkpoint: Checkpoint, name: str) -> None:
     """
     if name == "openvino" or (name == "auto" and chosen_backend(checkpoint) == "openvino"):
         use_openvino(checkpoint)
+
+
+def backend_of(checkpoint: Checkpoint) -> Backend:
+    """What computes a checkpoint's U-Net."""
+    return "torch" if computed(checkpoint.unet) is None else "openvino"
 
 
 class Watch:

@@ -1,6 +1,8 @@
 """The networks that OpenVINO computes: what it is given of a call, and how it is shown the network."""
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -180,17 +182,11 @@ def _noise(shape: tuple[int, ...]) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(0))
 
 
-Traced = Callable[[Form], Any]
-"""From a form to an `openvino.Model`."""
-
-
 @torch.no_grad()
 def traced(form: Form) -> Any:
     """The network as OpenVINO reads it, its number of rows, height and width left open."""
-    import warnings
-    from copy import deepcopy
-
-    import openvino
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     shown = form.shown(deepcopy(form.network).float()).eval()
     inputs = form.inputs(form.example(2, 8, 16))
@@ -200,4 +196,6 @@ def traced(form: Form) -> Any:
         # The sizes that torch warns of are those that `inputs` sees to.
         warnings.simplefilter("ignore")
         script = torch.jit.trace(shown, given, check_trace=False, strict=False)
-        return openvino.convert_model(script, example_input=given)
+    # Not `openvino.convert_model`: it reports every use to its makers, unasked, and takes ten times as long.
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    return frontend.convert(frontend.load(TorchScriptPythonDecoder(script, example_input=given)))
