@@ -198,4 +198,6 @@ def traced(form: Form) -> Any:
         script = torch.jit.trace(shown, given, check_trace=False, strict=False)
     # Not `openvino.convert_model`: it reports every use to its makers, unasked, and takes ten times as long.
     frontend = FrontEndManager().load_by_framework("pytorch")
-    return frontend.convert(frontend.load(TorchScriptPythonDecoder(script, example_input=given)))
+    # Named, since it has to live for as long as it is read.
+    decoder = TorchScriptPythonDecoder(script, example_input=given)
+    return frontend.convert(frontend.load(decoder))
