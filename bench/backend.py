@@ -39,14 +39,19 @@ def main() -> None:
     shape = SHAPES[arguments.shape]
     checkpoint = random_checkpoint(shape, train_tokenizer(["a"], vocabulary=300, length=shape.text_length))
     whole = deepcopy(checkpoint.unet)
-    checkpoint.unet.to(torch.bfloat16)
+    half: Any = checkpoint.unet
+    half.to(torch.bfloat16)
     began = time.perf_counter()
     use_openvino(checkpoint)
     print(f"OpenVINO ready after {time.perf_counter() - began:.1f} s; on disk {_megabytes():.0f} MB; ", end="")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB", flush=True)
     fast = computed(checkpoint.unet)
     assert fast is not None
-    steps: dict[str, Step] = {"torch float32": whole.forward, "torch bfloat16": fast.by_torch, "openvino bfloat16": fast}
+    steps: dict[str, Step] = {
+        "torch float32": whole.forward,
+        "torch bfloat16": fast.by_torch,
+        "openvino bfloat16": fast,
+    }
     print(f"\n{torch.get_num_threads()} threads, load average {os.getloadavg()[0]:.1f}\n")
     print("| side | " + " | ".join(steps) + " | torch bfloat16 / openvino | error (PSNR, dB) |")
     print("|---" * (len(steps) + 3) + "|", flush=True)
@@ -86,7 +91,12 @@ def _row(side: int, found: Mapping[str, tuple[float, torch.Tensor]]) -> str:
     seconds = [value[0] for value in found.values()]
     reference = found["torch float32"][1]
     errors = " / ".join(f"{_psnr(answer, reference):.0f}" for _, answer in list(found.values())[1:])
-    cells: Sequence[str] = [f"{side}²", *(f"{value:.2f} s" for value in seconds), f"{seconds[1] / seconds[2]:.2f}", errors]
+    cells: Sequence[str] = [
+        f"{side}²",
+        *(f"{value:.2f} s" for value in seconds),
+        f"{seconds[1] / seconds[2]:.2f}",
+        errors,
+    ]
     return "| " + " | ".join(cells) + " |"
 
 

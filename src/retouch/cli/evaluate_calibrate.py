@@ -95,9 +95,9 @@ def _cases(
     pairs: Path | None, bench: str | None, source: Path | None, *, split: str, limit: int
 ) -> "tuple[str, tuple[BenchCase, ...]]":
     """What the cases are called, and the cases; raises SettingsError where none or two are named."""
+    from retouch.core.cache import cache_folder
     from retouch.evaluation.benchmarks.named import load_benchmark
     from retouch.evaluation.calibration.cases import record_cases
-    from retouch.core.cache import cache_folder
 
     if (pairs is None) == (bench is None):
         raise SettingsError("Name the cases either by --pairs FOLDER or by --bench NAME.")

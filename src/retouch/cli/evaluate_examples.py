@@ -201,7 +201,9 @@ def _adapted(model: str, adapter: str, place: _Place) -> "ExampleContestant":
     from retouch.evaluation.example_contestants import EditsByExample
 
     source, scale = Pictures(texts=("",), ip_adapter=adapter).adapter or (adapter, 1.0)
-    editor = load_editor(model, device=place[0], precision=place[1], backend=place[2], ip_adapter=source, ip_adapter_scale=scale)
+    editor = load_editor(
+        model, device=place[0], precision=place[1], backend=place[2], ip_adapter=source, ip_adapter_scale=scale
+    )
     return EditsByExample("IP-Adapter and words", editor, words=True)
 
 

@@ -124,7 +124,7 @@ def _seeds(given: list[int] | None, count: int) -> tuple[int, ...]:
 
 
 def _bench(spec: str, source: Path | None, workers: int) -> "Benchmark":
-    from retouch.evaluation.benchmarks.named import load_benchmark
     from retouch.core.cache import cache_folder
+    from retouch.evaluation.benchmarks.named import load_benchmark
 
     return load_benchmark(spec, source=source, cache=cache_folder(), make=pair_maker(workers))

@@ -81,7 +81,7 @@ def chosen_backend(checkpoint: Checkpoint) -> Backend:
     return faster(_read().get(_key(checkpoint), {}))
 
 
-def faster(seconds: Mapping[str, float]) -> Backend:
+def faster(seconds: Mapping[Backend, float]) -> Backend:
     """The backend to choose, by the seconds of a step with each."""
     torch_seconds, openvino_seconds = seconds.get("torch"), seconds.get("openvino")
     if torch_seconds is None or openvino_seconds is None:
@@ -102,7 +102,7 @@ def _file() -> Path:
     return cache_folder() / "backends.json"
 
 
-def _read() -> dict[str, dict[str, float]]:
+def _read() -> dict[str, dict[Backend, float]]:
     """What is kept, by key; what is no such thing is left out."""
     try:
         found = json.loads(_file().read_text(encoding="utf-8"))

@@ -1,5 +1,6 @@
 """Have OpenVINO compute a checkpoint's networks: from the cache on disk, or traced once and kept there."""
 
+import logging
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from retouch.models.checkpoint import Checkpoint
 from retouch.models.identity import fingerprint
 from retouch.models.openvino.forms import Form, forms_of, traced
 from retouch.models.openvino.kept import COMPILED, FORMAT, NETWORK, kept_network
-from retouch.models.openvino.library import HINTS, check_installed, compiled, version_of
+from retouch.models.openvino.library import HINTS, check_installed, compiled, library, version_of
 from retouch.models.openvino.network import Computed, computed, put_in
 
+log = logging.getLogger(__name__)
 PACKAGES = ("torch", "diffusers", "openvino")
 """What a kept network depends on beside its weights and its configuration."""
 TOLERANCES = {torch.float32: 1e-3, torch.bfloat16: 0.1}
@@ -48,8 +50,8 @@ def _compiled(form: Form, source: str) -> Any:
     weight = next(form.network.parameters())
     if weight.device.type != "cpu" or weight.dtype not in HINTS:
         raise ModelError(
-            f"OpenVINO computes on the CPU in float32 or bfloat16, but the {form.name} of '{source}' is on "
-            f"{weight.device} in {str(weight.dtype).removeprefix('torch.')}; choose the device cpu, or the backend torch."
+            f"OpenVINO computes on the CPU in float32 or bfloat16, but the {form.name} of '{source}' is "
+            f"{str(weight.dtype).removeprefix('torch.')} on {weight.device}; choose the device cpu, or backend torch."
         )
     try:
         place = kept_network(_key(form, weight.dtype), partial(_write, form, weight.dtype, source))
@@ -68,14 +70,13 @@ def _key(form: Form, dtype: torch.dtype) -> str:
 
 def _write(form: Form, dtype: torch.dtype, source: str, folder: Path) -> None:
     """Write the network, its weights as 16-bit numbers where it computes in such."""
-    import openvino
-
     model = _traced(form, source)
     _agreeing(form, compiled(model, dtype, kept=None), dtype, source)
-    openvino.save_model(model, str(folder / NETWORK), compress_to_fp16=dtype != torch.float32)
+    library().save_model(model, str(folder / NETWORK), compress_to_fp16=dtype != torch.float32)
 
 
 def _traced(form: Form, source: str) -> Any:
+    log.warning("OpenVINO takes in the %s of '%s' for the first time; a large one takes minutes.", form.name, source)
     try:
         return traced(form)
     except (RuntimeError, ValueError, TypeError) as error:

@@ -12,6 +12,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.openvino.library import library
 
 Call = tuple[tuple[Any, ...], Mapping[str, Any]]
 """The arguments of a call, and its named ones."""
@@ -185,9 +186,6 @@ def _noise(shape: tuple[int, ...]) -> Tensor:
 @torch.no_grad()
 def traced(form: Form) -> Any:
     """The network as OpenVINO reads it, its number of rows, height and width left open."""
-    from openvino.frontend import FrontEndManager
-    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
-
     shown = form.shown(deepcopy(form.network).float()).eval()
     inputs = form.inputs(form.example(2, 8, 16))
     assert inputs is not None
@@ -196,8 +194,8 @@ def traced(form: Form) -> Any:
         # The sizes that torch warns of are those that `inputs` sees to.
         warnings.simplefilter("ignore")
         script = torch.jit.trace(shown, given, check_trace=False, strict=False)
-    # Not `openvino.convert_model`: it reports every use to its makers, unasked, and takes ten times as long.
-    frontend = FrontEndManager().load_by_framework("pytorch")
+    # What `openvino.convert_model` does takes ten times as long.
+    frontend = library("openvino.frontend").FrontEndManager().load_by_framework("pytorch")
     # Named, since it has to live for as long as it is read.
-    decoder = TorchScriptPythonDecoder(script, example_input=given)
+    decoder = library("openvino.frontend.pytorch.ts_decoder").TorchScriptPythonDecoder(script, example_input=given)
     return frontend.convert(frontend.load(decoder))

@@ -1,5 +1,7 @@
 """The library itself: whether it is installed, and how it compiles a network for this machine."""
 
+import importlib
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -34,14 +36,27 @@ def check_installed() -> None:
         )
 
 
+def library(module: str = "openvino") -> Any:
+    """A module of OpenVINO, imported so that it tells nobody: left to itself it reports to its makers, unasked."""
+    if "openvino" in sys.modules:
+        return importlib.import_module(module)
+    present = sys.modules.get("openvino_telemetry")
+    # What cannot be imported, OpenVINO does without.
+    sys.modules["openvino_telemetry"] = None  # pyright: ignore[reportArgumentType]
+    try:
+        return importlib.import_module(module)
+    finally:
+        del sys.modules["openvino_telemetry"]
+        if present is not None:
+            sys.modules["openvino_telemetry"] = present
+
+
 def compiled(network: Any, dtype: torch.dtype, *, kept: Path | None) -> Any:
     """A network, a file or an `openvino.Model`, compiled for the CPU to compute in `dtype`.
 
     `kept` is a folder for the compiled form; where that cannot be used, it is compiled without.
     """
-    import openvino
-
-    core = openvino.Core()
+    core = library().Core()
     settings: dict[str, object] = {
         # Left to itself, OpenVINO computes in bfloat16 wherever the processor can.
         "INFERENCE_PRECISION_HINT": HINTS[dtype],
@@ -54,5 +69,5 @@ def compiled(network: Any, dtype: torch.dtype, *, kept: Path | None) -> Any:
         try:
             return core.compile_model(network, "CPU", {**settings, "CACHE_DIR": str(kept)})
         except RuntimeError:
-            return openvino.Core().compile_model(network, "CPU", settings)
+            return library().Core().compile_model(network, "CPU", settings)
     return core.compile_model(network, "CPU", settings)
