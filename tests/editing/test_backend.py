@@ -56,7 +56,7 @@ def test_an_edit_is_torchs_within_a_level(fast: Editor, plain: Editor, picture: 
 def test_an_edit_that_holds_attention_is_torchs_and_says_so(fast: Editor, plain: Editor, picture: Image.Image) -> None:
     mask = Image.new("L", picture.size, 0)
     mask.paste(255, (8, 8, 48, 60))
-    settings = EditSettings(region=RegionSettings(attend="avoid", blend="off", zoom="off"))
+    settings = EditSettings(region=RegionSettings(attend="avoid", zoom="off"))
     found, wanted = (
         editor.edit(picture, "make the sofa green", region=mask, settings=settings) for editor in (fast, plain)
     )
