@@ -5,16 +5,43 @@ import re
 import shutil
 from importlib import metadata
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from retouch import __version__
-from retouch.cli.options import Json
-from retouch.cli.output import say_facts, say_json
+from retouch.cli.options import DEFAULT_MODEL, Json
+from retouch.cli.output import say, say_facts, say_json
 
 SHOWN_VERSIONS = ("torch", "diffusers", "transformers", "pillow", "numpy")
 
 
-def doctor(json: Json = False) -> None:
-    """Report device, versions, extras, models and free disk, and how to add what is missing."""
+def doctor(
+    *,
+    bench: Annotated[bool, typer.Option("--bench", help="Time a step with torch and OpenVINO, and choose.")] = False,
+    model: Annotated[str, typer.Option("--model", "-m", help="What is timed.")] = DEFAULT_MODEL,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove the networks kept for OpenVINO.")] = False,
+    json: Json = False,
+) -> None:
+    """Report device, versions, extras, models and free disk, and how to add what is missing.
+
+    [bold]Examples[/bold]
+
+    retouch doctor
+
+    retouch doctor --bench --model pocket
+    """
+    if clear:
+        from retouch.models.openvino.kept import clear_kept
+
+        freed = clear_kept()
+        say_json({"freed_bytes": freed}) if json else say(f"Removed {freed / 1e6:.0f} MB of networks for OpenVINO.")
+        return
+    if bench:
+        from retouch.cli.doctor_bench import measure_backends
+
+        measure_backends(model, json=json)
+        return
     report = {
         "retouch": __version__,
         "python": platform.python_version(),

@@ -46,6 +46,7 @@ def edit(
     background: options.Background = "auto", reference_phrase: options.ReferencePhrase = None,
     ip_adapter: options.IPAdapter = None,
     device: options.Device = "auto", precision: options.Precision = "auto",
+    backend: options.Backend = "auto",
     memory: options.Memory = "auto", quantise: options.Quantise = None, size: options.Side = None,
     like: options.Like = None, allow_private: options.AllowPrivate = False, json: options.Json = False,
 ) -> None:  # fmt: skip
@@ -80,7 +81,7 @@ def edit(
     paths = output_paths(output, count)
     finding = Words(segmenter=segmenter, reader=reader, when_missing=when_missing, device=device)
     setup = _Setup(
-        tokenizer=tokenizer, device=device, precision=precision, words=finding,
+        tokenizer=tokenizer, device=device, precision=precision, backend=backend, words=finding,
         memory=memory, quantise=quantise, size=size,
     )  # fmt: skip
     _report(_make(plan, _load(image, like, allow_private), paths, setup, show_region=show_region), json=json)
@@ -107,6 +108,7 @@ class _Setup:
     tokenizer: str | None
     device: str
     precision: str
+    backend: str
     words: Words
     memory: str
     quantise: str | None
@@ -202,6 +204,7 @@ def _make(
             loras=plan.loras,
             device=setup.device,
             precision=setup.precision,
+            backend=setup.backend,
             ip_adapter=adapter,
             ip_adapter_scale=scale,
             memory=setup.memory,

@@ -109,8 +109,8 @@ def _see_to_variant() -> None:
 
 
 def _rooms(folder: Path | None, make: "MakePairs | None") -> "RoomsBench":
+    from retouch.core.cache import cache_folder
     from retouch.evaluation.benchmarks.named import load_rooms
-    from retouch.scenes.render.variant import cache_folder
 
     return load_rooms(folder, cache=cache_folder(), make=make)
 

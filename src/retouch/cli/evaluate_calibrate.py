@@ -53,6 +53,7 @@ def calibrate_guidance(
     seed: Annotated[int, typer.Option(help="Of every edit and of the halves.")] = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    backend: options.Backend = "auto",
     json: options.Json = False,
 ) -> None:
     """Try settings on half of the cases, dropping poor ones early, and hold the best to the other half.
@@ -78,7 +79,7 @@ def calibrate_guidance(
     check_names(follows, keeps)
     published = metric_weights(weights)
     called, cases = _cases(pairs, bench, source, split=split, limit=limit)
-    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
+    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision, backend=backend)
     there_and_back = round_trip_of(editor.checkpoint)
     pair = objectives(cases, load_encoder(encoder), there_and_back, follows=follows, keeps=keeps, weights=published)
     named = f"{len(cases)} of {called}"
@@ -94,9 +95,9 @@ def _cases(
     pairs: Path | None, bench: str | None, source: Path | None, *, split: str, limit: int
 ) -> "tuple[str, tuple[BenchCase, ...]]":
     """What the cases are called, and the cases; raises SettingsError where none or two are named."""
+    from retouch.core.cache import cache_folder
     from retouch.evaluation.benchmarks.named import load_benchmark
     from retouch.evaluation.calibration.cases import record_cases
-    from retouch.scenes.render.variant import cache_folder
 
     if (pairs is None) == (bench is None):
         raise SettingsError("Name the cases either by --pairs FOLDER or by --bench NAME.")

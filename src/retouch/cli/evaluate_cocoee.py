@@ -38,6 +38,7 @@ def measure_cocoee(
     seed: Annotated[int, typer.Option(help="The seed of every edit.")] = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    backend: options.Backend = "auto",
     json: options.Json = False,
 ) -> None:
     """Fill every region of COCOEE with its reference's object; report CLIP-FID, QS and region CLIP.
@@ -56,7 +57,7 @@ def measure_cocoee(
     if limit is not None and limit < 2:
         raise SettingsError(f"limit is {limit}; expected at least 2.")
     cases, real = cocoee_cases(root, limit=limit), reference_set(references)
-    editor = load_editor(model, device=device, precision=precision)
+    editor = load_editor(model, device=device, precision=precision, backend=backend)
     seeing = load_encoder(encoder, device=choose_device(device))
     note = "stopping after this picture; press Ctrl-C again to stop at once."
     with patient_interrupt(note) as cancelled, progress("editing") as update:

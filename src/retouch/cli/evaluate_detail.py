@@ -24,6 +24,7 @@ def measure_detail(
     seed: Annotated[int, typer.Option(help="The seed of every edit.")] = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    backend: options.Backend = "auto",
     json: options.Json = False,
 ) -> None:
     """Edit large pictures with their detail carried over and by plain enlargement, and compare what stays sharp.
@@ -42,7 +43,7 @@ def measure_detail(
         raise SettingsError("There is nothing to edit; give --pairs, --pictures, or both.")
     if limit is not None and limit < 1:
         raise SettingsError(f"limit is {limit}; expected at least 1.")
-    editor = load_editor(model or options.DEFAULT_MODEL, device=device, precision=precision)
+    editor = load_editor(model or options.DEFAULT_MODEL, device=device, precision=precision, backend=backend)
     cases = (
         *(() if pairs is None else record_cases(pairs, editor.engine, limit=limit)),
         *(() if pictures is None else picture_cases(pictures, instruction, editor.engine, limit=limit)),

@@ -27,8 +27,8 @@ DATA = "A folder of bench records of rooms with references."
 READER = "What reads pictures in the place of words: pocket/insert, or a folder."
 ENCODER = "What it is compared with: pocket/clip, a CLIP model's folder in transformers layout, or a hub id."
 NONE = "none"
-_Place = tuple[str, str]
-"""A device and a precision."""
+_Place = tuple[str, str, str]
+"""A device, a precision and a backend."""
 INSERT = "What puts objects in without a region: pocket/insert, a folder, or none."
 EXEMPLAR = "What fills regions by example: pocket/exemplar, a folder, or none."
 PLACEMENT = "What proposes places: pocket/placement, a folder, or none."
@@ -47,6 +47,7 @@ def measure_insertion(
     seed: Annotated[int, typer.Option(help="The seed of every edit.")] = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    backend: options.Backend = "auto",
     json: options.Json = False,
 ) -> None:
     """Put objects into held-out rooms without being told where, and set the figures of all ways side by side.
@@ -58,8 +59,8 @@ def measure_insertion(
     from retouch.editing.load import load_editor
     from retouch.evaluation.example_contestants import EditsByWords
 
-    place: _Place = (device, precision)
-    editor = load_editor(model or options.DEFAULT_MODEL, device=device, precision=precision)
+    place: _Place = (device, precision, backend)
+    editor = load_editor(model or options.DEFAULT_MODEL, device=device, precision=precision, backend=backend)
     contestants: list[ExampleContestant] = [EditsByWords("words", _edit(editor))]
     if insert != NONE:
         contestants.append(_by_example("insert", insert, place))
@@ -81,6 +82,7 @@ def measure_inpainting(
     seed: Annotated[int, typer.Option(help="The seed of every edit.")] = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    backend: options.Backend = "auto",
     json: options.Json = False,
 ) -> None:
     """Put objects into held-out rooms where the records say, and set the figures of all ways side by side.
@@ -92,13 +94,13 @@ def measure_inpainting(
     from retouch.editing.load import load_editor
     from retouch.evaluation.example_contestants import Collage, EditsByWords, true_region
 
-    editor = load_editor(model or options.DEFAULT_MODEL, device=device, precision=precision)
+    editor = load_editor(model or options.DEFAULT_MODEL, device=device, precision=precision, backend=backend)
     contestants: list[ExampleContestant] = [EditsByWords("words", _edit(editor), region=true_region), Collage()]
     if exemplar != NONE:
-        contestants.append(_by_example("exemplar", exemplar, (device, precision), region=true_region))
+        contestants.append(_by_example("exemplar", exemplar, (device, precision, backend), region=true_region))
     _measure(editor, contestants, data, out, limit=limit, seed=seed, json=json)
     if exemplar != NONE and sheet > 0:
-        _write_sheet(exemplar, (device, precision), data, out, count=sheet, seed=seed)
+        _write_sheet(exemplar, (device, precision, backend), data, out, count=sheet, seed=seed)
 
 
 def measure_alignment(
@@ -187,7 +189,7 @@ def _by_example(name: str, source: str, place: _Place, *, region: "ChooseRegion 
     from retouch.editing.pipelines.editor import PipelineEditor
     from retouch.evaluation.example_contestants import EditsByExample, everywhere
 
-    editor = load_editor(source, device=place[0], precision=place[1])
+    editor = load_editor(source, device=place[0], precision=place[1], backend=place[2])
     # Pipelines read references beside words, not in their place.
     return EditsByExample(name, editor, words=isinstance(editor, PipelineEditor), region=region or everywhere)
 
@@ -199,7 +201,9 @@ def _adapted(model: str, adapter: str, place: _Place) -> "ExampleContestant":
     from retouch.evaluation.example_contestants import EditsByExample
 
     source, scale = Pictures(texts=("",), ip_adapter=adapter).adapter or (adapter, 1.0)
-    editor = load_editor(model, device=place[0], precision=place[1], ip_adapter=source, ip_adapter_scale=scale)
+    editor = load_editor(
+        model, device=place[0], precision=place[1], backend=place[2], ip_adapter=source, ip_adapter_scale=scale
+    )
     return EditsByExample("IP-Adapter and words", editor, words=True)
 
 
@@ -230,7 +234,7 @@ def _write_sheet(exemplar: str, place: _Place, data: Path, out: Path, *, count: 
     from retouch.evaluation.examples import example_cases
     from retouch.evaluation.inpainting import guidance_sheet
 
-    editor = load_editor(exemplar, device=place[0], precision=place[1])
+    editor = load_editor(exemplar, device=place[0], precision=place[1], backend=place[2])
     if not isinstance(editor, Editor):
         warn(f"'{exemplar}' is a pipeline, which has no m beside its s, so that there is no sheet of both.")
         return

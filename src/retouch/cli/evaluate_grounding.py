@@ -98,6 +98,7 @@ def measure_grounded(
     seed: Annotated[int, typer.Option(help="The seed of every edit.")] = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    backend: options.Backend = "auto",
     json: options.Json = False,
 ) -> None:
     """Edit held-out rooms with and without a region, with the same seeds, and set the figures side by side.
@@ -120,7 +121,7 @@ def measure_grounded(
     if smaller_than is not None and not 0 < smaller_than <= 1:
         raise SettingsError(f"smaller_than is {smaller_than}; expected a share above 0, up to 1.")
     plan = GroundedPlan(limit=limit, twins=twins, compounds=compounds, smaller_than=smaller_than, seed=seed)
-    editor = load_editor(model or options.DEFAULT_MODEL, device=device, precision=precision)
+    editor = load_editor(model or options.DEFAULT_MODEL, device=device, precision=precision, backend=backend)
     words = None if segmenter == "none" else _sought(segmenter, reader, str(choose_device(device)))
     note = "stopping after this edit; press Ctrl-C again to stop at once."
     with patient_interrupt(note) as cancelled, progress("editing") as update:

@@ -57,6 +57,7 @@ def run_bench(
     seeds: Annotated[int, typer.Option(help="So many seeds, from the one given on.")] = 1,
     workers: Annotated[int, typer.Option(help="Processes that make pairs; 0 makes them in this one.")] = 1,
     device: options.Device = "auto", precision: options.Precision = "auto",
+    backend: options.Backend = "auto",
     memory: options.Memory = "auto", quantise: options.Quantise = None, size: options.Side = None,
     json: options.Json = False,
 ) -> None:  # fmt: skip
@@ -80,7 +81,8 @@ def run_bench(
         settings=EditSettings(steps=steps, scheduler=scheduler, keep_detail=keep_detail, profile=profile),
         text_guidance=_values("--text-guidance", text_guidance),
         image_guidance=_values("--image-guidance", image_guidance),
-        usual=baselines, device=device, precision=precision, memory=memory, quantise=quantise, side=size,
+        usual=baselines, device=device, precision=precision, backend=backend,
+        memory=memory, quantise=quantise, side=size,
     )  # fmt: skip
     field, drawn = contestants(entered), _seeds(seed, seeds)
     count = LIMITS.get(bench) if limit is None and pairs is None else limit
@@ -122,7 +124,7 @@ def _seeds(given: list[int] | None, count: int) -> tuple[int, ...]:
 
 
 def _bench(spec: str, source: Path | None, workers: int) -> "Benchmark":
+    from retouch.core.cache import cache_folder
     from retouch.evaluation.benchmarks.named import load_benchmark
-    from retouch.scenes.render.variant import cache_folder
 
     return load_benchmark(spec, source=source, cache=cache_folder(), make=pair_maker(workers))

@@ -51,6 +51,7 @@ def measure_drift(
     seed: Annotated[int, typer.Option(help="Of every edit, and of what is asked.")] = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    backend: options.Backend = "auto",
     json: options.Json = False,
 ) -> None:
     """Do 1, 2, ... edits of different things in a room: chained, merged into one, and replayed from the root.
@@ -80,7 +81,7 @@ def measure_drift(
     settings = EditSettings(steps=steps, text_guidance=text_guidance, image_guidance=image_guidance, seed=seed)
     encoder = load_encoder("pocket/clip")
     metrics = load_metrics(metric or METRICS, encoder=encoder, weights=metric_weights(weights))
-    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
+    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision, backend=backend)
     table = judges(MaterialJudge.load() if WEIGHTS.is_file() else None, encoder)
     plan = DriftPlan(
         model=_identity(editor),
@@ -113,6 +114,7 @@ def measure_diversity(
     seed: Annotated[int, typer.Option(help="The first one.")] = 0,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    backend: options.Backend = "auto",
     json: options.Json = False,
 ) -> None:
     """Say how different the results of several seeds are where the edit acts, against how well they follow.
@@ -141,7 +143,7 @@ def measure_diversity(
     judge, published = load_encoder(encoder), metric_weights(weights)
     distances = load_metrics(distance or DISTANCES, encoder=judge, weights=published)
     cases = record_cases(pairs, split=named_split(split), limit=limit)
-    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision)
+    editor = Editor.load(model or options.DEFAULT_MODEL, device=device, precision=precision, backend=backend)
     pair = objectives(cases, judge, round_trip_of(editor.checkpoint))
     plan = DiversityPlan(model=_identity(editor), text_guidance=values, seeds=seeds, settings=settings)
     with patient_interrupt(NOTE) as cancelled, progress("editing") as update:

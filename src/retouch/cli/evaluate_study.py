@@ -108,10 +108,10 @@ def count_study(
 def _cases(
     pairs: Path | None, bench: str | None, cases: Path | None, *, source: Path | None, split: str
 ) -> "Iterable[BenchCase]":
+    from retouch.core.cache import cache_folder
     from retouch.evaluation.benchmarks.named import load_benchmark
     from retouch.evaluation.calibration.cases import record_cases
     from retouch.evaluation.study.answers import listed_cases
-    from retouch.scenes.render.variant import cache_folder
 
     if sum(each is not None for each in (pairs, bench, cases)) != 1:
         raise SettingsError("Name the cases by one of --pairs FOLDER, --bench NAME and --cases FILE.")

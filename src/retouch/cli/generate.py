@@ -91,6 +91,7 @@ def generate(
     negative: options.Negative = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
+    backend: options.Backend = "auto",
     allow_private: options.AllowPrivate = False,
     json: options.Json = False,
 ) -> None:
@@ -118,7 +119,7 @@ def generate(
     held = None if edges is None else _held(edges, control, control_scale, allow_private=allow_private)
     words = Words(device=device)
     references = shown.read(words)
-    checkpoint = _loaded(model, tokenizer=tokenizer, device=device, precision=precision)
+    checkpoint = _loaded(model, tokenizer=tokenizer, device=device, precision=precision, backend=backend)
     if shown.regions:
         references = shown.within(references, _canvas(checkpoint, held, shown.regions), words)
     beside = _Beside(references=references, adapter=shown.adapter)
@@ -196,15 +197,18 @@ def _held(edges: str, model: str, scale: float, *, allow_private: bool) -> _Edge
     return _Edges(picture=load_image(edges, allow_private=allow_private), model=model, scale=scale)
 
 
-def _loaded(model: str, *, tokenizer: str | None, device: str, precision: str) -> "Checkpoint":
+def _loaded(model: str, *, tokenizer: str | None, device: str, precision: str, backend: str) -> "Checkpoint":
+    from retouch.editing.backend import check_backend, use_backend
     from retouch.editing.device import choose_device, choose_precision, image_precision
     from retouch.editing.memory import memory_errors
     from retouch.models.load import load
 
-    where = choose_device(device)
+    where = choose_device(check_backend(backend, device))
     dtype = choose_precision(precision, where)
     with memory_errors(f"loading '{model}'"):
-        return load(model, tokenizer=tokenizer, dtype=dtype, vae_dtype=image_precision(dtype), device=where)
+        checkpoint = load(model, tokenizer=tokenizer, dtype=dtype, vae_dtype=image_precision(dtype), device=where)
+        use_backend(checkpoint, backend)
+    return checkpoint
 
 
 def _canvas(checkpoint: "Checkpoint", held: _Edges | None, regions: Sequence[str]) -> "LoadedImage":
@@ -239,11 +243,13 @@ def _make(
     beside: _Beside,
 ) -> Iterator[_Written]:
     from retouch.core.provenance import Provenance, write_png
+    from retouch.editing.backend import Watch
     from retouch.editing.generate import generate as generate_pictures
     from retouch.editing.memory import memory_errors
 
     control = None if held is None else held.control(checkpoint)
     pictures = beside.prompts(checkpoint)
+    watch = Watch(checkpoint)
     settings = replace(settings.resolve(checkpoint.spec.defaults), image_guidance=None)
     for start in range(0, len(paths), _TOGETHER):
         part = paths[start : start + _TOGETHER]
@@ -265,6 +271,8 @@ def _make(
             )
             write_png(path, picture, provenance)
             yield _Written(path=path, seed=seed, size=picture.size)
+    for warning in watch.warnings():
+        warn(warning)
 
 
 def _report(written: "Sequence[_Written]", *, json: bool) -> None:

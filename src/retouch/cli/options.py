@@ -149,6 +149,13 @@ Reader = Annotated[
 WhenMissing = Annotated[str, typer.Option(help="Where nothing is found: refuse, or take the whole picture.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+Backend = Annotated[
+    str,
+    typer.Option(
+        help="What computes the networks: torch, openvino (on the CPU), or auto, the one that `retouch doctor --bench` "
+        "measured to be the faster."
+    ),
+]
 Memory = Annotated[
     str,
     typer.Option(

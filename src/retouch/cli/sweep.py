@@ -52,6 +52,7 @@ def sweep(
     segmenter: options.SegmenterSource = None, reader: options.Reader = None,
     when_missing: options.WhenMissing = "refuse",
     device: options.Device = "auto", precision: options.Precision = "auto",
+    backend: options.Backend = "auto",
     memory: options.Memory = "auto", quantise: options.Quantise = None, size: options.Side = None,
     side: Annotated[int, typer.Option(help="Pixels of a picture's longer side on the sheet.")] = 256,
 ) -> None:  # fmt: skip
@@ -78,7 +79,7 @@ def sweep(
 
     load = partial(
         load_editor, model or options.DEFAULT_MODEL, tokenizer=tokenizer, loras=tuple(map(parse_lora, lora or ())),
-        device=device, precision=precision, memory=memory, quantise=quantise, side=size,
+        device=device, precision=precision, backend=backend, memory=memory, quantise=quantise, side=size,
     )  # fmt: skip
     rows = _swept(plan, image, words, cache(load))
     for warning in dict.fromkeys(text for row in rows for cell in row for text in cell.warnings):

@@ -1,11 +1,13 @@
 """The editor over the in-house loop, for models of the Stable-Diffusion-1 family."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from retouch.conditioning.text import cut_text
 from retouch.core.lora import Lora
 from retouch.core.settings import EditSettings
+from retouch.editing.backend import Watch, check_backend, use_backend
 from retouch.editing.course import run_course
 from retouch.editing.device import choose_device, choose_precision, image_precision
 from retouch.editing.follow import Follower
@@ -45,6 +47,7 @@ class Editor:
         *,
         device: str = "auto",
         precision: str = "auto",
+        backend: str = "auto",
         revision: str | None = None,
         variant: str | None = None,
         tokenizer: str | Path | None = None,
@@ -59,6 +62,8 @@ class Editor:
                 `pocket/exemplar` or the folder of one.
             device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
             precision: `auto`, `float32`, `bfloat16` or `float16`.
+            backend: what computes the networks: `torch`, `openvino` (on the CPU), or `auto`, which is OpenVINO where
+                `retouch doctor --bench` measured that it is the faster one here.
             revision: branch, tag or commit, for hub ids.
             variant: the variant of the weight files, such as `fp16`.
             tokenizer: for a single file, where its tokenizer lies; see `retouch.models.load`.
@@ -68,10 +73,11 @@ class Editor:
             ip_adapter_scale: how much they count beside the text, 0…2.
 
         Raises:
+            MissingExtraError: the backend is not installed.
             ModelError: the model cannot be loaded or does not edit by instruction, or a LoRA does not fit it.
-            SettingsError: the device or the precision is not to be had.
+            SettingsError: the device, the precision or the backend is not to be had.
         """
-        where = choose_device(device)
+        where = choose_device(check_backend(backend, device))
         dtype = choose_precision(precision, where)
         with memory_errors(f"loading '{source}'"):
             place = Place(dtype=dtype, vae_dtype=image_precision(dtype), device=where)
@@ -79,6 +85,7 @@ class Editor:
             fuse_loras(technique.checkpoint, loras)
             if ip_adapter is not None:
                 technique = with_adapter(technique, ip_adapter, place=place, scale=ip_adapter_scale)
+            use_backend(technique.checkpoint, backend)
         return cls(technique)
 
     @property
@@ -126,13 +133,15 @@ class Editor:
             defaults=self.defaults,
         )
         self.technique.check(references=len(prepared.references), regional=bool(prepared.regions))
-        return run_course(
+        watch = Watch(self.checkpoint)
+        result = run_course(
             self.engine,
             prepared,
             follower,
             batch_size=self.batch_size,
             warnings=self.warnings_of(prepared),
         )
+        return replace(result, warnings=result.warnings + watch.warnings())
 
     def _own_references(self) -> Sequence[ReferenceSource]:
         return self.technique.references if isinstance(self.technique, Illustrated) else ()

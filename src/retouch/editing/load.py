@@ -5,6 +5,7 @@ from pathlib import Path
 
 from retouch.core.errors import ModelError, SettingsError
 from retouch.core.lora import Lora
+from retouch.editing.backend import check_backend
 from retouch.editing.editor import Editor
 from retouch.editing.pipelines.editor import PipelineEditor
 from retouch.editing.pipelines.families import find_family, known_classes
@@ -18,6 +19,7 @@ def load_editor(
     *,
     device: str = "auto",
     precision: str = "auto",
+    backend: str = "auto",
     revision: str | None = None,
     variant: str | None = None,
     tokenizer: str | Path | None = None,
@@ -33,7 +35,7 @@ def load_editor(
     Args:
         source: as `Editor.load` and `PipelineEditor.load` take it.
         device, precision, revision, variant, loras: for both.
-        tokenizer, ip_adapter, ip_adapter_scale: for the loop; see `Editor.load`.
+        backend, tokenizer, ip_adapter, ip_adapter_scale: for the loop; see `Editor.load`.
         memory, quantise, side: for pipelines; see `PipelineEditor.load`.
 
     Raises:
@@ -44,6 +46,7 @@ def load_editor(
     name = pipeline_class(source, revision=revision)
     if name in known_classes():
         _refuse(source, find_family(name).name, {"tokenizer": tokenizer, "IP-Adapter": ip_adapter})
+        _refuse_backend(source, find_family(name).name, backend)
         return PipelineEditor.load(
             source,
             device=device,
@@ -64,6 +67,7 @@ def load_editor(
         source,
         device=device,
         precision=precision,
+        backend=backend,
         revision=revision,
         variant=variant,
         tokenizer=tokenizer,
@@ -98,3 +102,9 @@ def _refuse(source: str | Path, family: str, options: Mapping[str, object]) -> N
     for name, value in options.items():
         if value is not None:
             raise SettingsError(f"'{source}' is of {family}, which takes no {name} of its own; leave it out.")
+
+
+def _refuse_backend(source: str | Path, family: str, backend: str) -> None:
+    check_backend(backend, "auto")
+    if backend == "openvino":
+        raise SettingsError(f"'{source}' is of {family}, which torch alone computes; choose the backend torch or auto.")

@@ -14,6 +14,7 @@ from retouch.conditioning.image import reconstruct, to_images, to_pixels
 from retouch.core.errors import ModelError, SettingsError
 from retouch.core.fit import Fit
 from retouch.core.settings import EditSettings
+from retouch.editing.backend import backend_of
 from retouch.editing.editor import Editor
 from retouch.editing.instructing import Instructing
 from retouch.editing.load import load_editor
@@ -44,7 +45,7 @@ class Field:
     settings: of every model; what is open is the model's own.
     text_guidance, image_guidance: each value makes a contestant of its own of every model that has such a guidance.
     usual: whether the source, and of a first model of the loop its round trip and an untrained one, take part too.
-    device, precision, memory, quantise, side: see `load_editor`.
+    device, precision, backend, memory, quantise, side: see `load_editor`.
     """
 
     models: tuple[str, ...]
@@ -54,6 +55,7 @@ class Field:
     usual: bool = True
     device: str = "auto"
     precision: str = "auto"
+    backend: str = "auto"
     memory: str = "auto"
     quantise: str | None = None
     side: int | None = None
@@ -125,6 +127,7 @@ def _loaded(source: str, entered: Field) -> Editor | PipelineEditor:
         source,
         device=entered.device,
         precision=entered.precision,
+        backend=entered.backend,
         memory=entered.memory,
         quantise=entered.quantise,
         side=entered.side,
@@ -135,7 +138,8 @@ def _loaded(source: str, entered: Field) -> Editor | PipelineEditor:
 
 
 def _checkpoint(source: str, entered: Field) -> Checkpoint:
-    return Editor.load(source, device=entered.device, precision=entered.precision).checkpoint
+    chosen = Editor.load(source, device=entered.device, precision=entered.precision, backend=entered.backend)
+    return chosen.checkpoint
 
 
 def _edits(editor: Editor | PipelineEditor, name: str, entered: Field) -> Iterator[Contestant]:
@@ -147,10 +151,16 @@ def _edits(editor: Editor | PipelineEditor, name: str, entered: Field) -> Iterat
         edits = Edits(
             name=_called(name, settings, entered, editor.defaults),
             edit=_edit(editor, settings),
-            identity={"weights": weights, "settings": settings_json(resolved)},
+            identity={"weights": weights, "settings": settings_json(resolved), **_computed(editor)},
             line=name if len(swept) > 1 else None,
         )
         yield edits if through is None else replace(edits, through=through)
+
+
+def _computed(editor: Editor | PipelineEditor) -> dict[str, str]:
+    """What else the answers of an editor depend on where torch does not compute it."""
+    backend = backend_of(editor.checkpoint) if isinstance(editor, Editor) else "torch"
+    return {} if backend == "torch" else {"backend": backend}
 
 
 def _plain(entry: Entry, name: str, entered: Field) -> Iterator[Contestant]:

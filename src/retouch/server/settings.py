@@ -23,7 +23,7 @@ class ServerSettings(BaseSettings):
     again; 0 for ever. batch: edits made at once.
     names: under which the server is known beside its address, such as that of a proxy before it. requests_per_second:
     how many each user may make for long, a few thousand at once; 0 is as many as they like.
-    keep_loaded: models a worker keeps in memory. device, precision: as `retouch edit` takes them.
+    keep_loaded: models a worker keeps in memory. device, precision, backend: as `retouch edit` takes them.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
@@ -49,6 +49,7 @@ class ServerSettings(BaseSettings):
     keep_loaded: int = Field(default=3, ge=1, le=20)
     device: str = "auto"
     precision: str = "auto"
+    backend: str = "auto"
 
     @property
     def database_address(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from retouch.core.cache import cache_folder
 from retouch.core.errors import MissingExtraError
 
 VECTOR, SCALAR = "llvm_ad_rgb", "scalar_rgb"
@@ -54,11 +55,6 @@ def activate(threads: int) -> str:
     if drjit.thread_count() != threads:
         drjit.set_thread_count(threads)
     return variant
-
-
-def cache_folder() -> Path:
-    """Return the folder of answers worth keeping: `RETOUCH_CACHE`, or `~/.cache/retouch`."""
-    return Path(os.environ.get("RETOUCH_CACHE") or Path.home() / ".cache" / "retouch")
 
 
 def _require() -> None:

@@ -152,6 +152,12 @@ def _parts(settings: ServerSettings, pulse: Pulse) -> tuple[Callable[[str, bool]
         spares = sparing and pipeline_class(name) in known_classes()
         memory = "offload" if spares else "auto"
         with pulse.loads(name):
-            return load_editor(name, device=settings.device, precision=settings.precision, memory=memory)
+            return load_editor(
+                name,
+                device=settings.device,
+                precision=settings.precision,
+                backend="auto" if pipeline_class(name) in known_classes() else settings.backend,
+                memory=memory,
+            )
 
     return load, PocketGrounds(settings.device)

@@ -1,0 +1,201 @@
+"""The networks that OpenVINO computes: what it is given of a call, and how it is shown the network."""
+
+import warnings
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import Tensor, nn
+
+from retouch.models.checkpoint import Checkpoint
+from retouch.models.openvino.library import library
+
+Call = tuple[tuple[Any, ...], Mapping[str, Any]]
+"""The arguments of a call, and its named ones."""
+
+
+class Form(Protocol):
+    """A network, and the one way of calling it that OpenVINO knows."""
+
+    @property
+    def name(self) -> str:
+        """The network's part in the model."""
+        ...
+
+    @property
+    def network(self) -> nn.Module:
+        """The torch network, the source of all weights."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """What the network's structure depends on."""
+        ...
+
+    def example(self, rows: int, height: int, width: int) -> Call:
+        """A call with noise for `rows` samples of (height, width) cells, each a multiple of 8."""
+        ...
+
+    def inputs(self, call: Call) -> tuple[Tensor, ...] | None:
+        """What OpenVINO is given for a call; None for one that it does not know."""
+        ...
+
+    def outputs(self, answer: Tensor) -> Any:
+        """What the call returns."""
+        ...
+
+    def shown(self, network: nn.Module) -> nn.Module:
+        """What takes `inputs` and gives the answer, over `network`, a copy of its own in float32."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class UNetForm:
+    """A U-Net called with latents (R, C, h, w), a time and a context (R, L, D), and nothing beside.
+
+    The features of the time are made outside, in float32: in bfloat16 a time of 999 is one of 1000.
+    """
+
+    unet: UNet2DConditionModel
+
+    name = "unet"
+
+    @property
+    def network(self) -> nn.Module:
+        """See `Form`."""
+        return self.unet
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """See `Form`."""
+        return _facts(self.unet.config)
+
+    def example(self, rows: int, height: int, width: int) -> Call:
+        """See `Form`."""
+        config, unet = self.unet.config, self.unet
+        latents = _noise((rows, config["in_channels"], height, width)).to(unet.dtype)
+        context = _noise((rows, 12, config["cross_attention_dim"])).to(unet.dtype)
+        return (latents, torch.tensor(501)), {"encoder_hidden_states": context, "return_dict": False}
+
+    def inputs(self, call: Call) -> tuple[Tensor, ...] | None:
+        """See `Form`."""
+        arguments, named = call
+        if len(arguments) != 2 or set(named) != {"encoder_hidden_states", "return_dict"} or named["return_dict"]:
+            return None
+        latents, time = arguments
+        if not isinstance(time, Tensor) or not _divisible(latents, 2**self.unet.num_upsamplers):
+            return None
+        features: Tensor = self.unet.time_proj(time.reshape(-1).expand(len(latents)))
+        return latents, features, named["encoder_hidden_states"]
+
+    def outputs(self, answer: Tensor) -> Any:
+        """See `Form`."""
+        return (answer,)
+
+    def shown(self, network: nn.Module) -> nn.Module:
+        """See `Form`."""
+        return _TimedUNet(network)
+
+
+@dataclass(frozen=True, eq=False)
+class VAEForm:
+    """Half of an autoencoder: `encoder`, from pixels (R, 3, H, W), or `decoder`, from latents (R, 4, h, w)."""
+
+    vae: AutoencoderKL
+    half: str
+
+    @property
+    def name(self) -> str:
+        """See `Form`."""
+        return f"vae-{self.half}"
+
+    @property
+    def network(self) -> nn.Module:
+        """See `Form`."""
+        return getattr(self.vae, self.half)
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """See `Form`."""
+        return _facts(self.vae.config)
+
+    def example(self, rows: int, height: int, width: int) -> Call:
+        """See `Form`."""
+        channels = self.vae.config["in_channels" if self.half == "encoder" else "latent_channels"]
+        return (_noise((rows, channels, height, width)).to(self.vae.dtype),), {}
+
+    def inputs(self, call: Call) -> tuple[Tensor, ...] | None:
+        """See `Form`."""
+        arguments, named = call
+        step = 2 ** (len(self.vae.config["block_out_channels"]) - 1) if self.half == "encoder" else 1
+        return None if len(arguments) != 1 or named or not _divisible(arguments[0], step) else arguments
+
+    def outputs(self, answer: Tensor) -> Any:
+        """See `Form`."""
+        return answer
+
+    def shown(self, network: nn.Module) -> nn.Module:
+        """See `Form`."""
+        return network
+
+
+def forms_of(checkpoint: Checkpoint) -> tuple[Form, ...]:
+    """The networks of a checkpoint that are worth it; reading the words takes no time beside them."""
+    vae = checkpoint.vae
+    return UNetForm(checkpoint.unet), VAEForm(vae, "encoder"), VAEForm(vae, "decoder")
+
+
+class _TimedUNet(nn.Module):
+    """A U-Net that is given the features of the time, (R, T), in the place of the time."""
+
+    def __init__(self, unet: Any) -> None:
+        super().__init__()
+        self._given = _Given()
+        unet.time_proj = self._given
+        self._unet = unet
+
+    def forward(self, latents: Tensor, features: Tensor, context: Tensor) -> Tensor:
+        self._given.features = features
+        return self._unet(latents, 0, encoder_hidden_states=context, return_dict=False)[0]
+
+
+class _Given(nn.Module):
+    features: Tensor
+
+    def forward(self, _times: Tensor) -> Tensor:
+        return self.features
+
+
+def _facts(config: Mapping[str, object]) -> dict[str, object]:
+    """The configuration, without what tells of its place."""
+    return {name: value for name, value in config.items() if not name.startswith("_")}
+
+
+def _divisible(cells: Tensor, step: int) -> bool:
+    return cells.dim() == 4 and len(cells) > 0 and not (cells.shape[-2] % step or cells.shape[-1] % step)
+
+
+def _noise(shape: tuple[int, ...]) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+@torch.no_grad()
+def traced(form: Form) -> Any:
+    """The network as OpenVINO reads it, its number of rows, height and width left open."""
+    shown = form.shown(deepcopy(form.network).float()).eval()
+    inputs = form.inputs(form.example(2, 8, 16))
+    assert inputs is not None
+    given = tuple(each.float() for each in inputs)
+    with warnings.catch_warnings():
+        # The sizes that torch warns of are those that `inputs` sees to.
+        warnings.simplefilter("ignore")
+        script = torch.jit.trace(shown, given, check_trace=False, strict=False)
+    # What `openvino.convert_model` does takes ten times as long.
+    frontend = library("openvino.frontend").FrontEndManager().load_by_framework("pytorch")
+    # Named, since it has to live for as long as it is read.
+    decoder = library("openvino.frontend.pytorch.ts_decoder").TorchScriptPythonDecoder(script, example_input=given)
+    return frontend.convert(frontend.load(decoder))

@@ -1,0 +1,73 @@
+"""The library itself: whether it is installed, and how it compiles a network for this machine."""
+
+import importlib
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from retouch.core.errors import MissingExtraError
+
+HINTS: dict[torch.dtype, str] = {torch.float32: "f32", torch.bfloat16: "bf16"}
+"""What OpenVINO calls the types that it computes in."""
+
+
+def is_installed() -> bool:
+    """Whether OpenVINO can be imported."""
+    return version_of("openvino") is not None
+
+
+def version_of(package: str) -> str | None:
+    """The version of an installed package; None where it is missing."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def check_installed() -> None:
+    """Raise MissingExtraError where OpenVINO is not installed."""
+    if not is_installed():
+        raise MissingExtraError(
+            "The backend openvino needs OpenVINO, which is not installed; run: pip install 'retouch[openvino]', or "
+            "choose the backend torch."
+        )
+
+
+def library(module: str = "openvino") -> Any:
+    """A module of OpenVINO, imported so that it tells nobody: left to itself it reports to its makers, unasked."""
+    if "openvino" in sys.modules:
+        return importlib.import_module(module)
+    present = sys.modules.get("openvino_telemetry")
+    # What cannot be imported, OpenVINO does without.
+    sys.modules["openvino_telemetry"] = None  # pyright: ignore[reportArgumentType]
+    try:
+        return importlib.import_module(module)
+    finally:
+        del sys.modules["openvino_telemetry"]
+        if present is not None:
+            sys.modules["openvino_telemetry"] = present
+
+
+def compiled(network: Any, dtype: torch.dtype, *, kept: Path | None) -> Any:
+    """A network, a file or an `openvino.Model`, compiled for the CPU to compute in `dtype`.
+
+    `kept` is a folder for the compiled form; where that cannot be used, it is compiled without.
+    """
+    core = library().Core()
+    settings: dict[str, object] = {
+        # Left to itself, OpenVINO computes in bfloat16 wherever the processor can.
+        "INFERENCE_PRECISION_HINT": HINTS[dtype],
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        # Pinned threads of two processes would share cores while others idle.
+        "ENABLE_CPU_PINNING": False,
+    }
+    if kept is not None:
+        try:
+            return core.compile_model(network, "CPU", {**settings, "CACHE_DIR": str(kept)})
+        except RuntimeError:
+            return library().Core().compile_model(network, "CPU", settings)
+    return core.compile_model(network, "CPU", settings)

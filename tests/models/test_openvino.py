@@ -1,0 +1,288 @@
+"""OpenVINO beside torch on the same weights: equal answers, torch's own where somebody looks in, a cache that mends."""
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.conftest import MakeCheckpoint
+from torch import Tensor
+
+from retouch.attention.control import adding
+from retouch.attention.layers import cross_layers
+from retouch.conditioning.image import decode_latents, encode_source
+from retouch.core.errors import MissingExtraError, ModelError
+from retouch.models.checkpoint import Checkpoint
+from retouch.models.openvino import attach, kept, library
+from retouch.models.openvino.attach import left_to_torch, use_openvino
+from retouch.models.openvino.forms import UNetForm
+from retouch.models.openvino.kept import NETWORK, clear_kept, kept_folder, kept_network
+from retouch.models.openvino.network import Computed, computed
+
+CACHE = "RETOUCH_CACHE"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache folder that the tests of this file share, so that a network is traced once."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv(CACHE, str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def fast(cache: Path, make_tiny: MakeCheckpoint) -> Checkpoint:
+    """A tiny editor given to OpenVINO; leave it as it is."""
+    checkpoint = make_tiny()
+    use_openvino(checkpoint)
+    return checkpoint
+
+
+@pytest.fixture
+def fresh(fast: Checkpoint, make_tiny: MakeCheckpoint) -> Checkpoint:
+    """The same with networks of its own, from the cache."""
+    checkpoint = make_tiny()
+    use_openvino(checkpoint)
+    return checkpoint
+
+
+def call(checkpoint: Checkpoint, rows: int, height: int, width: int, **more: Any) -> Tensor:
+    generator = torch.Generator().manual_seed(rows * 100 + height)
+    latents = torch.randn((rows, 8, height, width), generator=generator).to(checkpoint.dtype)
+    context = torch.randn((rows, 16, 16), generator=generator).to(checkpoint.dtype)
+    with torch.no_grad():
+        return checkpoint.unet(latents, torch.tensor(981), encoder_hidden_states=context, return_dict=False, **more)[0]
+
+
+def apart(found: Tensor, wanted: Tensor) -> float:
+    """The difference as a share of what is wanted, root mean square."""
+    return float((found - wanted).float().square().mean().sqrt() / wanted.float().square().mean().sqrt())
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 8), (2, 16, 24), (5, 4, 2)])
+def test_the_unet_answers_as_torch_does_whatever_rows_and_sides(
+    fast: Checkpoint, tiny_checkpoint: Checkpoint, shape: tuple[int, int, int]
+) -> None:
+    before = left_to_torch(fast)
+    found = call(fast, *shape)
+    assert left_to_torch(fast) == before
+    assert apart(found, call(tiny_checkpoint, *shape)) < 1e-5
+
+
+def test_the_autoencoder_answers_as_torch_does(fast: Checkpoint, tiny_checkpoint: Checkpoint) -> None:
+    pixels = torch.randn((2, 3, 64, 96), generator=torch.Generator().manual_seed(0))
+    latents, wanted = encode_source(fast, pixels), encode_source(tiny_checkpoint, pixels)
+    assert apart(latents, wanted) < 1e-5
+    assert apart(decode_latents(fast.vae, wanted), decode_latents(tiny_checkpoint.vae, wanted)) < 1e-5
+    assert left_to_torch(fast) == 0
+
+
+def test_bfloat16_is_as_near_to_float32_as_torch_is(
+    cache: Path, make_tiny: MakeCheckpoint, tiny_checkpoint: Checkpoint
+) -> None:
+    half, plain = make_tiny(), make_tiny()
+    for checkpoint in (half, plain):
+        unet: Any = checkpoint.unet
+        unet.to(torch.bfloat16)
+    use_openvino(half)
+    wanted = call(tiny_checkpoint, 2, 8, 8)
+    found = call(half, 2, 8, 8)
+    assert found.dtype == torch.bfloat16 and left_to_torch(half) == 0
+    assert apart(found, wanted) < 2 * apart(call(plain, 2, 8, 8), wanted) + 1e-3
+
+
+def test_sides_that_the_network_would_pad_are_torchs(fresh: Checkpoint, tiny_checkpoint: Checkpoint) -> None:
+    found = call(fresh, 1, 7, 9)
+    assert left_to_torch(fresh) == 1
+    assert torch.equal(found, call(tiny_checkpoint, 1, 7, 9))
+
+
+def test_a_control_of_attention_is_torchs_to_the_bit_and_only_while_it_is_there(
+    fresh: Checkpoint, tiny_checkpoint: Checkpoint
+) -> None:
+    def held(checkpoint: Checkpoint) -> Tensor:
+        with adding(cross_layers(checkpoint.unet), lambda _: lambda _layer, hidden: hidden * 0.1):
+            return call(checkpoint, 2, 8, 8)
+
+    assert torch.equal(held(fresh), held(tiny_checkpoint))
+    assert left_to_torch(fresh) == 1
+    call(fresh, 2, 8, 8)
+    assert left_to_torch(fresh) == 1
+
+
+def test_residuals_of_a_controlnet_are_torchs(fresh: Checkpoint, tiny_checkpoint: Checkpoint) -> None:
+    middle = {"mid_block_additional_residual": torch.ones(2, 32, 4, 4)}
+    down = [torch.zeros(2, width, side, side) for width, side in ((16, 8), (16, 8), (16, 4), (32, 4))]
+    named = {**middle, "down_block_additional_residuals": down}
+    assert torch.equal(call(fresh, 2, 8, 8, **named), call(tiny_checkpoint, 2, 8, 8, **named))
+    assert left_to_torch(fresh) == 1
+
+
+def test_changed_weights_are_seen(fresh: Checkpoint, make_tiny: MakeCheckpoint) -> None:
+    plain = make_tiny()
+    for checkpoint in (fresh, plain):
+        with torch.no_grad():
+            checkpoint.unet.conv_out.weight.mul_(2)
+    assert torch.equal(call(fresh, 1, 8, 8), call(plain, 1, 8, 8))
+
+
+def test_hooks_are_heard(fresh: Checkpoint) -> None:
+    heard: list[Tensor] = []
+    hook = fresh.unet.mid_block.register_forward_hook(lambda *event: heard.append(event[2]))
+    call(fresh, 1, 8, 8)
+    hook.remove()
+    assert len(heard) == 1
+
+
+def test_gradients_are_torchs(fresh: Checkpoint) -> None:
+    latents = torch.randn(1, 8, 8, 8, requires_grad=True)
+    context = torch.randn(1, 16, 16)
+    answer = fresh.unet(latents, torch.tensor(3), encoder_hidden_states=context, return_dict=False)[0]
+    answer.sum().backward()
+    assert latents.grad is not None and left_to_torch(fresh) == 1
+
+
+def test_a_copy_is_torchs_alone(fresh: Checkpoint, tiny_checkpoint: Checkpoint) -> None:
+    copied = deepcopy(fresh.unet)
+    assert computed(copied) is None and isinstance(computed(fresh.unet), Computed)
+    with torch.no_grad():
+        copied.conv_out.weight.zero_()
+    assert apart(call(fresh, 1, 8, 8), call(tiny_checkpoint, 1, 8, 8)) < 1e-5
+
+
+def test_what_is_kept_is_not_traced_again(
+    fast: Checkpoint, make_tiny: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_form: Any) -> Any:
+        raise AssertionError("traced again")
+
+    monkeypatch.setattr(attach, "traced", refuse)
+    use_openvino(make_tiny())
+    with pytest.raises(AssertionError, match="traced again"):
+        use_openvino(make_tiny(seed=1))
+
+
+@pytest.mark.parametrize("harm", ["truncated", "foreign", "emptied", "gone", "compiled"])
+def test_damaged_files_are_made_anew(
+    fast: Checkpoint, tiny_checkpoint: Checkpoint, make_tiny: MakeCheckpoint, harm: str
+) -> None:
+    checkpoint = make_tiny()
+    place = kept_folder() / attach._key(UNetForm(checkpoint.unet), torch.float32)
+    _harm(place, harm)
+    use_openvino(checkpoint)
+    assert apart(call(checkpoint, 2, 8, 8), call(tiny_checkpoint, 2, 8, 8)) < 1e-5
+    assert (place / NETWORK).stat().st_size > 1000
+
+
+def _harm(place: Path, harm: str) -> None:
+    weights = place / "network.bin"
+    match harm:
+        case "truncated":
+            weights.write_bytes(weights.read_bytes()[:-100])
+        case "foreign":
+            weights.write_bytes(bytes(weights.stat().st_size))
+        case "emptied":
+            (place / NETWORK).write_text("")
+        case "gone":
+            (place / "facts.json").unlink()
+        case _:
+            for blob in (place / "compiled").iterdir():
+                blob.chmod(0o600)
+                blob.write_bytes(blob.read_bytes()[:200])
+
+
+def test_a_folder_that_cannot_be_written_is_done_without(
+    make_tiny: MakeCheckpoint, tiny_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv(CACHE, str(tmp_path / "file"))
+    checkpoint = make_tiny()
+    use_openvino(checkpoint)
+    assert apart(call(checkpoint, 2, 8, 8), call(tiny_checkpoint, 2, 8, 8)) < 1e-5
+
+
+def test_of_two_processes_one_makes_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = (
+        "import time\nfrom pathlib import Path\nfrom retouch.models.openvino.kept import kept_network\n"
+        "def write(folder):\n"
+        "    time.sleep(0.3)\n"
+        "    (folder / 'network.xml').write_text('x')\n"
+        f"    with open({str(tmp_path / 'made')!r}, 'a') as made: made.write('once ')\n"
+        "print(kept_network('unet-0', write))\n"
+    )
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+    runs = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    answers = {run.communicate(timeout=120)[0] for run in runs}
+    assert all(run.returncode == 0 for run in runs) and len(answers) == 1
+    assert (tmp_path / "made").read_text() == "once "
+
+
+def test_the_longest_unused_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE, str(tmp_path))
+    monkeypatch.setattr(kept, "LIMIT", 5000)
+
+    def write(folder: Path) -> None:
+        (folder / NETWORK).write_bytes(bytes(2000))
+
+    import os
+
+    for time, key in enumerate(("one", "two", "three")):
+        os.utime(kept_network(key, write) / "facts.json", (time, time))
+    kept_network("one", write)
+    assert kept_network("four", write).name == "four"
+    assert {place.name for place in kept_folder().iterdir() if place.is_dir()} == {"one", "three", "four"}
+    assert clear_kept() > 6000 and clear_kept() == 0
+
+
+def test_a_failed_making_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE, str(tmp_path))
+
+    def fail(folder: Path) -> None:
+        (folder / NETWORK).write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        kept_network("unet-0", fail)
+    assert [place.name for place in kept_folder().iterdir()] == ["unet-0.lock"]
+
+
+def test_a_network_that_answers_otherwise_is_refused(
+    cache: Path, make_tiny: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = attach.traced
+    other = make_tiny(seed=3)
+    monkeypatch.setattr(attach, "traced", lambda form: right(UNetForm(other.unet)))
+    with pytest.raises(ModelError, match="answers otherwise than torch"):
+        use_openvino(make_tiny(seed=2))
+
+
+def test_types_that_it_does_not_compute_in_are_refused(make_tiny: MakeCheckpoint) -> None:
+    checkpoint = make_tiny()
+    unet: Any = checkpoint.unet
+    unet.to(torch.float64)
+    with pytest.raises(ModelError, match="float64 on cpu"):
+        use_openvino(checkpoint)
+
+
+def test_a_missing_extra_is_named(make_tiny: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "is_installed", lambda: False)
+    with pytest.raises(MissingExtraError, match=r"retouch\[openvino\]"):
+        use_openvino(make_tiny())
+
+
+def test_openvino_tells_its_makers_nothing(tmp_path: Path) -> None:
+    assert importlib.util.find_spec("openvino_telemetry") is not None
+    script = (
+        "import sys\nfrom retouch.models.openvino.library import library\n"
+        "library('openvino.frontend.pytorch.ts_decoder')\n"
+        "assert 'openvino_telemetry' not in sys.modules\n"
+    )
+    environment = {"HOME": str(tmp_path), "PATH": "", "PYTHONPATH": ":".join(filter(None, sys.path))}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=120)
+    assert not list(tmp_path.iterdir())
