@@ -74,32 +74,26 @@ class EditSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """How speed is bought: the share of a model's own steps, at least `least` of them, by which scheduler (None: the
-    model's), guided in which interval, and every how many steps the network's coarse levels are computed."""
+    """How speed is bought: the share of a model's own steps, at least `least` of them, and every how many steps the
+    network's coarse levels are computed."""
 
     share: float = 1.0
     least: int = 1
-    scheduler: str | None = None
-    interval: tuple[float, float] | None = None
-    reuse: int | None = None
+    reuse: int = 1
 
 
 PROFILES: dict[str, Profile] = {
     "exact": Profile(),
-    "balanced": Profile(share=0.6, least=3, interval=(0.0, 0.8)),
-    "fast": Profile(share=0.4, least=2, interval=(0.0, 0.5), reuse=2),
+    "balanced": Profile(share=0.75, least=3, reuse=3),
+    "fast": Profile(share=0.5, least=2, reuse=4),
 }
 """The profiles by name; `bench/fidelity.py` measures what each costs."""
 
 
 def _of_profile(profile: Profile, defaults: EditSettings) -> EditSettings:
     own = defaults.steps
-    return EditSettings(
-        steps=None if own is None else min(own, max(profile.least, round(profile.share * own))),
-        scheduler=profile.scheduler,
-        guidance_interval=profile.interval,
-        reuse=profile.reuse,
-    )
+    steps = None if own is None else min(own, max(profile.least, round(profile.share * own)))
+    return EditSettings(steps=steps, reuse=profile.reuse)
 
 
 def _fill(settings: EditSettings, defaults: EditSettings) -> EditSettings:
