@@ -33,9 +33,8 @@ def load_editor(
     """Load whatever edits: by the class in its `model_index.json` a pipeline of a known family, else the loop.
 
     Args:
-        source: as `Editor.load` and `PipelineEditor.load` take it.
-        device, precision, revision, variant, loras: for both; backend, tokenizer, ip_adapter and ip_adapter_scale for the
-            loop (see `Editor.load`), memory, quantise and side for pipelines (see `PipelineEditor.load`).
+        source, device, precision, revision, variant, loras: for both kinds of editor.
+        memory, quantise, side: for `PipelineEditor.load`; all others: for `Editor.load`.
 
     Raises:
         MissingExtraError: a package is wanted and not installed.
