@@ -34,9 +34,8 @@ def load_editor(
 
     Args:
         source: as `Editor.load` and `PipelineEditor.load` take it.
-        device, precision, revision, variant, loras: for both.
+        device, precision, revision, variant, loras: for both; memory, quantise, side: see `PipelineEditor.load`.
         backend, tokenizer, ip_adapter, ip_adapter_scale: for the loop; see `Editor.load`.
-        memory, quantise, side: for pipelines; see `PipelineEditor.load`.
 
     Raises:
         MissingExtraError: a package is wanted and not installed.
