@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from retouch.core.errors import MissingExtraError, ModelError, SettingsError
+from retouch.core.region import Region
 from retouch.core.region_settings import RegionSettings
 from retouch.core.settings import EditSettings
 from retouch.editing import backend
@@ -56,9 +57,10 @@ def test_an_edit_is_torchs_within_a_level(fast: Editor, plain: Editor, picture: 
 def test_an_edit_that_holds_attention_is_torchs_and_says_so(fast: Editor, plain: Editor, picture: Image.Image) -> None:
     mask = Image.new("L", picture.size, 0)
     mask.paste(255, (8, 8, 48, 60))
+    region = Region(mask=mask, origin="a box")
     settings = EditSettings(region=RegionSettings(attend="avoid", zoom="off"))
     found, wanted = (
-        editor.edit(picture, "make the sofa green", region=mask, settings=settings) for editor in (fast, plain)
+        editor.edit(picture, "make the sofa green", region=region, settings=settings) for editor in (fast, plain)
     )
     assert found.warnings == (LEFT,) and wanted.warnings == ()
     difference = np.asarray(found.image, dtype=int) - np.asarray(wanted.image, dtype=int)

@@ -45,8 +45,7 @@ def edit(
     place: options.PlaceBy = None, detail: options.Detail = None, words: options.WordsWeight = None,
     background: options.Background = "auto", reference_phrase: options.ReferencePhrase = None,
     ip_adapter: options.IPAdapter = None,
-    device: options.Device = "auto", precision: options.Precision = "auto",
-    backend: options.Backend = "auto",
+    device: options.Device = "auto", precision: options.Precision = "auto", backend: options.Backend = "auto",
     memory: options.Memory = "auto", quantise: options.Quantise = None, size: options.Side = None,
     like: options.Like = None, allow_private: options.AllowPrivate = False, json: options.Json = False,
 ) -> None:  # fmt: skip

@@ -52,10 +52,9 @@ def calibrate_guidance(
     weights: Weights = None,
     seed: Annotated[int, typer.Option(help="Of every edit and of the halves.")] = 0,
     device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    backend: options.Backend = "auto",
+    precision: options.Precision = "auto", backend: options.Backend = "auto",
     json: options.Json = False,
-) -> None:
+) -> None:  # fmt: skip
     """Try settings on half of the cases, dropping poor ones early, and hold the best to the other half.
 
     Interrupted, the same command goes on where it stopped. OUT gets calibration.md, calibration.json and pareto.svg.

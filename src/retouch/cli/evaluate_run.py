@@ -56,8 +56,7 @@ def run_bench(
     seed: Annotated[list[int] | None, typer.Option(help="The seed of every edit; repeat it. (default: 0)")] = None,
     seeds: Annotated[int, typer.Option(help="So many seeds, from the one given on.")] = 1,
     workers: Annotated[int, typer.Option(help="Processes that make pairs; 0 makes them in this one.")] = 1,
-    device: options.Device = "auto", precision: options.Precision = "auto",
-    backend: options.Backend = "auto",
+    device: options.Device = "auto", precision: options.Precision = "auto", backend: options.Backend = "auto",
     memory: options.Memory = "auto", quantise: options.Quantise = None, size: options.Side = None,
     json: options.Json = False,
 ) -> None:  # fmt: skip

@@ -90,11 +90,10 @@ def generate(
     text_guidance: options.TextGuidance = None,
     negative: options.Negative = None,
     device: options.Device = "auto",
-    precision: options.Precision = "auto",
-    backend: options.Backend = "auto",
+    precision: options.Precision = "auto", backend: options.Backend = "auto",
     allow_private: options.AllowPrivate = False,
     json: options.Json = False,
-) -> None:
+) -> None:  # fmt: skip
     """Make pictures from text, of the model's own size.
 
     [bold]Examples[/bold]

@@ -51,8 +51,7 @@ def sweep(
     attend_inside: options.AttendInside = None, invert: options.Invert = None, zoom: options.ZoomIn = None,
     segmenter: options.SegmenterSource = None, reader: options.Reader = None,
     when_missing: options.WhenMissing = "refuse",
-    device: options.Device = "auto", precision: options.Precision = "auto",
-    backend: options.Backend = "auto",
+    device: options.Device = "auto", precision: options.Precision = "auto", backend: options.Backend = "auto",
     memory: options.Memory = "auto", quantise: options.Quantise = None, size: options.Side = None,
     side: Annotated[int, typer.Option(help="Pixels of a picture's longer side on the sheet.")] = 256,
 ) -> None:  # fmt: skip

@@ -33,8 +33,9 @@ def load_editor(
     """Load whatever edits: by the class in its `model_index.json` a pipeline of a known family, else the loop.
 
     Args:
-        source, device, precision, revision, variant, loras: for both kinds of editor.
-        memory, quantise, side: for `PipelineEditor.load`; all others: for `Editor.load`.
+        source: as `Editor.load` and `PipelineEditor.load` take it.
+        device, precision, revision, variant, loras: for both; memory, quantise, side: see `PipelineEditor.load`.
+        backend, tokenizer, ip_adapter, ip_adapter_scale: for the loop; see `Editor.load`.
 
     Raises:
         MissingExtraError: a package is wanted and not installed.
