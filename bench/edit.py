@@ -11,7 +11,6 @@ with the least and the most; ratios are of medians to `diffusers`. Where a GPU i
 
 import argparse
 import json
-import shutil
 import statistics
 import subprocess
 import sys
@@ -235,8 +234,7 @@ def _command(rounds: int, folder: Path, device: str, scratch: Path) -> None:
     """From a cold process to a file, both by the pocket checkpoint: the command, and a script around the pipeline."""
     result = scratch / "command.png"
     own = [sys.executable, "-m", "retouch", "edit", str(PICTURE), INSTRUCTIONS[0], "-o", str(result)]
-    script = scratch / "script.py"
-    shutil.copy(Path(__file__).parent / "contest" / "script.py", script)
+    script = CONTENDER.with_name("script.py")
     other = [sys.executable, str(script), str(folder), str(PICTURE), INSTRUCTIONS[0], str(result), device]
     pairs = [(_timed(own), _timed(other), _timed([*other, "4"])) for _ in range(rounds)]
     one, two, three = (statistics.median(column) for column in zip(*pairs, strict=True))

@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,8 @@ def _pipeline(folder: str, device: str, dtype: Any, *, tuned: bool = False) -> E
     return edit
 
 
-def retouch(**options: Any) -> Callable[[str, str], Edit]:
-    """Retouch, loaded with options."""
+def retouch(*, profile: str = "exact", **options: Any) -> Callable[[str, str], Edit]:
+    """Retouch, loaded with options, at a job's steps, of which a profile other than exact takes its share."""
 
     def load(folder: str, device: str) -> Edit:
         from retouch.core.settings import EditSettings
@@ -130,9 +131,10 @@ def retouch(**options: Any) -> Callable[[str, str], Edit]:
         editor = load_editor(folder, device=device, **options)
 
         def edit(job: dict[str, Any]) -> Sequence[Any]:
-            settings = EditSettings(
+            asked = EditSettings(
                 steps=job["steps"], text_guidance=job["text"], image_guidance=job["image"], scheduler="ddim", seed=0
             )
+            settings = replace(EditSettings(profile=profile).resolve(asked), keep_detail=None)
             picture, count = Path(job["picture"]), job["count"]
             results = edit_alternatives(editor, picture, job["instructions"], settings=settings, count=count)
             return [picture for result in results for picture in result.images[0]]
@@ -146,7 +148,13 @@ CONTENDERS: dict[str, Callable[[str, str], Edit]] = {
     "diffusers": documented,
     "diffusers-tuned": tuned,
     "retouch": retouch(),
+    "retouch-balanced": retouch(profile="balanced"),
+    "retouch-fast": retouch(profile="fast"),
     "retouch-float32": retouch(precision="float32"),
+    "retouch-torch": retouch(backend="torch"),
+    "retouch-torch-fast": retouch(profile="fast", backend="torch"),
+    "retouch-openvino": retouch(backend="openvino"),
+    "retouch-openvino-fast": retouch(profile="fast", backend="openvino"),
 }
 """What can be asked for, by name."""
 
