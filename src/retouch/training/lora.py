@@ -13,14 +13,23 @@ from peft.utils import get_peft_model_state_dict
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 """The projections that get an update."""
 
+OTHERS = (
+    "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2", "conv1", "conv2", "conv_shortcut", "downsamplers.0.conv",
+    "upsamplers.0.conv", "time_emb_proj",
+)  # fmt: skip
+"""The other layers that can have one, as LCM-LoRA has them (arXiv 2311.05556)."""
 
-def add_lora(unet: UNet2DConditionModel, *, rank: int, first_convolution: bool) -> None:
+
+def add_lora(
+    unet: UNet2DConditionModel, *, rank: int, first_convolution: bool, convolutions: bool = False
+) -> None:
     """Add trainable updates of `rank` (and of the same α) to a frozen U-Net.
 
     With `first_convolution` that is trained whole: a start of four channels has learned nothing about the
     source's, and no update of attention could.
     """
-    unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(ATTENTION)))
+    targets = (*ATTENTION, *OTHERS) if convolutions else ATTENTION
+    unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(targets)))
     unet.conv_in.requires_grad_(first_convolution)
 
 

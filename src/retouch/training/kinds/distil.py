@@ -1,0 +1,236 @@
+"""Distil an editor: a student that needs one pass a step for the guidance of several, and fewer steps."""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import accumulate
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from retouch.conditioning.image import decode_latents, scaling_factor
+from retouch.conditioning.instruct import check_instruct
+from retouch.conditioning.text import encode_ids, encode_null_text, token_ids
+from retouch.core.errors import SettingsError
+from retouch.diffusion.guidance import InstructGuidance
+from retouch.models.checkpoint import Checkpoint
+from retouch.models.load import load
+from retouch.models.save import save
+from retouch.records.pair import Split
+from retouch.scenes.language import mirrored
+from retouch.training.cache import OnPrepared, PairTable, Preparation, joined, pair_tables, parted
+from retouch.training.card import CardFacts, model_card
+from retouch.training.choices import Choices, Material
+from retouch.training.denoising import Denoising, Given, parted_steps
+from retouch.training.distilling import Teacher, consistency_errors, guidance_errors
+from retouch.training.kind import Kind, Loss, Validation
+from retouch.training.lora import add_lora, merged, write_lora
+from retouch.training.order import spaced
+from retouch.training.pictures import strip
+from retouch.training.preview import sample_edits
+from retouch.training.sending import sent
+from retouch.training.settings import TrainSettings
+from retouch.training.start import on_device, preparation_of
+
+Objective = Literal["guidance", "consistency"]
+_LONG = 50
+"""Steps of the teacher's run that all few-step results are compared with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistilTask:
+    """What the student learns.
+
+    `objective`: its steps are those of the guided teacher ("guidance"), or its answers agree along the teacher's path
+    ("consistency"). It is to edit in `steps`, each of which is `skip` steps of the teacher's DDIM, guided by
+    `text_guidance` and `image_guidance` (None: the teacher's own). `huber` is c of the pseudo-Huber loss
+    √(d² + c²) − c. In a share `dropout` of the samples there is no instruction; `flip` is the share of mirrored
+    ones, whose texts swap left and right. `shown` held-out pairs are edited to be measured and looked at. With `lora`
+    low-rank updates of that rank are learned, of attention alone or with `convolutions` of all layers.
+    """
+
+    objective: Objective = "guidance"
+    steps: int = 4
+    skip: int = 1
+    text_guidance: float | None = None
+    image_guidance: float | None = None
+    huber: float | None = 1e-3
+    dropout: float = 0.05
+    flip: float = 0.5
+    shown: int = 12
+    lora: int | None = None
+    convolutions: bool = False
+
+
+class DistilKind:
+    """A student that begins as its teacher, on cached latents of pairs."""
+
+    name = "distil"
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        tables: Sequence[PairTable],
+        held_out: Sequence[PairTable],
+        task: DistilTask,
+        *,
+        base: str,
+        mirrored: Callable[[str], str],
+        data: Sequence[str] = (),
+    ) -> None:
+        """Take the teacher, whose U-Net becomes the student; raises ModelError where it does not edit by words."""
+        check_instruct(checkpoint)
+        self._tables, self._held_out, self._task = tables, held_out, task
+        self._base, self._data = base, tuple(data)
+        spec = checkpoint.spec
+        guidance = InstructGuidance(
+            text=spec.text_guidance if task.text_guidance is None else task.text_guidance,
+            image=spec.image_guidance if task.image_guidance is None else task.image_guidance,
+        )
+        self._grid = _grid(checkpoint, task)
+        for network in checkpoint.modules.values():
+            network.eval().requires_grad_(False)
+        own = replace(spec, text_guidance=guidance.text, image_guidance=guidance.image)
+        self._taught_by = replace(checkpoint, unet=copy.deepcopy(checkpoint.unet), spec=own)
+        self._teacher = Teacher(unet=self._taught_by.unet, denoising=Denoising.of(checkpoint), guidance=guidance)
+        self.checkpoint = replace(checkpoint, spec=student_spec(spec, task))
+        if task.lora is None:
+            checkpoint.unet.requires_grad_(True)
+        else:
+            add_lora(checkpoint.unet, rank=task.lora, first_convolution=False, convolutions=task.convolutions)
+        self.modules: Mapping[str, nn.Module] = {"unet": checkpoint.unet.train()}
+        prompts = [prompt for table in tables for prompt in table.prompts]
+        texts = [prompts, [mirrored(text) for text in prompts]]
+        self._ids = torch.stack([token_ids(checkpoint, form) for form in texts])
+        self._null_ids = token_ids(checkpoint, [""])[0]
+        self._compared: tuple[Tensor, Tensor] | None = None
+        ends = list(accumulate(map(len, tables)))
+        self.groups: Sequence[range] = tuple(
+            range(end - len(table), end) for table, end in zip(tables, ends, strict=True)
+        )
+
+    def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
+        """Return how far the student is from what the teacher teaches, in clean latents."""
+        task, picked = self._task, torch.tensor(indices)
+        place = next(place for place, group in enumerate(self.groups) if indices[0] in group)
+        table, rows = self._tables[place], picked - self.groups[place].start
+        side = (torch.rand(len(rows), generator=generator) < task.flip).long()
+        silent = torch.rand(len(rows), generator=generator) < task.dropout
+        ids = torch.where(silent[:, None], self._null_ids, self._ids[side, picked])
+        source = self._condition(table.posteriors.of(table.source[rows], side)[0])
+        given = self._given(source, ids)
+        noise = torch.randn(source.shape, generator=generator)
+        if task.objective == "guidance":
+            errors = self._guidance_errors(noise, given)
+        else:
+            errors = self._consistency_errors(table, rows, side, noise, given, generator)
+        squared = errors.square()
+        if task.huber is None:
+            total = squared.mean()
+        else:
+            total = ((squared + task.huber**2).sqrt() - task.huber).mean()
+        return Loss(total=total, parts={"error": squared.detach().mean().sqrt()})
+
+    def _guidance_errors(self, noise: Tensor, given: Given) -> Tensor:
+        noise = sent(noise, given.source.device)
+        return guidance_errors(self.checkpoint.unet, self._teacher, noise, given, self._grid)
+
+    def _consistency_errors(
+        self,
+        table: PairTable,
+        rows: Tensor,
+        side: Tensor,
+        noise: Tensor,
+        given: Given,
+        generator: torch.Generator,
+    ) -> Tensor:
+        device = given.source.device
+        clean = sent(table.posteriors.of(table.target[rows], side)[0] * scaling_factor(self.checkpoint.vae), device)
+        pairs = torch.tensor([pair for step in self._grid for pair in zip(step[:-1], step[1:], strict=True)])
+        times, until = pairs[torch.randint(len(pairs), (len(rows),), generator=generator)].unbind(dim=1)
+        alpha, sigma = self._teacher.denoising.levels(times, clean)
+        noisy = alpha * clean + sigma * sent(noise, device)
+        return consistency_errors(self.checkpoint.unet, self._teacher, noisy, given, times, until)
+
+    @torch.no_grad()
+    def validate(self, generator: torch.Generator) -> Validation:
+        """Return how near the student's edits come to the teacher's from the same noise, and some to look at.
+
+        PSNR in dB between decoded pictures: to the teacher at its own settings, to its run of 50 steps, and of the
+        teacher's own settings to that run.
+        """
+        table = max(self._held_out, key=len)
+        rows = spaced(table, self._task.shown)
+        side = torch.zeros(len(rows), dtype=torch.long)
+        source = self._condition(table.posteriors.of(table.source[rows], side)[0])
+        prompts = [table.prompts[row] for row in rows.tolist()]
+        state = generator.get_state()
+
+        def edited(checkpoint: Checkpoint) -> Tensor:
+            made = sample_edits(checkpoint, source, prompts, generator.set_state(state))
+            return decode_latents(checkpoint.vae, made).clamp(-1, 1).cpu()
+
+        if self._compared is None:
+            long = replace(self._taught_by, spec=replace(self._taught_by.spec, steps=_LONG))
+            self._compared = edited(self._taught_by), edited(long)
+        own, long = self._compared
+        made = edited(self.checkpoint)
+        return Validation(
+            figures={
+                "PSNR to the teacher": _psnr(made, own),
+                "PSNR to 50 steps": _psnr(made, long),
+                "the teacher's PSNR to 50 steps": _psnr(own, long),
+            },
+            pictures={"student, teacher, teacher in 50 steps": strip([made[:8], own[:8], long[:8]])},
+        )
+
+    def export(self, folder: Path, *, steps: int, figures: Mapping[str, float]) -> None:
+        """Write the student whole, in half precision, with its spec; of low-rank updates these alone beside it."""
+        checkpoint = self.checkpoint
+        if self._task.lora is not None:
+            checkpoint = replace(checkpoint, unet=merged(checkpoint.unet))
+        card = CardFacts(
+            title="Retouch student",
+            summary=f"Edits pictures by instruction, as {Path(self._base).name} does with guidance, in one pass a step.",
+            data=[f"{self._ids.shape[1]} pairs of the train split", *self._data],
+            training={"optimiser steps": steps, **asdict(self._task)},
+            figures=figures,
+        )
+        save(checkpoint, folder, storage="float16", card=model_card(card))
+        if self._task.lora is not None:
+            write_lora(self.checkpoint.unet, folder / "lora")
+
+    def _given(self, source: Tensor, ids: Tensor) -> Given:
+        device = self.checkpoint.device
+        with torch.no_grad():
+            text = encode_ids(self.checkpoint, sent(ids, device))
+            null = encode_null_text(self.checkpoint)
+        return Given(source=sent(source, device), text=text, null=null.expand_as(text))
+
+    def _condition(self, mode: Tensor) -> Tensor:
+        scaled = self.checkpoint.spec.condition_scaled
+        return mode * (scaling_factor(self.checkpoint.vae) if scaled else 1.0)
+
+
+def student_spec(spec, task):
+    """The teacher's spec with the student's defaults: one branch, few steps, and the sampler it was taught for."""
+    scheduler = "ddim" if task.objective == "guidance" else "lcm"
+    return replace(spec, steps=task.steps, scheduler=scheduler, text_guidance=1.0, image_guidance=1.0)
+
+
+def _grid(checkpoint: Checkpoint, task: DistilTask) -> list[list[int]]:
+    trained = len(Denoising.of(checkpoint).powers)
+    if task.steps < 1 or task.skip < 1 or task.steps * task.skip > trained // 2:
+        raise SettingsError(
+            f"The student is to take {task.steps} steps of {task.skip} of its teacher each; give at least 1 of each, "
+            f"and together at most {trained // 2}."
+        )
+    return parted_steps(checkpoint.scheduler_config, steps=task.steps, parts=task.skip)
+
+
+def _psnr(left: Tensor, right: Tensor) -> float:
+    """Mean over pictures, (B, 3, H, W) from -1 to 1, in dB; at most 100."""
+    errors = ((left - right) / 2).square().mean(dim=(1, 2, 3)).clamp_min(1e-10)
+    return float((-10 * errors.log10()).mean())
