@@ -108,9 +108,7 @@ def parted_steps(scheduler_config: Mapping[str, object], *, steps: int, parts: i
     scheduler = make_scheduler("ddim", scheduler_config)
     scheduler.set_timesteps(steps)
     length = int(scheduler.config.num_train_timesteps) // steps
-    return [
-        [max(0, int(start) - length * part // parts) for part in range(parts + 1)] for start in scheduler.timesteps
-    ]
+    return [[max(0, int(start) - length * part // parts) for part in range(parts + 1)] for start in scheduler.timesteps]
 
 
 def times_of(timestep: int, count: int) -> Tensor:

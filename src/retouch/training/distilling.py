@@ -74,7 +74,9 @@ def consistency_errors(
     return found - wanted
 
 
-def consistent(student: UNet2DConditionModel, denoising: Denoising, latents: Tensor, times: Tensor, given: Given) -> Tensor:
+def consistent(
+    student: UNet2DConditionModel, denoising: Denoising, latents: Tensor, times: Tensor, given: Given
+) -> Tensor:
     """f(x, t) = c_skip(t) x + c_out(t) x₀, which is x itself at t = 0 (arXiv 2310.04378, equation 9)."""
     scaled = (times.to(latents.device) * _TIME_SCALE).reshape(-1, 1, 1, 1)
     skip = _SIGMA_DATA**2 / (scaled**2 + _SIGMA_DATA**2)

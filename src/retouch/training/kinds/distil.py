@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,19 +13,22 @@ from retouch.conditioning.image import decode_latents, scaling_factor
 from retouch.conditioning.instruct import check_instruct
 from retouch.conditioning.text import encode_ids, encode_null_text, token_ids
 from retouch.core.errors import SettingsError
+from retouch.core.seeds import derive_seed
 from retouch.diffusion.guidance import InstructGuidance
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.load import load
 from retouch.models.save import save
+from retouch.models.spec import ConditioningSpec
+from retouch.models.student import save_student
 from retouch.records.pair import Split
 from retouch.scenes.language import mirrored
 from retouch.training.cache import OnPrepared, PairTable, Preparation, joined, pair_tables, parted
 from retouch.training.card import CardFacts, model_card
-from retouch.training.choices import Choices, Material
+from retouch.training.choices import Choices, Material, Objective
 from retouch.training.denoising import Denoising, Given, parted_steps
 from retouch.training.distilling import Teacher, consistency_errors, guidance_errors
 from retouch.training.kind import Kind, Loss, Validation
-from retouch.training.lora import add_lora, merged, write_lora
+from retouch.training.lora import add_lora, lora_updates, merged
 from retouch.training.order import spaced
 from retouch.training.pictures import strip
 from retouch.training.preview import sample_edits
@@ -34,7 +36,6 @@ from retouch.training.sending import sent
 from retouch.training.settings import TrainSettings
 from retouch.training.start import on_device, preparation_of
 
-Objective = Literal["guidance", "consistency"]
 _LONG = 50
 """Steps of the teacher's run that all few-step results are compared with."""
 
@@ -81,7 +82,7 @@ class DistilKind:
         data: Sequence[str] = (),
     ) -> None:
         """Take the teacher, whose U-Net becomes the student; raises ModelError where it does not edit by words."""
-        check_instruct(checkpoint)
+        check_task(checkpoint, task)
         self._tables, self._held_out, self._task = tables, held_out, task
         self._base, self._data = base, tuple(data)
         spec = checkpoint.spec
@@ -89,7 +90,7 @@ class DistilKind:
             text=spec.text_guidance if task.text_guidance is None else task.text_guidance,
             image=spec.image_guidance if task.image_guidance is None else task.image_guidance,
         )
-        self._grid = _grid(checkpoint, task)
+        self._grid = parted_steps(checkpoint.scheduler_config, steps=task.steps, parts=task.skip)
         for network in checkpoint.modules.values():
             network.eval().requires_grad_(False)
         own = replace(spec, text_guidance=guidance.text, image_guidance=guidance.image)
@@ -187,20 +188,24 @@ class DistilKind:
         )
 
     def export(self, folder: Path, *, steps: int, figures: Mapping[str, float]) -> None:
-        """Write the student whole, in half precision, with its spec; of low-rank updates these alone beside it."""
-        checkpoint = self.checkpoint
-        if self._task.lora is not None:
-            checkpoint = replace(checkpoint, unet=merged(checkpoint.unet))
-        card = CardFacts(
-            title="Retouch student",
-            summary=f"Edits pictures by instruction, as {Path(self._base).name} does with guidance, in one pass a step.",
-            data=[f"{self._ids.shape[1]} pairs of the train split", *self._data],
-            training={"optimiser steps": steps, **asdict(self._task)},
-            figures=figures,
+        """Write the student whole, in half precision, with its spec; low-rank updates also alone, in `lora` there."""
+        checkpoint, task = self.checkpoint, self._task
+        card = model_card(
+            CardFacts(
+                title="Retouch student",
+                summary="Edits pictures by instruction as its teacher does with guidance, in one pass a step.",
+                data=[f"{self._ids.shape[1]} pairs of the train split", *self._data],
+                training={"teacher": Path(self._base).name, "optimiser steps": steps, **asdict(task)},
+                figures=figures,
+                tags=(*CardFacts.tags, "distillation"),
+            )
         )
-        save(checkpoint, folder, storage="float16", card=model_card(card))
-        if self._task.lora is not None:
-            write_lora(self.checkpoint.unet, folder / "lora")
+        if task.lora is None:
+            save(checkpoint, folder, storage="float16", card=card)
+            return
+        save(replace(checkpoint, unet=merged(checkpoint.unet)), folder, storage="float16", card=card)
+        updates = lora_updates(checkpoint.unet)
+        save_student(updates, folder / "lora", base=self._base, spec=checkpoint.spec, card=card)
 
     def _given(self, source: Tensor, ids: Tensor) -> Given:
         device = self.checkpoint.device
@@ -214,23 +219,108 @@ class DistilKind:
         return mode * (scaling_factor(self.checkpoint.vae) if scaled else 1.0)
 
 
-def student_spec(spec, task):
+def student_spec(spec: ConditioningSpec, task: DistilTask) -> ConditioningSpec:
     """The teacher's spec with the student's defaults: one branch, few steps, and the sampler it was taught for."""
     scheduler = "ddim" if task.objective == "guidance" else "lcm"
     return replace(spec, steps=task.steps, scheduler=scheduler, text_guidance=1.0, image_guidance=1.0)
 
 
-def _grid(checkpoint: Checkpoint, task: DistilTask) -> list[list[int]]:
+def check_task(checkpoint: Checkpoint, task: DistilTask) -> None:
+    """See that a teacher can teach this, before hours of preparation.
+
+    Raises:
+        ModelError: it does not edit by words.
+        SettingsError: the steps do not fit its schedule, or there is nothing to learn at this rank.
+    """
+    check_instruct(checkpoint)
     trained = len(Denoising.of(checkpoint).powers)
     if task.steps < 1 or task.skip < 1 or task.steps * task.skip > trained // 2:
         raise SettingsError(
             f"The student is to take {task.steps} steps of {task.skip} of its teacher each; give at least 1 of each, "
             f"and together at most {trained // 2}."
         )
-    return parted_steps(checkpoint.scheduler_config, steps=task.steps, parts=task.skip)
 
 
 def _psnr(left: Tensor, right: Tensor) -> float:
     """Mean over pictures, (B, 3, H, W) from -1 to 1, in dB; at most 100."""
     errors = ((left - right) / 2).square().mean(dim=(1, 2, 3)).clamp_min(1e-10)
     return float((-10 * errors.log10()).mean())
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistilRecipe:
+    """Distil `base`, an editor that `models.load` takes, on record folders.
+
+    `data` are folders of the train split, `held_out` of the validation split; without the latter every
+    `validation_every`-th source picture is held out. `cache` keeps latents between runs, None encodes at every step;
+    `size` is the longest side in pixels (None: the base's own); `notes` go into the model card.
+    """
+
+    data: Sequence[Path]
+    base: str
+    cache: Path | None
+    settings: TrainSettings
+    held_out: Sequence[Path] = ()
+    validation_every: int = 20
+    size: int | None = None
+    notes: Sequence[str] = ()
+    task: DistilTask = field(default_factory=DistilTask)
+
+    def build(self, device: torch.device, *, on_prepared: OnPrepared = lambda _done, _total: None) -> Kind:
+        """Prepare latents and networks. Raises DataError, ModelError or SettingsError where a part does not fit."""
+        checkpoint = load(self.base)
+        check_task(checkpoint, self.task)
+        on_device(checkpoint, device)
+        preparation = preparation_of(
+            checkpoint,
+            cache=self.cache,
+            mirrored=self.task.flip > 0,
+            precision=self.settings.precision,
+            on_prepared=on_prepared,
+            size=self.size,
+        )
+        tables = _tables(preparation, self.data, "train")
+        if self.held_out:
+            held_out = _tables(preparation, self.held_out, "validation")
+        else:
+            tables, held_out = parted(tables, every=self.validation_every)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(self.settings.seed, "lora"))
+            return DistilKind(
+                checkpoint, tables, held_out, self.task, base=self.base, mirrored=mirrored, data=self.notes
+            )
+
+
+def _tables(preparation: Preparation, folders: Sequence[Path], split: Split) -> list[PairTable]:
+    return joined(table for folder in folders for table in pair_tables(preparation, folder, split=split))
+
+
+def usual(material: Material, choices: Choices) -> DistilRecipe:
+    """2,000 steps of 8 at 1e-4, or at 5e-4 as a LoRA; of consistency two steps, each of 8 of the teacher's."""
+    wanted = material.student
+    objective = wanted.objective or "guidance"
+    few = objective == "consistency"
+    settings = TrainSettings(
+        steps=2_000,
+        batch_size=8,
+        learning_rate=1e-4 if material.lora is None else 5e-4,
+        warmup=50,
+        schedule="cosine",
+        weight_decay=0.0,
+        ema_decay=0.99,
+    )
+    return DistilRecipe(
+        data=material.data,
+        base=material.base,
+        cache=material.out / "latents" if material.cache else None,
+        size=material.size,
+        settings=choices.applied(settings),
+        task=DistilTask(
+            objective=objective,
+            steps=wanted.steps or (2 if few else 4),
+            skip=8 if few else 1,
+            text_guidance=wanted.text_guidance,
+            image_guidance=wanted.image_guidance,
+            lora=material.lora,
+        ),
+    )
