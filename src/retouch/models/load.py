@@ -64,11 +64,8 @@ def load(
         options = _Options(source=name, dtype=dtype, variant=variant)
         folder = find_model(name, revision=revision, variant=variant)
         student = is_adapter(folder) and adapter_kind(folder) == "student"
-        checkpoint = (
-            _student(name, options, vae_dtype or dtype)
-            if student
-            else _load_folder(folder, options, vae_dtype or dtype)
-        )
+        opened = _load_student if student else _load_folder
+        checkpoint = opened(folder, options, vae_dtype or dtype)
     else:
         raise ModelError(f"'{name}' has a tokenizer of its own; name another with a single .safetensors file only.")
     _check_widths(checkpoint)
@@ -104,13 +101,12 @@ def _load_folder(folder: Path, options: _Options, vae_dtype: torch.dtype) -> Che
     )
 
 
-def _student(name: str, options: _Options, vae_dtype: torch.dtype) -> Checkpoint:
+def _load_student(folder: Path, options: _Options, vae_dtype: torch.dtype) -> Checkpoint:
     """The model that a student changes, with the changes added to its weights, and the student's own spec."""
-    folder = read_adapter(name, kind="student")
-    base = load(folder.facts.base, dtype=options.dtype, vae_dtype=vae_dtype)
-    spec = read_spec(folder.path, base.kind)
-    fuse_loras(base, [Lora(source=str(folder.path))])
-    return replace(base, spec=spec, source=name)
+    student = read_adapter(options.source, kind="student")
+    base = load(student.facts.base, dtype=options.dtype, vae_dtype=vae_dtype)
+    fuse_loras(base, [Lora(source=str(student.path))])
+    return replace(base, spec=read_spec(folder, base.kind), source=options.source)
 
 
 def load_unet(folder: Path, source: str) -> UNet2DConditionModel:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -12,6 +13,9 @@ from retouch.training.denoising import Denoising, Given, several, times_of
 
 _SIGMA_DATA, _TIME_SCALE = 0.5, 10.0
 """The boundary condition's constants as LCM and diffusers' LCMScheduler have them."""
+
+_HUBER = 1e-3
+"""c of the pseudo-Huber loss, in latents of unit variance; diffusers' trainers of LCMs have the same."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,7 +50,7 @@ def guidance_errors(
     seen, wanted, here = [], [], noise
     for step in steps:
         later = here
-        for start, end in zip(step[:-1], step[1:], strict=True):
+        for start, end in pairwise(step):
             later = teacher.step(later, times_of(start, count), times_of(end, count), given)
         seen.append(here)
         wanted.append(denoising.implied(here, later, times_of(step[0], count), times_of(step[-1], count)))
@@ -57,19 +61,27 @@ def guidance_errors(
     return found - torch.cat(wanted)
 
 
-def consistency_errors(
-    student: UNet2DConditionModel, teacher: Teacher, noisy: Tensor, given: Given, times: Tensor, until: Tensor
-) -> Tensor:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stretch:
+    """A part of a path: noisy latents (B, 4, h, w) at `times`, and `until` where it goes, (B,) timesteps each."""
+
+    noisy: Tensor
+    times: Tensor
+    until: Tensor
+
+
+def consistency_errors(student: UNet2DConditionModel, teacher: Teacher, stretch: Stretch, given: Given) -> Tensor:
     """How far the student's answers at two neighbours of one path are from each other, (B, 4, h, w).
 
-    The neighbour of `noisy` at `times` is where one guided step of the teacher leads to at `until` (latent consistency
-    distillation with skipped steps, arXiv 2310.04378, algorithm 1). The target network is the student itself, without
+    The neighbour is where one guided step of the teacher leads to (latent consistency distillation with skipped
+    steps, arXiv 2310.04378, algorithm 1). The target network is the student itself, without
     gradients, as a later study of consistency training has it (arXiv 2310.14189, section 3.2).
     """
     # Ahead of the target, which autocast would else remember the student's weights from, without their gradients.
-    found = consistent(student, teacher.denoising, noisy, times, given)
+    times, until = stretch.times, stretch.until
+    found = consistent(student, teacher.denoising, stretch.noisy, times, given)
     with torch.no_grad():
-        later = teacher.step(noisy, times, until, given)
+        later = teacher.step(stretch.noisy, times, until, given)
         wanted = consistent(student, teacher.denoising, later, until, given)
     return found - wanted
 
@@ -82,3 +94,8 @@ def consistent(
     skip = _SIGMA_DATA**2 / (scaled**2 + _SIGMA_DATA**2)
     out = scaled / (scaled**2 + _SIGMA_DATA**2).sqrt()
     return skip * latents + out * denoising.clean(student, latents, times, given.source, given.text)
+
+
+def huber(errors: Tensor) -> Tensor:
+    """The mean pseudo-Huber loss √(d² + c²) − c (arXiv 2310.14189, section 3.3), which large errors do not rule."""
+    return ((errors.square() + _HUBER**2).sqrt() - _HUBER).mean()

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import torch
@@ -26,7 +26,7 @@ from retouch.training.cache import OnPrepared, PairTable, Preparation, joined, p
 from retouch.training.card import CardFacts, model_card
 from retouch.training.choices import Choices, Material, Objective
 from retouch.training.denoising import Denoising, Given, parted_steps
-from retouch.training.distilling import Teacher, consistency_errors, guidance_errors
+from retouch.training.distilling import Stretch, Teacher, consistency_errors, guidance_errors, huber
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.lora import add_lora, lora_updates, merged
 from retouch.training.order import spaced
@@ -46,8 +46,7 @@ class DistilTask:
 
     `objective`: its steps are those of the guided teacher ("guidance"), or its answers agree along the teacher's path
     ("consistency"). It is to edit in `steps`, each of which is `skip` steps of the teacher's DDIM, guided by
-    `text_guidance` and `image_guidance` (None: the teacher's own). `huber` is c of the pseudo-Huber loss
-    √(d² + c²) − c. In a share `dropout` of the samples there is no instruction; `flip` is the share of mirrored
+    `text_guidance` and `image_guidance` (None: the teacher's own). In a share `dropout` of the samples there is no instruction; `flip` is the share of mirrored
     ones, whose texts swap left and right. `shown` held-out pairs are edited to be measured and looked at. With `lora`
     low-rank updates of that rank are learned, of attention alone or with `convolutions` of all layers.
     """
@@ -57,7 +56,6 @@ class DistilTask:
     skip: int = 1
     text_guidance: float | None = None
     image_guidance: float | None = None
-    huber: float | None = 1e-3
     dropout: float = 0.05
     flip: float = 0.5
     shown: int = 12
@@ -124,36 +122,21 @@ class DistilKind:
         given = self._given(source, ids)
         noise = torch.randn(source.shape, generator=generator)
         if task.objective == "guidance":
-            errors = self._guidance_errors(noise, given)
+            noise = sent(noise, self.checkpoint.device)
+            errors = guidance_errors(self.checkpoint.unet, self._teacher, noise, given, self._grid)
         else:
-            errors = self._consistency_errors(table, rows, side, noise, given, generator)
-        squared = errors.square()
-        if task.huber is None:
-            total = squared.mean()
-        else:
-            total = ((squared + task.huber**2).sqrt() - task.huber).mean()
-        return Loss(total=total, parts={"error": squared.detach().mean().sqrt()})
+            clean = table.posteriors.of(table.target[rows], side)[0] * scaling_factor(self.checkpoint.vae)
+            stretch = self._stretch(clean, noise, generator)
+            errors = consistency_errors(self.checkpoint.unet, self._teacher, stretch, given)
+        return Loss(total=huber(errors), parts={"error": errors.detach().square().mean().sqrt()})
 
-    def _guidance_errors(self, noise: Tensor, given: Given) -> Tensor:
-        noise = sent(noise, given.source.device)
-        return guidance_errors(self.checkpoint.unet, self._teacher, noise, given, self._grid)
-
-    def _consistency_errors(
-        self,
-        table: PairTable,
-        rows: Tensor,
-        side: Tensor,
-        noise: Tensor,
-        given: Given,
-        generator: torch.Generator,
-    ) -> Tensor:
-        device = given.source.device
-        clean = sent(table.posteriors.of(table.target[rows], side)[0] * scaling_factor(self.checkpoint.vae), device)
-        pairs = torch.tensor([pair for step in self._grid for pair in zip(step[:-1], step[1:], strict=True)])
-        times, until = pairs[torch.randint(len(pairs), (len(rows),), generator=generator)].unbind(dim=1)
+    def _stretch(self, clean: Tensor, noise: Tensor, generator: torch.Generator) -> Stretch:
+        """A step of the teacher for each sample, from latents with noise."""
+        steps = torch.tensor([each for step in self._grid for each in pairwise(step)])
+        times, until = steps[torch.randint(len(steps), (len(clean),), generator=generator)].unbind(dim=1)
         alpha, sigma = self._teacher.denoising.levels(times, clean)
-        noisy = alpha * clean + sigma * sent(noise, device)
-        return consistency_errors(self.checkpoint.unet, self._teacher, noisy, given, times, until)
+        noisy = sent(alpha * clean + sigma * noise, self.checkpoint.device)
+        return Stretch(noisy=noisy, times=times, until=until)
 
     @torch.no_grad()
     def validate(self, generator: torch.Generator) -> Validation:
