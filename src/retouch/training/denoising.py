@@ -101,14 +101,19 @@ class Denoising:
 
 
 def parted_steps(scheduler_config: Mapping[str, object], *, steps: int, parts: int) -> list[list[int]]:
-    """The timesteps of DDIM in `steps` steps, each parted into `parts` of a teacher; the last of each is its end.
+    """The timesteps of DDIM in `steps` steps, each parted into `parts` of a teacher.
 
-    Every entry has `parts` + 1 timesteps, falling, from the beginning of a step to its end.
+    Every entry falls from the beginning of a step to its end, in at most `parts` + 1 timesteps. Without a step that
+    leads nowhere, which an even schedule that begins at 0 has last.
     """
     scheduler = make_scheduler("ddim", scheduler_config)
     scheduler.set_timesteps(steps)
     length = int(scheduler.config.num_train_timesteps) // steps
-    return [[max(0, int(start) - length * part // parts) for part in range(parts + 1)] for start in scheduler.timesteps]
+    found: list[list[int]] = []
+    for start in map(int, scheduler.timesteps):
+        whole = start - max(0, start - length)
+        found.append(list(dict.fromkeys(start - whole * part // parts for part in range(parts + 1))))
+    return [step for step in found if len(step) > 1]
 
 
 def times_of(timestep: int, count: int) -> Tensor:

@@ -46,9 +46,10 @@ class DistilTask:
 
     `objective`: its steps are those of the guided teacher ("guidance"), or its answers agree along the teacher's path
     ("consistency"). It is to edit in `steps`, each of which is `skip` steps of the teacher's DDIM, guided by
-    `text_guidance` and `image_guidance` (None: the teacher's own). In a share `dropout` of the samples there is no instruction; `flip` is the share of mirrored
-    ones, whose texts swap left and right. `shown` held-out pairs are edited to be measured and looked at. With `lora`
-    low-rank updates of that rank are learned, of attention alone or with `convolutions` of all layers.
+    `text_guidance` and `image_guidance` (None: the teacher's own). In a share `dropout` of the samples there is no
+    instruction; `flip` is the share of mirrored ones, whose texts swap left and right. `shown` held-out pairs are
+    edited to be measured and looked at. With `lora` low-rank updates of that rank are learned, of attention alone or
+    with `convolutions` of all layers.
     """
 
     objective: Objective = "guidance"
