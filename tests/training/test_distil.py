@@ -111,18 +111,15 @@ def test_steps_are_parted_without_gaps(teacher: Checkpoint) -> None:
     assert steps[-1][-1] == 0 and all(start > end for step in steps for start, end in pairwise(step))
 
 
-@pytest.mark.parametrize("skip", [1, 3])
-def test_a_teacher_without_guidance_leaves_nothing_to_learn_but_its_longer_steps(
-    teacher: Checkpoint, skip: int
-) -> None:
-    given, steps = given_to(teacher), parted_steps(teacher.scheduler_config, steps=2, parts=skip)
+def test_a_teacher_without_guidance_leaves_nothing_to_learn(teacher: Checkpoint) -> None:
+    given, steps = given_to(teacher), parted_steps(teacher.scheduler_config, steps=3, parts=1)
 
     def error(text: float, image: float) -> float:
         guide = taught(teacher, text=text, image=image)
         with torch.no_grad():
             return float(guidance_errors(teacher.unet, guide, noise_for(given), given, steps).abs().max())
 
-    assert error(1.0, 1.0) < 2e-3 if skip == 1 else error(1.0, 1.0) > 1e-2
+    assert error(1.0, 1.0) < 2e-3
     assert error(3.0, 1.5) > 1e-2
 
 
@@ -141,19 +138,17 @@ class Sure(nn.Module):
         return (source.flip(-1) - source,)
 
 
-def test_a_perfect_teacher_is_consistent_and_any_other_is_not(make_tiny) -> None:
-    checkpoint = make_tiny(seed=1, condition_scaled=True, denoises="change")
-    given, denoising = given_to(checkpoint), Denoising.of(checkpoint)
+@pytest.mark.parametrize("perfect", [True, False])
+def test_a_perfect_teacher_is_consistent_and_any_other_is_not(perfect: bool, make_tiny) -> None:
+    checkpoint = make_tiny(seed=1, **({"condition_scaled": True, "denoises": "change"} if perfect else {}))
+    unet = Sure() if perfect else checkpoint.unet
+    guide = taught(replace(checkpoint, unet=unet), text=1.0, image=1.0)  # type: ignore[arg-type]
+    given = given_to(checkpoint)
     stretch = Stretch(noisy=noise_for(given), times=times_of(700, 2), until=times_of(500, 2))
-
-    def error(unet: nn.Module) -> float:
-        one = InstructGuidance(text=1.0, image=1.0)
-        guide = Teacher(unet=unet, denoising=denoising, guidance=one)  # type: ignore[arg-type]
-        return float(consistency_errors(unet, guide, stretch, given).abs().max())  # type: ignore[arg-type]
-
-    assert error(Sure()) < 1e-5
-    assert error(checkpoint.unet) > 1e-2
-    end = consistent(checkpoint.unet, denoising, stretch.noisy, times_of(0, 2), given)
+    with torch.no_grad():
+        error = float(consistency_errors(guide.unet, guide, stretch, given).abs().max())
+        end = consistent(guide.unet, guide.denoising, stretch.noisy, times_of(0, 2), given)
+    assert error < 1e-5 if perfect else error > 1e-2
     assert torch.equal(end, stretch.noisy)
 
 
@@ -170,7 +165,8 @@ def test_the_loss_falls_and_the_teacher_stays(
         return float(kind.loss(range(8), torch.Generator().manual_seed(1)).total.detach())
 
     first = loss()
-    train(kind, replace(SETTINGS, steps=25, batch_size=4, learning_rate=5e-3, ema_decay=0.0), tmp_path)
+    rate = 1e-3 if lora is None else 1e-2
+    train(kind, replace(SETTINGS, steps=20, batch_size=4, learning_rate=rate, ema_decay=0.0), tmp_path)
     assert loss() < 0.9 * first
     kept = kind._teacher.unet.state_dict()
     assert all(torch.equal(kept[name], before[name]) for name in before)

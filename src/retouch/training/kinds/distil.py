@@ -263,6 +263,8 @@ class DistilRecipe:
             on_prepared=on_prepared,
             size=self.size,
         )
+        # What the teacher makes of its sources is all that its steps are learned from.
+        preparation = replace(preparation, targets=self.task.objective == "consistency")
         tables = _tables(preparation, self.data, "train")
         if self.held_out:
             held_out = _tables(preparation, self.held_out, "validation")
