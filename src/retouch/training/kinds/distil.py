@@ -303,7 +303,7 @@ def usual(material: Material, choices: Choices) -> DistilRecipe:
         settings=choices.applied(settings),
         task=DistilTask(
             objective=objective,
-            steps=wanted.steps or (2 if few else 4),
+            steps=(2 if few else 4) if wanted.steps is None else wanted.steps,
             skip=8 if few else 1,
             text_guidance=wanted.text_guidance,
             image_guidance=wanted.image_guidance,
