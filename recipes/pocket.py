@@ -23,7 +23,6 @@ from retouch.records.triple import save_triples
 from retouch.scenes.language import vocabulary_corpus as rooms_language
 from retouch.training.kinds.clip import ClipRecipe, ClipTask
 from retouch.training.kinds.controlnet import ControlNetRecipe, ControlNetTask
-from retouch.training.kinds.distil import DistilRecipe, DistilTask
 from retouch.training.kinds.exemplar import ExemplarRecipe, ExemplarTask
 from retouch.training.kinds.generate import GenerateRecipe, GenerateTask
 from retouch.training.kinds.insert import InsertRecipe, InsertTask
@@ -150,29 +149,6 @@ def instruct(data: Path, out: Path) -> InstructRecipe:
             ema_decay=0.998,
             save_every=250,
             validate_every=1_500,
-        ),
-    )
-
-
-def fast(data: Path, out: Path) -> DistilRecipe:
-    """The editor's student: low-rank updates with which it edits in one step of one pass, in place of eight."""
-    return DistilRecipe(
-        data=(data / "rooms",),
-        held_out=(data / "rooms-validation",),
-        base=POCKET_EDITOR,
-        cache=out / "latents",
-        notes=_NOTES[:1],
-        task=DistilTask(objective="guidance", steps=1, skip=4, lora=4),
-        settings=TrainSettings(
-            steps=600,
-            batch_size=8,
-            learning_rate=1e-3,
-            warmup=20,
-            cooldown=300,
-            weight_decay=0.0,
-            ema_decay=0.98,
-            save_every=20,
-            validate_every=100,
         ),
     )
 
