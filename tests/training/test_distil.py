@@ -282,7 +282,7 @@ def test_wishes_for_a_student_are_for_this_kind(recipe: DistilRecipe) -> None:
         usual_recipe("instruct", material, Choices())
 
     def named(name: str | None) -> Student:
-        return Student.named(objective=name, steps=None, text_guidance=None, image_guidance=None)
+        return Student.named(name, steps=None, text_guidance=None, image_guidance=None)
 
     assert named(None) == Student() and named("consistency").objective == "consistency"
     with pytest.raises(SettingsError, match="'magic'; choose guidance, consistency"):

@@ -60,9 +60,8 @@ def train(
     """Train a clip, controlnet, distil, exemplar, generate, insert, instruct, ip-adapter, lora, parser, placement,
     reader, segmenter, subject, vae or writer.
 
-    Run the same command again to resume. Losses, validation figures and pictures go to TensorBoard files in the
-    run's folder, the trained model to its folder `model`. Several processes share a run when started by torchrun or
-    accelerate launch.
+    Run the same command again to resume. Losses, figures and pictures go to TensorBoard files in the run's folder, the
+    model to its folder `model`. Several processes share a run when started by torchrun or accelerate launch.
 
     [bold]Examples[/bold]
 
@@ -70,15 +69,12 @@ def train(
 
     retouch train --recipe recipes/pocket.py vae
 
-    retouch train distil --lora 4 --data pairs --base pocket --out runs/student
-
     retouch train subject --pictures photos/chair --name lucky-chair
     """
     if recipe is not None:
         chosen = (lora, batch_size, accumulate, learning_rate, schedule, precision, optimiser, checkpointing, size)
         student = (objective, student_steps, text_guidance, image_guidance)
-        if any(value is not None for value in (*chosen, *student, seed, pictures, name)) or not cache:
-            raise SettingsError("A recipe says how it trains; beside --recipe give --steps alone, or change the file.")
+        _refuse_beside_recipe(*chosen, *student, seed, pictures, name, None if cache else cache)
         _run(*_from_recipe(recipe, which, data, out), steps=steps, device=device)
         return
     if which is None or not (data or pictures):
@@ -87,18 +83,17 @@ def train(
     from retouch.training.usual import usual_recipe
 
     out = out / name if name is not None and out == RUNS else out
-    choices = Choices.named(
-        batch_size=batch_size, accumulate=accumulate, learning_rate=learning_rate, schedule=schedule,
-        precision=precision, optimiser=optimiser, checkpointing=checkpointing, seed=seed,
-    )  # fmt: skip
-    student = Student.named(
-        objective=objective, steps=student_steps, text_guidance=text_guidance, image_guidance=image_guidance
-    )
-    material = Material(
-        data=data or (), base=base, out=out, lora=lora, size=size, cache=cache, pictures=pictures, name=name,
-        background=background, student=student,
-    )  # fmt: skip
+    choices = Choices.named(batch_size=batch_size, accumulate=accumulate, learning_rate=learning_rate, seed=seed,
+        schedule=schedule, precision=precision, optimiser=optimiser, checkpointing=checkpointing)  # fmt: skip
+    student = Student.named(objective, steps=student_steps, text_guidance=text_guidance, image_guidance=image_guidance)
+    material = Material(data=data or (), base=base, out=out, lora=lora, size=size, cache=cache, pictures=pictures,
+        name=name, background=background, student=student)  # fmt: skip
     _run(usual_recipe(which, material, choices), which, out, steps=steps, device=device)
+
+
+def _refuse_beside_recipe(*chosen: object) -> None:
+    if any(value is not None for value in chosen):
+        raise SettingsError("A recipe says how it trains; beside --recipe give --steps alone, or change the file.")
 
 
 def _from_recipe(

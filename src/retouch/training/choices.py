@@ -72,7 +72,7 @@ class Student:
 
     @classmethod
     def named(
-        cls, *, objective: str | None, steps: int | None, text_guidance: float | None, image_guidance: float | None
+        cls, objective: str | None, *, steps: int | None, text_guidance: float | None, image_guidance: float | None
     ) -> "Student":
         """From a name as it is typed. Raises SettingsError for one that is unknown."""
         for known in (None, *get_args(Objective)):
