@@ -22,9 +22,6 @@ PARSER_MEMBER = "parser"
 INSERT_MEMBER, EXEMPLAR_MEMBER, PLACEMENT_MEMBER = "insert", "exemplar", "placement"
 """What puts an object in from its picture: without a region, in a region, and what proposes the region."""
 
-FAST_MEMBER = "fast"
-"""The editor in fewer passes: a student of the default member."""
-
 _MARKS = ("model_index.json", "config.json", "meta.json", "retouch-adapter.json")
 
 
