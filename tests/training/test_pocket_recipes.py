@@ -8,6 +8,7 @@ from retouch.models.architecture import random_checkpoint
 from retouch.models.control import control_of
 from retouch.training.kinds.clip import ClipRecipe
 from retouch.training.kinds.controlnet import ControlNetRecipe
+from retouch.training.kinds.distil import DistilRecipe
 from retouch.training.kinds.generate import GenerateRecipe
 from retouch.training.kinds.insert import InsertRecipe
 from retouch.training.kinds.instruct import InstructRecipe
@@ -37,6 +38,12 @@ def test_specialising_starts_from_the_pocket_editor(tmp_path: Path) -> None:
     (recipe,) = (make(tmp_path, tmp_path) for make in recipe_members(POCKET.with_name("specialise.py")).values())
     assert isinstance(recipe, InstructRecipe)
     assert recipe.base == "pocket"
+
+
+def test_the_student_takes_one_step_of_the_pocket_editors_four(tmp_path: Path) -> None:
+    (recipe,) = (make(tmp_path, tmp_path) for make in recipe_members(POCKET.with_name("fast.py")).values())
+    assert isinstance(recipe, DistilRecipe)
+    assert (recipe.base, recipe.task.steps * recipe.task.skip) == ("pocket/instruct", 4)
 
 
 def test_a_control_of_the_pocket_model_is_small(tmp_path: Path, tiny_tokenizer) -> None:

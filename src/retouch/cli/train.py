@@ -17,7 +17,10 @@ DATA = "A folder of records, several times for several; with --recipe where its 
 RUNS = Path("runs")
 PICTURES = "For a subject: a folder of 3 to 5 pictures of it; NAME.mask.png beside NAME says where it is in one."
 BACKGROUND = "What is about a subject in pictures without a mask: auto (cut it out where it is found), remove, keep."
-LORA = "Train low-rank updates of this rank: instruct, subject, and lora, which trains nothing else. (lora: 16)"
+LORA = "Train low-rank updates of this rank: distil, instruct, subject, and lora, which is nothing else. (lora: 16)"
+OBJECTIVE = "For distil: guidance (the teacher's guided steps in one pass) or consistency. (default: guidance)"
+STUDENT_STEPS = "For distil: in how many steps the student is to edit. (default: 4; consistency: 2)"
+TEACHER = "For distil: how its teacher is guided by the {}. (default: the teacher's own)"
 RecipeFile = Annotated[
     Path | None, typer.Option("--recipe", help="A Python file whose functions return run configurations.")
 ]
@@ -37,6 +40,10 @@ def train(
     base: Annotated[str, typer.Option(help="What a kind starts from: pocket, a folder or a hub id.")] = "pocket",
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the run is kept and resumed.")] = RUNS,
     lora: Annotated[int | None, typer.Option(help=LORA)] = None,
+    objective: Annotated[str | None, typer.Option(help=OBJECTIVE, show_default=False)] = None,
+    student_steps: Annotated[int | None, typer.Option(help=STUDENT_STEPS)] = None,
+    text_guidance: Annotated[float | None, typer.Option(help=TEACHER.format("instruction"))] = None,
+    image_guidance: Annotated[float | None, typer.Option(help=TEACHER.format("source"))] = None,
     steps: Annotated[int | None, typer.Option(help="Optimiser steps in all. (default: the kind's or recipe's)")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples a step. (default: the kind's)")] = None,
     accumulate: Annotated[int | None, typer.Option(help="Parts a batch is computed in. (default: 1)")] = None,
@@ -50,12 +57,11 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Of everything random. (default: 0)")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Train a clip, controlnet, exemplar, generate, insert, instruct, ip-adapter, lora, parser, placement, reader,
-    segmenter, subject, vae or writer.
+    """Train a clip, controlnet, distil, exemplar, generate, insert, instruct, ip-adapter, lora, parser, placement,
+    reader, segmenter, subject, vae or writer.
 
-    Run the same command again to resume. Losses, validation figures and pictures go to TensorBoard files in the
-    run's folder, the trained model to its folder `model`. Several processes share a run when started by torchrun or
-    accelerate launch.
+    Run the same command again to resume. Losses, figures and pictures go to TensorBoard files in the run's folder, the
+    model to its folder `model`. Several processes share a run when started by torchrun or accelerate launch.
 
     [bold]Examples[/bold]
 
@@ -67,25 +73,27 @@ def train(
     """
     if recipe is not None:
         chosen = (lora, batch_size, accumulate, learning_rate, schedule, precision, optimiser, checkpointing, size)
-        if any(value is not None for value in (*chosen, seed, pictures, name)) or not cache:
-            raise SettingsError("A recipe says how it trains; beside --recipe give --steps alone, or change the file.")
+        student = (objective, student_steps, text_guidance, image_guidance)
+        _refuse_beside_recipe(*chosen, *student, seed, pictures, name, None if cache else cache)
         _run(*_from_recipe(recipe, which, data, out), steps=steps, device=device)
         return
     if which is None or not (data or pictures):
         raise SettingsError("Name a kind and its --data, or a --recipe; `retouch train --help` shows both.")
-    from retouch.training.choices import Choices, Material
+    from retouch.training.choices import Choices, Material, Student
     from retouch.training.usual import usual_recipe
 
     out = out / name if name is not None and out == RUNS else out
-    choices = Choices.named(
-        batch_size=batch_size, accumulate=accumulate, learning_rate=learning_rate, schedule=schedule,
-        precision=precision, optimiser=optimiser, checkpointing=checkpointing, seed=seed,
-    )  # fmt: skip
-    material = Material(
-        data=data or (), base=base, out=out, lora=lora, size=size, cache=cache, pictures=pictures, name=name,
-        background=background,
-    )  # fmt: skip
+    choices = Choices.named(batch_size=batch_size, accumulate=accumulate, learning_rate=learning_rate, seed=seed,
+        schedule=schedule, precision=precision, optimiser=optimiser, checkpointing=checkpointing)  # fmt: skip
+    student = Student.named(objective, steps=student_steps, text_guidance=text_guidance, image_guidance=image_guidance)
+    material = Material(data=data or (), base=base, out=out, lora=lora, size=size, cache=cache, pictures=pictures,
+        name=name, background=background, student=student)  # fmt: skip
     _run(usual_recipe(which, material, choices), which, out, steps=steps, device=device)
+
+
+def _refuse_beside_recipe(*chosen: object) -> None:
+    if any(value is not None for value in chosen):
+        raise SettingsError("A recipe says how it trains; beside --recipe give --steps alone, or change the file.")
 
 
 def _from_recipe(

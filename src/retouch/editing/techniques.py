@@ -59,7 +59,7 @@ def load_technique(
         return Inserting(load_insert(source, dtype=place.dtype, vae_dtype=place.vae_dtype, device=place.device))
     if kind == "subject":
         return FillingSubject(load_subject(source, dtype=place.dtype, vae_dtype=place.vae_dtype, device=place.device))
-    if kind is not None:
+    if kind is not None and kind != "student":
         raise ModelError(f"'{source}' is of kind '{kind}', which does not edit by itself; name a model that edits.")
     checkpoint = load(
         source,

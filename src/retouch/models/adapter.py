@@ -19,12 +19,11 @@ from torch import Tensor
 
 from retouch.core.errors import ModelError, OutputError
 from retouch.models.pocket import POCKET, find_pocket
-from retouch.models.sources import download
+from retouch.models.sources import ADAPTER_FILE, download
 from retouch.models.spec import SPEC_FILE, ConditioningSpec, write_spec
 
-AdapterKind = Literal["insert", "ip-adapter", "exemplar", "subject", "placement"]
+AdapterKind = Literal["insert", "ip-adapter", "exemplar", "subject", "placement", "student"]
 
-ADAPTER_FILE = "retouch-adapter.json"
 ADAPTER_VERSION = 1
 
 

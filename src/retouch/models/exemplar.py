@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from retouch.core.errors import ModelError
-from retouch.models.adapter import ADAPTER_FILE, AdapterFacts, AdapterFolder, read_adapter, write_adapter
+from retouch.models.adapter import AdapterFacts, AdapterFolder, read_adapter, write_adapter
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.delta import apply_delta, delta_of
 from retouch.models.exemplar_networks import DetailMapper, ReferenceMapper, layers_in
@@ -18,7 +18,7 @@ from retouch.models.load import load
 from retouch.models.paint_by_example import Parts, is_original, is_paint_by_example, read_file, read_folder
 from retouch.models.pocket import EXEMPLAR_MEMBER, POCKET
 from retouch.models.quiet import quiet_libraries
-from retouch.models.sources import INDEX_FILE, download, is_on_hub
+from retouch.models.sources import ADAPTER_FILE, INDEX_FILE, download, is_on_hub
 from retouch.models.spec import CHANNELS, ConditioningSpec, read_spec
 from retouch.models.widen import widened
 

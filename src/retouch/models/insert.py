@@ -13,14 +13,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from retouch.core.errors import ModelError
-from retouch.models.adapter import ADAPTER_FILE, AdapterFacts, is_adapter, read_adapter, write_adapter
+from retouch.models.adapter import AdapterFacts, is_adapter, read_adapter, write_adapter
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.delta import apply_delta, delta_of
 from retouch.models.embedding_optimizer import EmbeddingOptimizer, optimizer_of
 from retouch.models.image_encoder import ImageEncoder, load_image_encoder
 from retouch.models.load import load
 from retouch.models.pocket import INSERT_MEMBER, POCKET
-from retouch.models.sources import download, is_on_hub, model_patterns
+from retouch.models.sources import ADAPTER_FILE, download, is_on_hub, model_patterns
 from retouch.models.vision_tower import is_vision_tower, load_vision_tower
 
 POCKET_INSERT = f"{POCKET}/{INSERT_MEMBER}"

@@ -12,7 +12,10 @@ from safetensors import SafetensorError
 from transformers import CLIPTextModel
 
 from retouch.core.errors import ModelError
+from retouch.core.lora import Lora
+from retouch.models.adapter import adapter_kind, is_adapter, read_adapter
 from retouch.models.checkpoint import Checkpoint, TextTower, kind_of
+from retouch.models.lora import fuse_loras
 from retouch.models.original import read_original
 from retouch.models.quiet import quiet_libraries
 from retouch.models.sources import check_components, check_weights, find_model, read_scheduler
@@ -39,7 +42,8 @@ def load(
 
     Args:
         source: `pocket`, `pocket/MEMBER`, a folder in diffusers layout, a hub id `OWNER/NAME`, or a .safetensors
-            file with a whole model under the names of the original Stable Diffusion code (`read_original`).
+            file with a whole model under the names of the original Stable Diffusion code (`read_original`); or a
+            student in low-rank updates (`save_student`), which is loaded with the model it changes.
         revision: branch, tag or commit, for hub ids.
         variant: the variant of the weight files, such as `fp16`.
         tokenizer: for such a file, which holds none: a folder with a vocabulary, or a model that has one
@@ -58,7 +62,10 @@ def load(
         checkpoint = read_original(file, tokenizer=tokenizer)
     elif tokenizer is None:
         options = _Options(source=name, dtype=dtype, variant=variant)
-        checkpoint = _load_folder(find_model(name, revision=revision, variant=variant), options, vae_dtype or dtype)
+        folder = find_model(name, revision=revision, variant=variant)
+        student = is_adapter(folder) and adapter_kind(folder) == "student"
+        opened = _load_student if student else _load_folder
+        checkpoint = opened(folder, options, vae_dtype or dtype)
     else:
         raise ModelError(f"'{name}' has a tokenizer of its own; name another with a single .safetensors file only.")
     _check_widths(checkpoint)
@@ -92,6 +99,14 @@ def _load_folder(folder: Path, options: _Options, vae_dtype: torch.dtype) -> Che
         spec=read_spec(folder, kind_of(unet, name)),
         source=name,
     )
+
+
+def _load_student(folder: Path, options: _Options, vae_dtype: torch.dtype) -> Checkpoint:
+    """The model that a student changes, with the changes added to its weights, and the student's own spec."""
+    student = read_adapter(options.source, kind="student")
+    base = load(student.facts.base, dtype=options.dtype, vae_dtype=vae_dtype)
+    fuse_loras(base, [Lora(source=str(student.path))])
+    return replace(base, spec=read_spec(folder, base.kind), source=options.source)
 
 
 def load_unet(folder: Path, source: str) -> UNet2DConditionModel:

@@ -43,6 +43,9 @@ EXPECTED_CLASSES: dict[str, str] = {
     "text_encoder": "CLIPTextModel",
 }
 
+ADAPTER_FILE = "retouch-adapter.json"
+"""Marks the folder of an adapter (see `models.adapter`)."""
+
 PICKLED_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin", ".pkl", ".pickle")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 """What a model on the hub is called, OWNER/NAME."""
@@ -213,7 +216,7 @@ def model_patterns(*, variant: str | None = None, weights: bool = True) -> list[
 
 def _configuration_patterns() -> list[str]:
     configurations = [f"{component}/{file}" for component, file in COMPONENT_FILES.items()]
-    return [INDEX_FILE, SPEC_FILE, "tokenizer/*", *configurations]
+    return [INDEX_FILE, SPEC_FILE, ADAPTER_FILE, "tokenizer/*", *configurations]
 
 
 def _weight_patterns(variant: str | None) -> list[str]:

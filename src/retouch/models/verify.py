@@ -70,6 +70,7 @@ _OVER_BASE: Mapping[AdapterKind, Callable[[str | Path], object]] = {
     "insert": load_insert,
     "exemplar": load_exemplar,
     "placement": load_placement,
+    "student": load,
 }
 """What loads an adapter over the base that it names."""
 

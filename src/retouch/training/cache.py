@@ -62,13 +62,15 @@ class PairTable:
 class Preparation:
     """How pairs become tables: the autoencoder, at which sizes, how encoded, and where latents are kept.
 
-    Without a `cache` nothing is computed ahead: every step encodes its own pictures.
+    Without a `cache` nothing is computed ahead: every step encodes its own pictures. Without `targets` the sources
+    alone are encoded, and stand in the targets' places.
     """
 
     vae: AutoencoderKL
     cache: Path | None
     encoding: Encoding = field(default_factory=Encoding)
     sizes: Sizes = field(default_factory=Sizes)
+    targets: bool = True
     on_progress: OnPrepared = lambda _done, _total: None
 
 
@@ -81,7 +83,8 @@ def pair_tables(preparation: Preparation, folder: Path, *, split: Split) -> list
     drafts: dict[tuple[int, int], _Draft] = {}
     for record in read_records(folder, columns=_COLUMNS, split=split):
         size = picture_size(record.source_image)
-        drafts.setdefault(preparation.sizes.of(size), _Draft()).add(record, preparation.sizes.fit(size))
+        draft = drafts.setdefault(preparation.sizes.of(size), _Draft(targets=preparation.targets))
+        draft.add(record, preparation.sizes.fit(size))
     if not drafts:
         raise DataError(f"{folder} holds no record of the split '{split}'; make pairs there first.")
     total, done, tables = sum(len(draft.pictures) for draft in drafts.values()), 0, []
@@ -134,7 +137,8 @@ def renumbered(segments: Tensor, things: Sequence[str], others: Sequence[str]) -
 class _Draft:
     """The pairs of one size while they are read; pictures that recur are kept once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, targets: bool) -> None:
+        self._targets = targets
         self.pictures: list[Fitted] = []
         self._numbers: dict[Fitted, int] = {}
         self._source: list[int] = []
@@ -146,7 +150,8 @@ class _Draft:
 
     def add(self, record: PairRecord, fit: Fit) -> None:
         self._source.append(self._number(Fitted.of(record.source_image, fit)))
-        self._target.append(self._number(Fitted.of(record.target_image, fit)))
+        shown = record.target_image if self._targets else record.source_image
+        self._target.append(self._number(Fitted.of(shown, fit)))
         width, height = fit.model_size
         mask = torch.zeros(height, width, dtype=torch.uint8)
         if record.mask is not None:

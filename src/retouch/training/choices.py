@@ -1,7 +1,7 @@
 """What somebody chooses for a kind's training beside its usual settings: on the command line, or from Python."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -57,13 +57,37 @@ class Choices:
         return replace(settings, **{name: value for name, value in made.items() if value is not None})
 
 
+Objective = Literal["guidance", "consistency"]
+"""What a student is to learn of its teacher, see `kinds.distil`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Student:
+    """What somebody wants of a student: what it learns, its steps, and how its teacher is guided; None: as usual."""
+
+    objective: Objective | None = None
+    steps: int | None = None
+    text_guidance: float | None = None
+    image_guidance: float | None = None
+
+    @classmethod
+    def named(
+        cls, objective: str | None, *, steps: int | None, text_guidance: float | None, image_guidance: float | None
+    ) -> "Student":
+        """From a name as it is typed. Raises SettingsError for one that is unknown."""
+        for known in (None, *get_args(Objective)):
+            if objective == known:
+                return cls(objective=known, steps=steps, text_guidance=text_guidance, image_guidance=image_guidance)
+        raise SettingsError(f"The objective is '{objective}'; choose {', '.join(get_args(Objective))}.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Material:
     """What a kind is made from: record folders, a model to start from, rank of a LoRA, where the run lies.
 
     `size` is the longest side in pixels that pictures are trained at, None the base's own; without `cache`
     nothing is encoded ahead of the training. A subject is made from a folder of `pictures` instead, has a `name`, and
-    `background` says what becomes of that of its pictures, see `without_background`.
+    `background` says what becomes of that of its pictures, see `without_background`. `student` is for the kind distil.
     """
 
     data: Sequence[Path]
@@ -75,6 +99,7 @@ class Material:
     pictures: Path | None = None
     name: str | None = None
     background: str = "auto"
+    student: Student = field(default_factory=Student)
 
     def refuse(self, kind: str, *options: Literal["lora", "size", "cache"]) -> None:
         """Raise SettingsError where one of `options` was chosen, which `kind` does not have."""

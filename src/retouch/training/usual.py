@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 from retouch.core.errors import SettingsError
-from retouch.training.choices import Choices, Material
+from retouch.training.choices import Choices, Material, Student
 from retouch.training.kinds import (
     clip,
     controlnet,
+    distil,
     exemplar,
     generate,
     insert,
@@ -27,6 +28,7 @@ _KINDS: dict[str, Callable[[Material, Choices], Recipe | OwnLoop]] = {
     "instruct": instruct.usual,
     "generate": generate.usual,
     "controlnet": controlnet.usual,
+    "distil": distil.usual,
     "exemplar": exemplar.usual,
     "insert": insert.usual,
     "ip-adapter": ip_adapter.usual,
@@ -51,6 +53,10 @@ def usual_recipe(kind: str, material: Material, choices: Choices) -> Recipe | Ow
         raise SettingsError(f"The kind '{kind}' is unknown; choose {', '.join(_KINDS)}, or give a --recipe.")
     if kind != "subject" and (material.pictures is not None or material.name is not None):
         raise SettingsError(f"The kind '{kind}' is trained from --data; --pictures and --name are for a subject.")
+    if kind != "distil" and material.student != Student():
+        raise SettingsError(
+            f"The kind '{kind}' has no teacher; --objective, --student-steps and the teacher's guidance are for distil."
+        )
     if material.lora is not None and material.lora < 1:
         raise SettingsError(f"The LoRA's rank is {material.lora}; give at least 1.")
     return _KINDS[kind](material, choices)
