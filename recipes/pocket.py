@@ -45,6 +45,7 @@ SPEC = ConditioningSpec(
     image_guidance=1.0,
     native_size=256,
     keep_detail="always",
+    fast_unguided=True,
 )
 GENERATE_SPEC = ConditioningSpec(
     kind="generate",
@@ -65,6 +66,7 @@ EXEMPLAR_SPEC = replace(
     mask_meaning="white-is-kept",
     text_guidance=3.0,
     keep_detail="never",
+    fast_unguided=False,
 )
 
 SMALL = replace(

@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 from retouch.core.errors import ModelError
+from retouch.core.settings import EditSettings
 from retouch.models.spec import PUBLISHED, SPEC_FILE, ConditioningSpec, read_spec, write_spec
 
 KEEP: tuple[Literal["where-smaller", "always", "never"], ...] = ("where-smaller", "always", "never")
@@ -84,3 +85,13 @@ def test_whole_numbers_stand_for_floats(tmp_path: Path) -> None:
     spec = read_spec(tmp_path, "instruct")
     assert isinstance(spec.text_guidance, float)
     assert spec.text_guidance == 2.0
+
+
+def test_a_model_that_needs_no_guidance_for_speed_says_so() -> None:
+    plain, unguided = ConditioningSpec(), ConditioningSpec(fast_unguided=True)
+    fast = EditSettings(profile="fast")
+    assert plain.asked(fast) == fast
+    assert unguided.asked(fast).guidance_interval == (0.0, 0.0)
+    assert unguided.asked(EditSettings(profile="balanced")).guidance_interval is None
+    said = EditSettings(profile="fast", guidance_interval=(0.0, 1.0))
+    assert unguided.asked(said) == said

@@ -84,8 +84,8 @@ class Profile:
 
 PROFILES: dict[str, Profile] = {
     "exact": Profile(),
-    "balanced": Profile(share=0.75, least=3, reuse=3),
-    "fast": Profile(share=0.5, least=2, reuse=4),
+    "balanced": Profile(reuse=2),
+    "fast": Profile(share=0.5, least=2, reuse=3),
 }
 """The profiles by name; `bench/fidelity.py` measures what each costs."""
 

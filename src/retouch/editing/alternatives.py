@@ -63,7 +63,9 @@ def edit_alternatives(
             editor.edit(image, text, settings=settings, count=count, on_progress=on_progress, cancelled=cancelled)
             for text in texts
         )
-    prepared = prepare(image, texts, settings=settings, region=None, count=count, defaults=editor.defaults)
+    prepared = prepare(
+        image, texts, settings=editor.asked(settings), region=None, count=count, defaults=editor.defaults
+    )
     follower = Follower(on_progress=on_progress, cancelled=cancelled)
     made = _together(editor, prepared, follower)
     timings, warnings = follower.timings(), editor.warnings_of(prepared)

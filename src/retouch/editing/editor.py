@@ -103,6 +103,10 @@ class Editor:
         """The model's own settings."""
         return self.checkpoint.spec.defaults
 
+    def asked(self, settings: EditSettings | None) -> EditSettings:
+        """Settings as the model takes their profile."""
+        return self.checkpoint.spec.asked(settings or EditSettings())
+
     def edit(
         self,
         images: ImageSource | Sequence[ImageSource],
@@ -126,7 +130,7 @@ class Editor:
         prepared = prepare(
             images,
             instructions,
-            settings=settings,
+            settings=self.asked(settings),
             region=region,
             references=references or self._own_references(),
             count=count,
