@@ -51,7 +51,8 @@ class UNetPredictor:
         if any(tokens):
             extra["added_cond_kwargs"] = {IMAGE_TOKENS: tokens}
         if self._deep is not None:
-            predicted = self._deep((tuple(distinct), inputs.shape), inputs, timestep, context, named=extra)
+            rows = (tuple(distinct), inputs.shape)
+            predicted = self._deep(rows, inputs, timestep, encoder_hidden_states=context, **extra)
         else:
             predicted = self._unet(inputs, timestep, encoder_hidden_states=context, return_dict=False, **extra)[0]
         parts = dict(zip(distinct, predicted.to(latents.dtype).chunk(len(distinct)), strict=True))

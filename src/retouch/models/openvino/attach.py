@@ -14,7 +14,7 @@ from retouch.models.identity import fingerprint
 from retouch.models.openvino.forms import Form, forms_of, traced
 from retouch.models.openvino.kept import COMPILED, FORMAT, NETWORK, kept_network
 from retouch.models.openvino.library import HINTS, check_installed, compiled, library, version_of
-from retouch.models.openvino.network import Computed, computed, put_in
+from retouch.models.openvino.network import Compiled, computed, put_in
 
 log = logging.getLogger(__name__)
 PACKAGES = ("torch", "diffusers", "openvino")
@@ -37,7 +37,7 @@ def use_openvino(checkpoint: Checkpoint) -> None:
     check_installed()
     for form in forms_of(checkpoint):
         if computed(form.network) is None:
-            put_in(form, _compiled(form, checkpoint.source))
+            put_in(form, partial(_compiled, source=checkpoint.source))
 
 
 def left_to_torch(checkpoint: Checkpoint) -> int:
@@ -46,7 +46,7 @@ def left_to_torch(checkpoint: Checkpoint) -> int:
     return sum(each.left for each in found if each is not None)
 
 
-def _compiled(form: Form, source: str) -> Any:
+def _compiled(form: Form, source: str) -> Compiled:
     weight = next(form.network.parameters())
     if weight.device.type != "cpu" or weight.dtype not in HINTS:
         raise ModelError(
@@ -58,8 +58,8 @@ def _compiled(form: Form, source: str) -> Any:
     except OutputError:
         # Such as a home that is read-only: traced anew by each process.
         model = _traced(form, source)
-        return _agreeing(form, compiled(model, weight.dtype, kept=None), weight.dtype, source)
-    return compiled(str(place / NETWORK), weight.dtype, kept=place / COMPILED)
+        return _agreeing(form, Compiled(compiled(model, weight.dtype, kept=None)), weight.dtype, source)
+    return Compiled(compiled(str(place / NETWORK), weight.dtype, kept=place / COMPILED))
 
 
 def _key(form: Form, dtype: torch.dtype) -> str:
@@ -71,7 +71,7 @@ def _key(form: Form, dtype: torch.dtype) -> str:
 def _write(form: Form, dtype: torch.dtype, source: str, folder: Path) -> None:
     """Write the network, its weights as 16-bit numbers where it computes in such."""
     model = _traced(form, source)
-    _agreeing(form, compiled(model, dtype, kept=None), dtype, source)
+    _agreeing(form, Compiled(compiled(model, dtype, kept=None)), dtype, source)
     library().save_model(model, str(folder / NETWORK), compress_to_fp16=dtype != torch.float32)
 
 
@@ -87,18 +87,21 @@ def _traced(form: Form, source: str) -> Any:
 
 
 @torch.no_grad()
-def _agreeing(form: Form, made: Any, dtype: torch.dtype, source: str) -> Any:
+def _agreeing(form: Form, made: Compiled, dtype: torch.dtype, source: str) -> Compiled:
     """What was compiled, seen to answer as torch does where rows, height and width are not those it was traced with."""
     call = form.example(3, 16, 8)
     inputs = form.inputs(call)
     assert inputs is not None
-    wanted = form.network(*call[0], **call[1])
-    wanted = wanted if isinstance(wanted, Tensor) else wanted[0]
-    apart = Computed(form, made).infer(inputs) - wanted.float()
-    share = float(apart.square().mean().sqrt() / wanted.float().square().mean().sqrt().clamp_min(1e-12))
+    answers = zip(made.infer(inputs, wanted=form.answers), form.by_torch(call), strict=True)
+    share = max(_apart(found, wanted.float()) for found, wanted in answers)
     if not share <= TOLERANCES[dtype]:
         raise ModelError(
             f"OpenVINO answers otherwise than torch for the {form.name} of '{source}' (apart by {share:.2g} of its "
             "size); choose the backend torch."
         )
     return made
+
+
+def _apart(found: Tensor, wanted: Tensor) -> float:
+    """The difference as a share of what is wanted, root mean square."""
+    return float((found - wanted).square().mean().sqrt() / wanted.square().mean().sqrt().clamp_min(1e-12))

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -12,6 +12,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.levels import ShortUNet, WholeUNet
 from retouch.models.openvino.library import library
 
 Call = tuple[tuple[Any, ...], Mapping[str, Any]]
@@ -44,8 +45,17 @@ class Form(Protocol):
         """What OpenVINO is given for a call; None for one that it does not know."""
         ...
 
+    @property
+    def answers(self) -> int:
+        """How many tensors OpenVINO answers with, the network's own first."""
+        ...
+
     def outputs(self, answer: Tensor) -> Any:
-        """What the call returns."""
+        """What the call returns, where it is the network's."""
+        ...
+
+    def by_torch(self, call: Call) -> tuple[Tensor, ...]:
+        """What torch answers, each tensor in its place."""
         ...
 
     def shown(self, network: nn.Module) -> nn.Module:
@@ -57,12 +67,14 @@ class Form(Protocol):
 class UNetForm:
     """A U-Net called with latents (R, C, h, w), a time and a context (R, L, D), and nothing beside.
 
-    The features of the time are made outside, in float32: in bfloat16 a time of 999 is one of 1000.
+    The features of the time are made outside, in float32: in bfloat16 a time of 999 is one of 1000. The second answer
+    is what its finest level was given (`Levels.whole`).
     """
 
     unet: UNet2DConditionModel
 
     name = "unet"
+    answers = 2
 
     @property
     def network(self) -> nn.Module:
@@ -96,9 +108,59 @@ class UNetForm:
         """See `Form`."""
         return (answer,)
 
+    def by_torch(self, call: Call) -> tuple[Tensor, ...]:
+        """See `Form`."""
+        (latents, time), named = call
+        return WholeUNet(self.unet)(latents, time, encoder_hidden_states=named["encoder_hidden_states"])
+
     def shown(self, network: nn.Module) -> nn.Module:
         """See `Form`."""
-        return _TimedUNet(network)
+        return _Timed(WholeUNet(cast(UNet2DConditionModel, network)))
+
+
+@dataclass(frozen=True, eq=False)
+class ShortForm:
+    """The finest level of a U-Net (`Levels.short`), called with what it is given, (R, K, h, w), then as `UNetForm` is."""
+
+    unet: UNet2DConditionModel
+
+    name = "unet-short"
+    answers = 1
+
+    @property
+    def network(self) -> nn.Module:
+        """See `Form`."""
+        return ShortUNet(self.unet)
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """See `Form`."""
+        return _facts(self.unet.config)
+
+    def example(self, rows: int, height: int, width: int) -> Call:
+        """See `Form`."""
+        whole = UNetForm(self.unet)
+        arguments, named = whole.example(rows, height, width)
+        return (whole.by_torch((arguments, named))[1], *arguments), named
+
+    def inputs(self, call: Call) -> tuple[Tensor, ...] | None:
+        """See `Form`."""
+        (given, *arguments), named = call
+        others = UNetForm(self.unet).inputs((tuple(arguments), named))
+        return None if others is None else (*others, given)
+
+    def outputs(self, answer: Tensor) -> Any:
+        """See `Form`."""
+        return answer
+
+    def by_torch(self, call: Call) -> tuple[Tensor, ...]:
+        """See `Form`."""
+        (given, latents, time), named = call
+        return (ShortUNet(self.unet)(given, latents, time, encoder_hidden_states=named["encoder_hidden_states"]),)
+
+    def shown(self, network: nn.Module) -> nn.Module:
+        """See `Form`."""
+        return _Timed(cast(ShortUNet, network))
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +169,8 @@ class VAEForm:
 
     vae: AutoencoderKL
     half: str
+
+    answers = 1
 
     @property
     def name(self) -> str:
@@ -138,6 +202,10 @@ class VAEForm:
         """See `Form`."""
         return answer
 
+    def by_torch(self, call: Call) -> tuple[Tensor, ...]:
+        """See `Form`."""
+        return (self.network(*call[0]),)
+
     def shown(self, network: nn.Module) -> nn.Module:
         """See `Form`."""
         return network
@@ -149,21 +217,21 @@ def forms_of(checkpoint: Checkpoint) -> tuple[Form, ...]:
     return UNetForm(checkpoint.unet), VAEForm(vae, "encoder"), VAEForm(vae, "decoder")
 
 
-class _TimedUNet(nn.Module):
-    """A U-Net that is given the features of the time, (R, T), in the place of the time."""
+class _Timed(nn.Module):
+    """A U-Net that is given the features of the time, (R, T), in the place of the time, and last what is its own."""
 
-    def __init__(self, unet: Any) -> None:
+    def __init__(self, levels: WholeUNet | ShortUNet) -> None:
         super().__init__()
-        self._given = _Given()
-        unet.time_proj = self._given
-        self._unet = unet
+        self._time = _Time()
+        levels.unet.time_proj = self._time
+        self._levels = levels
 
-    def forward(self, latents: Tensor, features: Tensor, context: Tensor) -> Tensor:
-        self._given.features = features
-        return self._unet(latents, 0, encoder_hidden_states=context, return_dict=False)[0]
+    def forward(self, latents: Tensor, features: Tensor, context: Tensor, *given: Tensor) -> Tensor:
+        self._time.features = features
+        return self._levels(*given, latents, 0, encoder_hidden_states=context)
 
 
-class _Given(nn.Module):
+class _Time(nn.Module):
     features: Tensor
 
     def forward(self, _times: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from retouch.core.files import atomic_folder, atomic_write
 NETWORK = "network.xml"
 FACTS = "facts.json"
 COMPILED = "compiled"
-FORMAT = 1
+FORMAT = 2
 """Counts up whenever forms of before may not be used."""
 LIMIT = 16 * 2**30
 """Bytes that all networks together may take on disk, the newest aside."""
