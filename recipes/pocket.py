@@ -45,7 +45,6 @@ SPEC = ConditioningSpec(
     image_guidance=1.0,
     native_size=256,
     keep_detail="always",
-    fast_unguided=True,
 )
 GENERATE_SPEC = ConditioningSpec(
     kind="generate",
@@ -66,7 +65,6 @@ EXEMPLAR_SPEC = replace(
     mask_meaning="white-is-kept",
     text_guidance=3.0,
     keep_detail="never",
-    fast_unguided=False,
 )
 
 SMALL = replace(
@@ -139,7 +137,7 @@ def instruct(data: Path, out: Path) -> InstructRecipe:
         cache=out / "latents",
         vae=out / "vae" / "model",
         text_encoder=out / "reader" / "model",
-        spec=SPEC,
+        spec=replace(SPEC, fast_unguided=True),
         notes=_NOTES,
         task=InstructTask(flip=0.5, noise_bias=1.5, balance=0.1, regions=0.5, segments=0.3, train_text_encoder=False),
         settings=TrainSettings(
