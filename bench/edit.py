@@ -2,11 +2,12 @@
 
     python bench/edit.py                                     # the pocket editor's size, and the whole command
     python bench/edit.py --size 256 --size 512 --batch 1 4   # the size of Stable Diffusion 1.5, random weights
-    python bench/edit.py --contenders retouch retouch-openvino diffusers-tuned
+    python bench/edit.py --contenders diffusers retouch-torch retouch-openvino retouch-openvino+fast
 
-Every contender loads the same folder in a process of its own and they edit turn about: 20 steps of DDIM, guidance
-7.5 and 1.5. `diffusers` is its documentation's call, `diffusers-tuned` what an expert would set. Medians over rounds
-with the least and the most; ratios are of medians to `diffusers`. Where a GPU is there, it is used.
+Every contender loads the same folder in a process of its own (what follows a + is a profile, in the same process) and
+they edit turn about: 20 steps of DDIM, guidance 7.5 and 1.5. `diffusers` is its documentation's call, `diffusers-tuned`
+what an expert would set. Medians over rounds with the least and the most; ratios are of medians to the first contender.
+Where a GPU is there, it is used.
 """
 
 import argparse
@@ -71,7 +72,7 @@ class Figures:
 
 
 class Child:
-    """A contender's process."""
+    """A contender's process, which edits by any profile."""
 
     def __init__(self, name: str, folder: Path, device: str) -> None:
         self.name, self.first = name, float("nan")
@@ -79,7 +80,7 @@ class Child:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.load = self._read()["ready"]
 
-    def edit(self, case: Case, picture: Path, result: Path) -> dict[str, Any]:
+    def edit(self, case: Case, profile: str, picture: Path, result: Path) -> dict[str, Any]:
         """One call; what the contender says of it."""
         text, image = case.guidance
         job = {
@@ -89,6 +90,7 @@ class Child:
             "steps": case.steps,
             "text": text,
             "image": image,
+            "profile": profile,
             "result": str(result),
         }
         assert self._process.stdin is not None
@@ -124,8 +126,10 @@ def main() -> None:
             if asked.levers:
                 cases += [replace(case, guidance=(7.5, 1.0)), replace(case, guidance=(1.5, 1.5))]
                 cases += [replace(case, instructions=len(INSTRUCTIONS))]
-            children = [Child(name, folder, device) for name in asked.contenders]
-            found += _contest(cases, children, asked.rounds, Path(scratch))
+            loaders = dict.fromkeys(name.partition("+")[0] for name in asked.contenders)
+            children = {name: Child(name, folder, device) for name in loaders}
+            field = {name: children[name.partition("+")[0]] for name in asked.contenders}
+            found += _contest(cases, field, asked.rounds, Path(scratch))
         if "pocket" in asked.size and asked.command:
             _command(asked.rounds, find_pocket("instruct"), device, Path(scratch))
     if asked.json:
@@ -148,42 +152,46 @@ def _arguments() -> argparse.Namespace:
     return asked
 
 
-def _contest(cases: Sequence[Case], children: Sequence[Child], rounds: int, scratch: Path) -> list[Figures]:
+def _contest(cases: Sequence[Case], field: Mapping[str, Child], rounds: int, scratch: Path) -> list[Figures]:
     found: list[Figures] = []
     try:
         for case in cases:
             picture = scratch / f"{case.side}.png"
             Image.open(PICTURE).convert("RGB").resize((case.side, case.side)).save(picture)
-            figures = _turns(case, children, rounds, picture, scratch)
+            figures = _turns(case, field, rounds, picture, scratch)
             _print(case, figures)
             found += figures.values()
     finally:
-        for child in children:
+        for child in set(field.values()):
             child.close()
     return found
 
 
-def _turns(case: Case, children: Sequence[Child], rounds: int, picture: Path, scratch: Path) -> dict[str, Figures]:
+def _turns(case: Case, field: Mapping[str, Child], rounds: int, picture: Path, scratch: Path) -> dict[str, Figures]:
     """The first call of each, then rounds in which all take their turn."""
-    results = {child.name: scratch / f"{child.name}.png" for child in children}
-    first = {child.name: child.edit(case, picture, results[child.name])["seconds"] for child in children}
-    answers: dict[str, list[dict[str, Any]]] = {child.name: [] for child in children}
+    results = {name: scratch / f"{name}.png" for name in field}
+
+    def edit(name: str) -> dict[str, Any]:
+        return field[name].edit(case, name.partition("+")[2] or "exact", picture, results[name])
+
+    first = {name: edit(name)["seconds"] for name in field}
+    answers: dict[str, list[dict[str, Any]]] = {name: [] for name in field}
     for _ in range(rounds):
-        for child in children:
-            answers[child.name].append(child.edit(case, picture, results[child.name]))
-    reference = results[children[0].name]
+        for name in field:
+            answers[name].append(edit(name))
+    reference = next(iter(results.values()))
     return {
-        child.name: Figures(
-            contender=child.name,
+        name: Figures(
+            contender=name,
             case=case,
             load=child.load,
-            first=first[child.name],
-            rounds=tuple(answer["seconds"] for answer in answers[child.name]),
-            memory=max(answer["memory"] for answer in answers[child.name]),
-            gpu_memory=answers[child.name][-1].get("gpu_memory"),
-            likeness=_decibels(results[child.name], reference),
+            first=first[name],
+            rounds=tuple(answer["seconds"] for answer in answers[name]),
+            memory=max(answer["memory"] for answer in answers[name]),
+            gpu_memory=answers[name][-1].get("gpu_memory"),
+            likeness=_decibels(results[name], reference),
         )
-        for child in children
+        for name, child in field.items()
     }
 
 

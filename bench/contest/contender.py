@@ -49,7 +49,8 @@ def _be_quiet() -> None:
 def serve(job: dict[str, Any], edit: Edit, answers: Any) -> None:
     """Make one edit and answer with its seconds and the most memory so far, in bytes.
 
-    A job says `picture`, `instructions`, `count`, `steps`, `text`, `image` and `result`, where the first picture goes.
+    A job says `picture`, `instructions`, `count`, `steps`, `text`, `image`, `profile`, of which pipelines have none, and
+    `result`, where the first picture goes.
     """
     began = time.perf_counter()
     pictures = edit(job)
@@ -120,8 +121,8 @@ def _pipeline(folder: str, device: str, dtype: Any, *, tuned: bool = False) -> E
     return edit
 
 
-def retouch(*, profile: str = "exact", **options: Any) -> Callable[[str, str], Edit]:
-    """Retouch, loaded with options, at a job's steps, of which a profile other than exact takes its share."""
+def retouch(**options: Any) -> Callable[[str, str], Edit]:
+    """Retouch, loaded with options, at a job's steps, of which its profile takes its share."""
 
     def load(folder: str, device: str) -> Edit:
         from retouch.core.settings import EditSettings
@@ -134,7 +135,7 @@ def retouch(*, profile: str = "exact", **options: Any) -> Callable[[str, str], E
             asked = EditSettings(
                 steps=job["steps"], text_guidance=job["text"], image_guidance=job["image"], scheduler="ddim", seed=0
             )
-            settings = replace(EditSettings(profile=profile).resolve(asked), keep_detail=None)
+            settings = replace(EditSettings(profile=job["profile"]).resolve(asked), keep_detail=None)
             picture, count = Path(job["picture"]), job["count"]
             results = edit_alternatives(editor, picture, job["instructions"], settings=settings, count=count)
             return [picture for result in results for picture in result.images[0]]
@@ -148,13 +149,9 @@ CONTENDERS: dict[str, Callable[[str, str], Edit]] = {
     "diffusers": documented,
     "diffusers-tuned": tuned,
     "retouch": retouch(),
-    "retouch-balanced": retouch(profile="balanced"),
-    "retouch-fast": retouch(profile="fast"),
     "retouch-float32": retouch(precision="float32"),
     "retouch-torch": retouch(backend="torch"),
-    "retouch-torch-fast": retouch(profile="fast", backend="torch"),
     "retouch-openvino": retouch(backend="openvino"),
-    "retouch-openvino-fast": retouch(profile="fast", backend="openvino"),
 }
 """What can be asked for, by name."""
 
