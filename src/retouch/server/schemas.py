@@ -61,6 +61,8 @@ class Settings(Shape):
     seed: Annotated[int | None, Field(ge=0, le=2**63 - 1)] = None
     """None draws one, which the node then tells."""
     keep_detail: bool | None = None
+    profile: Literal["exact", "balanced", "fast"] | None = None
+    """How much likeness to the exact result is given for speed."""
     region: RegionHow | None = None
     reference: ReferenceHow | None = None
 

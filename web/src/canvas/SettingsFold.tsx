@@ -13,6 +13,11 @@ const dials: readonly (Dial & { readonly key: DialKey })[] = [
   { key: "steps", name: "Steps", min: 1, max: 100, step: 1 },
 ];
 
+const speeds = [
+  { value: "balanced", label: "Faster, next to no difference" },
+  { value: "fast", label: "Fastest, for trying out" },
+] as const;
+
 interface Props {
   draft: Draft;
   onChange: (change: Partial<Draft>) => void;
@@ -51,6 +56,16 @@ export function SettingsFold({ draft, onChange, models }: Props) {
         clearable
         value={draft.model}
         onChange={(name) => onChange({ model: name })}
+        comboboxProps={{ position: "top" }}
+      />
+      <Select
+        size="xs"
+        label="Speed"
+        data={speeds}
+        placeholder="as exact as the model is"
+        clearable
+        value={settings.profile ?? null}
+        onChange={(value) => set({ profile: speeds.find((speed) => speed.value === value)?.value ?? null })}
         comboboxProps={{ position: "top" }}
       />
       <TextInput

@@ -54,6 +54,7 @@ const settingNames: Record<Exclude<keyof Settings, "region" | "reference">, stri
   negative: "Avoid",
   scheduler: "Scheduler",
   keep_detail: "Fine detail of the original",
+  profile: "Speed",
 };
 
 function valueInWords(value: string | number | boolean): string {
