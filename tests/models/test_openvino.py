@@ -18,10 +18,12 @@ from retouch.attention.layers import cross_layers
 from retouch.conditioning.image import decode_latents, encode_source
 from retouch.core.errors import MissingExtraError, ModelError
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.levels import TorchLevels
 from retouch.models.openvino import attach, kept, library
 from retouch.models.openvino.attach import left_to_torch, use_openvino
-from retouch.models.openvino.forms import UNetForm
+from retouch.models.openvino.forms import ShortForm, UNetForm
 from retouch.models.openvino.kept import NETWORK, clear_kept, kept_folder, kept_network
+from retouch.models.openvino.levels import OpenVINOLevels
 from retouch.models.openvino.network import Computed, computed
 
 CACHE = "RETOUCH_CACHE"
@@ -95,6 +97,12 @@ def test_bfloat16_is_as_near_to_float32_as_torch_is(
     found = call(half, 2, 8, 8)
     assert found.dtype == torch.bfloat16 and left_to_torch(half) == 0
     assert apart(found, wanted) < 2 * apart(call(plain, 2, 8, 8), wanted) + 1e-3
+    arguments, context = at(2, 8, 8, torch.bfloat16)
+    with torch.no_grad():
+        answer, given = levels(half).whole(*arguments, encoder_hidden_states=context)
+        short = levels(half).short(given, *arguments, encoder_hidden_states=context)
+    assert answer.dtype == given.dtype == short.dtype == torch.bfloat16 and left_to_torch(half) == 0
+    assert apart(short, answer) < 0.03
 
 
 def test_sides_that_the_network_would_pad_are_torchs(fresh: Checkpoint, tiny_checkpoint: Checkpoint) -> None:
@@ -166,6 +174,84 @@ def test_what_is_kept_is_not_traced_again(
     use_openvino(make_tiny())
     with pytest.raises(AssertionError, match="traced again"):
         use_openvino(make_tiny(seed=1))
+
+
+def levels(checkpoint: Checkpoint) -> OpenVINOLevels:
+    fast = computed(checkpoint.unet)
+    assert fast is not None
+    return OpenVINOLevels(checkpoint.unet, fast)
+
+
+def at(rows: int, height: int, width: int, dtype: torch.dtype = torch.float32) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    generator = torch.Generator().manual_seed(rows * 100 + height)
+    latents = torch.randn((rows, 8, height, width), generator=generator).to(dtype)
+    return (latents, torch.tensor(981)), torch.randn((rows, 16, 16), generator=generator).to(dtype)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (2, 16, 24), (5, 4, 2)])
+@torch.no_grad()
+def test_levels_answer_as_torchs_do_whatever_rows_and_sides(
+    fast: Checkpoint, tiny_checkpoint: Checkpoint, shape: tuple[int, int, int]
+) -> None:
+    arguments, context = at(*shape)
+    found, wanted = levels(fast), TorchLevels(tiny_checkpoint.unet)
+    whole, right = (each.whole(*arguments, encoder_hidden_states=context) for each in (found, wanted))
+    assert torch.equal(right[0], call(tiny_checkpoint, *shape))
+    assert apart(whole[0], right[0]) < 1e-5 and apart(whole[1], right[1]) < 1e-5
+    # Other than what the coarser levels gave, so that it is seen to be read.
+    given = right[1].flip(1)
+    short, right_short = (each.short(given, *arguments, encoder_hidden_states=context) for each in (found, wanted))
+    assert apart(short, right_short) < 1e-5 < apart(short, right[0])
+    assert left_to_torch(fast) == 0
+
+
+@torch.no_grad()
+def test_what_the_finest_level_was_given_is_what_its_block_hears(tiny_checkpoint: Checkpoint) -> None:
+    heard: list[Tensor] = []
+    block = tiny_checkpoint.unet.up_blocks[-1]
+    hook = block.register_forward_pre_hook(lambda *event: heard.append(event[2]["hidden_states"]), with_kwargs=True)
+    try:
+        call(tiny_checkpoint, 2, 8, 8)
+        arguments, context = at(2, 8, 8)
+        given = TorchLevels(tiny_checkpoint.unet).whole(*arguments, encoder_hidden_states=context)[1]
+    finally:
+        hook.remove()
+    assert len(heard) == 2 and torch.equal(given, heard[0])
+
+
+@torch.no_grad()
+def test_the_short_network_is_taken_in_when_it_is_needed_and_kept(
+    make_tiny: MakeCheckpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE, str(tmp_path))
+    checkpoint, (arguments, context) = make_tiny(), at(2, 8, 8)
+    use_openvino(checkpoint)
+    _, given = levels(checkpoint).whole(*arguments, encoder_hidden_states=context)
+    assert not list(kept_folder().glob("unet-short-*"))
+    short = levels(checkpoint).short(given, *arguments, encoder_hidden_states=context)
+    assert (kept_folder() / attach._key(ShortForm(checkpoint.unet), torch.float32) / NETWORK).is_file()
+
+    def refuse(_form: Any) -> Any:
+        raise AssertionError("traced again")
+
+    monkeypatch.setattr(attach, "traced", refuse)
+    other = make_tiny()
+    use_openvino(other)
+    assert torch.equal(levels(other).short(given, *arguments, encoder_hidden_states=context), short)
+    assert left_to_torch(checkpoint) == left_to_torch(other) == 0
+
+
+@torch.no_grad()
+def test_levels_of_changed_weights_are_torchs(fresh: Checkpoint, make_tiny: MakeCheckpoint) -> None:
+    plain, (arguments, context) = make_tiny(), at(2, 8, 8)
+    for checkpoint in (fresh, plain):
+        checkpoint.unet.conv_out.weight.mul_(2)
+    answer, given = levels(fresh).whole(*arguments, encoder_hidden_states=context)
+    right, right_given = TorchLevels(plain.unet).whole(*arguments, encoder_hidden_states=context)
+    assert torch.equal(answer, right) and torch.equal(given, right_given)
+    short = levels(fresh).short(given, *arguments, encoder_hidden_states=context)
+    assert torch.equal(short, TorchLevels(plain.unet).short(given, *arguments, encoder_hidden_states=context))
+    assert left_to_torch(fresh) == 2
 
 
 @pytest.mark.parametrize("harm", ["truncated", "foreign", "emptied", "gone", "compiled"])

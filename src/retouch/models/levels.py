@@ -83,11 +83,9 @@ class _Finest(nn.Module):
         return self.block(hidden_states=self.given, **named)
 
 
-def _answer(
-    unet: Any, given: Tensor | None, arguments: tuple[Any, ...], named: Mapping[str, Any]
-) -> tuple[Tensor, Tensor]:
+def _answer(unet: Any, given: Any, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
     """The answer of a U-Net that ends in `_Finest`, and what that one went on from."""
-    finest: Any = unet.up_blocks[-1]
+    finest = unet.up_blocks[-1]
     finest.given = given
     try:
         return unet(*arguments, return_dict=False, **named)[0], finest.given

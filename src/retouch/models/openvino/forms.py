@@ -120,7 +120,7 @@ class UNetForm:
 
 @dataclass(frozen=True, eq=False)
 class ShortForm:
-    """The finest level of a U-Net (`Levels.short`), called with what it is given, (R, K, h, w), then as `UNetForm` is."""
+    """The finest level of a U-Net (`Levels.short`), called with what it is given, (R, K, h, w), then like a U-Net."""
 
     unet: UNet2DConditionModel
 

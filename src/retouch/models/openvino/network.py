@@ -1,6 +1,8 @@
 """A torch network that OpenVINO computes for as long as it is as it was, and that nobody looks into."""
 
+import operator
 from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, cast
 
@@ -89,11 +91,7 @@ class Computed:
             for each in (*arguments, *named.values(), *self._network.parameters())
         ):
             return False
-        now = _state(self._network)
-        return len(now) == len(self._as_it_was) and all(
-            one is other or (isinstance(one, tuple) and one == other)
-            for one, other in zip(now, self._as_it_was, strict=True)
-        )
+        return _state(self._network).is_same(self._as_it_was)
 
 
 def put_in(form: Form, compile_form: Callable[[Form], Compiled]) -> None:
@@ -107,14 +105,34 @@ def computed(network: nn.Module) -> Computed | None:
     return found if isinstance(found, Computed) else None
 
 
-def _state(network: nn.Module) -> list[object]:
+@dataclass(frozen=True)
+class _State:
     """What an answer depends on: layers and processors, themselves, and of weights their place and version."""
-    found: list[object] = []
-    for module in network.modules():
-        found += [module, getattr(module, "processor", None), module.training]
-        if module is not network:
-            found.append((len(module._forward_hooks), len(module._forward_pre_hooks)))
-        for weight in (*module._parameters.values(), *module._buffers.values()):
+
+    parts: list[object]
+    numbers: list[int]
+
+    def is_same(self, other: "_State") -> bool:
+        same = len(self.parts) == len(other.parts) and all(map(operator.is_, self.parts, other.parts))
+        return same and self.numbers == other.numbers
+
+
+def _state(network: nn.Module) -> _State:
+    # Read at each call, so by the shortest way: `modules()` and `getattr` take twice as long.
+    parts: list[object] = []
+    numbers: list[int] = []
+    waiting = [network]
+    while waiting:
+        layer = waiting.pop()
+        inside = layer.__dict__
+        parts.append(inside.get("processor"))
+        numbers.append(inside["training"])
+        if layer is not network:
+            numbers += (len(inside["_forward_hooks"]), len(inside["_forward_pre_hooks"]))
+        for weight in (*inside["_parameters"].values(), *inside["_buffers"].values()):
             if weight is not None:
-                found.append((weight.data_ptr(), 0 if weight.is_inference() else weight._version))
-    return found
+                numbers += (weight.data_ptr(), 0 if weight.is_inference() else weight._version)
+        below = [each for each in inside["_modules"].values() if each is not None]
+        parts += below
+        waiting += below
+    return _State(parts, numbers)
