@@ -1222,6 +1222,8 @@ export interface components {
             seed?: number | null;
             /** Keep Detail */
             keep_detail?: boolean | null;
+            /** Profile */
+            profile?: ("exact" | "balanced" | "fast") | null;
             region?: components["schemas"]["RegionHow"] | null;
             reference?: components["schemas"]["ReferenceHow"] | null;
         };

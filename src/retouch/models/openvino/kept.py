@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from retouch.core.cache import cache_folder
-from retouch.core.files import atomic_folder, atomic_write
+from retouch.core.errors import OutputError
+from retouch.core.files import atomic_folder
 
 NETWORK = "network.xml"
 FACTS = "facts.json"
@@ -57,9 +58,14 @@ def clear_kept() -> int:
 def _alone(place: Path) -> Iterator[None]:
     """Hold what other processes wait for; a killed one lets go of it."""
     lock = place.parent / f"{place.name}.lock"
-    if not lock.exists():
-        atomic_write(lock, b"")
-    handle = os.open(lock, os.O_RDONLY)
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        # Created and opened at once: of two that come together both hold the same file.
+        handle = os.open(lock, os.O_RDONLY | os.O_CREAT, 0o644)
+    except OSError as problem:
+        raise OutputError(
+            f"{lock} cannot be written ({problem.strerror}); set RETOUCH_CACHE to a folder that can."
+        ) from problem
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
