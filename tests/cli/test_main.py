@@ -64,3 +64,19 @@ def test_the_installed_program(tmp_path: Path) -> None:
     )
     assert done.returncode == 3
     assert done.stdout == "" and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["show", "nothing.png"], 3)])
+def test_the_quick_end_loses_nothing(arguments: list[str], code: int) -> None:
+    script = (
+        "import atexit, sys, threading, time\n"
+        "from retouch.cli.main import main\n"
+        "atexit.register(print, 'at the end')\n"
+        "def work():\n    time.sleep(0.3)\n    print('work is done')\n"
+        "threading.Thread(target=work).start()\n"
+        f"sys.argv[1:] = {arguments!r}\n"
+        "main()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
+    assert ran.returncode == code
+    assert ran.stdout.splitlines()[-2:] == ["at the end", "work is done"]
