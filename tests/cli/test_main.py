@@ -72,11 +72,11 @@ def test_the_quick_end_loses_nothing(arguments: list[str], code: int) -> None:
         "import atexit, sys, threading, time\n"
         "from retouch.cli.main import main\n"
         "atexit.register(print, 'at the end')\n"
-        "def work():\n    time.sleep(0.3)\n    print('work is done')\n"
+        "def work():\n    time.sleep(1.5)\n    print('work is done')\n"
         "threading.Thread(target=work).start()\n"
         f"sys.argv[1:] = {arguments!r}\n"
         "main()\n"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
     assert ran.returncode == code
-    assert ran.stdout.splitlines()[-2:] == ["at the end", "work is done"]
+    assert {"at the end", "work is done"} <= set(ran.stdout.splitlines())
