@@ -29,7 +29,9 @@ GROWTH: Mapping[str, tuple[int, ...]] = {
     "regions": (1, 2, 3, 4),
 }
 WHY = {
-    "side": "pixels grow with the square of the side; up to the model's own side nothing grows but reading and writing",
+    "side": "the model sees every picture at its own size, so that only reading, writing and the carried detail grow",
+    "seeds": "what is the same for all seeds is made once",
+    "pictures": "one picture alone has what is the same for all calls to itself",
 }
 OFF = 0.15
 
