@@ -49,8 +49,8 @@ def _be_quiet() -> None:
 def serve(job: dict[str, Any], edit: Edit, answers: Any) -> None:
     """Make one edit and answer with its seconds and the most memory so far, in bytes.
 
-    A job says `picture`, `instructions`, `count`, `steps`, `text`, `image`, `profile` (pipelines have none) and `result`,
-    where the first picture goes.
+    A job says `picture`, `instructions`, `count`, `steps`, `text`, `image`, the `profile`, and in `result` where the first
+    picture goes.
     """
     began = time.perf_counter()
     pictures = edit(job)
