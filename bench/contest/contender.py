@@ -49,7 +49,7 @@ def _be_quiet() -> None:
 def serve(job: dict[str, Any], edit: Edit, answers: Any) -> None:
     """Make one edit and answer with its seconds and the most memory so far, in bytes.
 
-    A job says `picture`, `instructions`, `count`, `steps`, `text`, `image`, the `profile`, and in `result` where the first
+    A job says `picture`, `instructions`, `count`, `steps`, `text`, `image`, `profile`, and `result`: where the first
     picture goes.
     """
     began = time.perf_counter()
