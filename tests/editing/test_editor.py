@@ -1,6 +1,7 @@
 """The editor's own laws, on a tiny checkpoint: sizes, batches, chains, seeds, precision, errors."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from retouch.core.errors import Cancelled, ModelError, SettingsError
 from retouch.core.settings import EditSettings
 from retouch.editing.editor import Editor
 from retouch.editing.result import EditProgress
+from retouch.models.kept import Kept
 
 if TYPE_CHECKING:
     from retouch.models.checkpoint import Checkpoint
@@ -103,8 +105,8 @@ def test_branches_that_weigh_nothing_cost_nothing(
         assert batches == [branches, branches]
 
 
-def test_sources_are_encoded_once_for_all_seeds(
-    tiny_checkpoint: "Checkpoint", editor: Editor, monkeypatch: pytest.MonkeyPatch
+def test_sources_are_encoded_once_for_all_seeds_and_edits(
+    tiny_checkpoint: "Checkpoint", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded: list[int] = []
     encode = tiny_checkpoint.vae.encode
@@ -113,8 +115,10 @@ def test_sources_are_encoded_once_for_all_seeds(
         "encode",
         lambda pixels, **options: (encoded.append(len(pixels)), encode(pixels, **options))[1],
     )
-    editor.edit([picture(), picture(seed=1)], GREEN, count=3)
-    assert encoded == [2]
+    editor = Editor(replace(tiny_checkpoint, kept=Kept()))
+    for _ in range(2):
+        editor.edit([picture(), picture(seed=1)], GREEN, count=3)
+    assert encoded == [1, 1]
 
 
 @pytest.mark.parametrize(("negative", "negative_image"), [("grey", ""), ("", "grey")])

@@ -58,6 +58,7 @@ class Draws(FakeEditor):
     """Does what "Do N" says, all of a joined instruction, and brightens everything by two levels at every edit."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[tuple[str, ...]] = []
 
     def edit(self, images, instructions, **rest: object):
@@ -161,6 +162,7 @@ class Varies(FakeEditor):
     """Paints the region in a colour that depends on the seed, the more so the lower the text guidance."""
 
     def __init__(self, mask: np.ndarray) -> None:
+        super().__init__()
         self._mask, self.edits = mask, 0
 
     def edit(self, images, instructions, *, settings=None, count=1, **rest: object):

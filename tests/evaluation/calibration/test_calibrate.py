@@ -43,6 +43,7 @@ class Knows(FakeEditor):
     defaults = replace(FakeEditor.defaults, text_guidance=1.0, image_guidance=1.0)
 
     def __init__(self, cases: Sequence[BenchCase]) -> None:
+        super().__init__()
         self._cases = {int(each.source[0, 0, 0]): each for each in cases}
         self.edits = 0
 
