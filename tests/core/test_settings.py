@@ -101,6 +101,12 @@ def test_settings_that_are_resolved_stay_as_they_are() -> None:
     assert resolved.resolve(EditSettings(steps=50)) == resolved
 
 
+def test_what_is_repeated_keeps_the_reuse_and_the_profile_of_before() -> None:
+    earlier = EditSettings(profile="fast").resolve(EditSettings(steps=20, scheduler="euler"))
+    assert EditSettings().resolve(earlier) == earlier
+    assert EditSettings(seed=7).resolve(earlier).reuse == 3
+
+
 @pytest.mark.parametrize("settings", [{"profile": "swift"}, {"reuse": 0}, {"reuse": 11}, {"reuse": True}])
 def test_unknown_profiles_and_impossible_reuse_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=next(iter(settings))):

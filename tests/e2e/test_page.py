@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, expect
-from tests.e2e.browser import WITHOUT, Visitor, build_page, chromium, visiting
+from tests.e2e.browser import WITHOUT, Visitor, visiting
 from tests.server.living import Living, begin, living
 
 from retouch.server.rooms import gallery_rooms
@@ -21,13 +21,6 @@ pytestmark = pytest.mark.skipif(os.environ.get(WITHOUT) == "1", reason=f"{WITHOU
 ROOM = gallery_rooms()[0]
 FIRST = ROOM.suggestions[0]
 STEPS = {"RETOUCH_SERVER_STEP_SECONDS": "0.25"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    build_page()
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

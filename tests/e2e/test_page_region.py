@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
-from tests.e2e.browser import WITHOUT, Visitor, build_page, chromium, visiting
+from tests.e2e.browser import WITHOUT, Visitor, visiting
 from tests.server.living import Json, Living, living
 
 from retouch.server.rooms import gallery_rooms
@@ -16,13 +16,6 @@ pytestmark = pytest.mark.skipif(os.environ.get(WITHOUT) == "1", reason=f"{WITHOU
 ROOM = gallery_rooms()[0]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "bedroom.png"
 DIALOG = "Where should it change?"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    build_page()
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

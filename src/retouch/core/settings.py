@@ -68,8 +68,8 @@ class EditSettings:
         The general ones: guidance during the whole run, empty negative texts, seed 0, nothing reused; those of a
         region are filled in where there is one.
         """
-        quick = _of_profile(PROFILES[self.profile or "exact"], defaults)
-        return _fill(_fill(_fill(self, quick), defaults), GENERAL_DEFAULTS)
+        quick = self if self.profile is None else _fill(self, _of_profile(PROFILES[self.profile], defaults))
+        return _fill(_fill(quick, defaults), GENERAL_DEFAULTS)
 
 
 @dataclass(frozen=True, kw_only=True)

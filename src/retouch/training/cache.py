@@ -102,6 +102,19 @@ def joined(tables: Iterable[PairTable]) -> list[PairTable]:
     return [_joined(group) if len(group) > 1 else group[0] for group in groups.values()]
 
 
+def tables_of(
+    preparation: Preparation, data: Sequence[Path], held_out: Sequence[Path], *, every: int
+) -> tuple[list[PairTable], list[PairTable]]:
+    """Tables to train on and to measure on: of the folders' train and validation splits, or parted where none are held
+    out; raises DataError as `pair_tables` and `parted` do."""
+    tables = joined(table for folder in data for table in pair_tables(preparation, folder, split="train"))
+    if not held_out:
+        return parted(tables, every=every)
+    return tables, joined(
+        table for folder in held_out for table in pair_tables(preparation, folder, split="validation")
+    )
+
+
 def parted(tables: Sequence[PairTable], *, every: int) -> tuple[list[PairTable], list[PairTable]]:
     """Part tables into pairs to train on and pairs to measure on, those of every `every`-th source picture.
 

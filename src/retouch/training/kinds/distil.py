@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -20,16 +20,15 @@ from retouch.models.load import load
 from retouch.models.save import save
 from retouch.models.spec import ConditioningSpec
 from retouch.models.student import save_student
-from retouch.records.pair import Split
 from retouch.scenes.language import mirrored
-from retouch.training.cache import OnPrepared, PairTable, Preparation, joined, pair_tables, parted
+from retouch.training.cache import OnPrepared, PairTable, tables_of
 from retouch.training.card import CardFacts, model_card
 from retouch.training.choices import Choices, Material, Objective
 from retouch.training.denoising import Denoising, Given, parted_steps
 from retouch.training.distilling import Stretch, Teacher, consistency_errors, guidance_errors, huber
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.lora import add_lora, lora_updates, merged
-from retouch.training.order import spaced
+from retouch.training.order import group_of, groups_of, spaced
 from retouch.training.pictures import strip
 from retouch.training.preview import sample_edits
 from retouch.training.sending import sent
@@ -106,15 +105,12 @@ class DistilKind:
         self._ids = torch.stack([token_ids(checkpoint, form) for form in texts])
         self._null_ids = token_ids(checkpoint, [""])[0]
         self._compared: tuple[Tensor, Tensor] | None = None
-        ends = list(accumulate(map(len, tables)))
-        self.groups: Sequence[range] = tuple(
-            range(end - len(table), end) for table, end in zip(tables, ends, strict=True)
-        )
+        self.groups: Sequence[range] = groups_of(tables)
 
     def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
         """Return how far the student is from what the teacher teaches, in clean latents."""
         task, picked = self._task, torch.tensor(indices)
-        place = next(place for place, group in enumerate(self.groups) if indices[0] in group)
+        place = group_of(self.groups, indices[0])
         table, rows = self._tables[place], picked - self.groups[place].start
         side = (torch.rand(len(rows), generator=generator) < task.flip).long()
         silent = torch.rand(len(rows), generator=generator) < task.dropout
@@ -265,20 +261,12 @@ class DistilRecipe:
         )
         # What the teacher makes of its sources is all that its steps are learned from.
         preparation = replace(preparation, targets=self.task.objective == "consistency")
-        tables = _tables(preparation, self.data, "train")
-        if self.held_out:
-            held_out = _tables(preparation, self.held_out, "validation")
-        else:
-            tables, held_out = parted(tables, every=self.validation_every)
+        tables, held_out = tables_of(preparation, self.data, self.held_out, every=self.validation_every)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self.settings.seed, "lora"))
             return DistilKind(
                 checkpoint, tables, held_out, self.task, base=self.base, mirrored=mirrored, data=self.notes
             )
-
-
-def _tables(preparation: Preparation, folders: Sequence[Path], split: Split) -> list[PairTable]:
-    return joined(table for folder in folders for table in pair_tables(preparation, folder, split=split))
 
 
 def usual(material: Material, choices: Choices) -> DistilRecipe:

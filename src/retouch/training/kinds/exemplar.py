@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ from retouch.training.hole_lessons import filled_holes, hole_errors, reference_c
 from retouch.training.hole_table import HoleTable, hole_table
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.noising import Noising
-from retouch.training.order import spaced
+from retouch.training.order import group_of, groups_of, spaced
 from retouch.training.pictures import strip, to_bytes
 from retouch.training.referenced import ReferencedTable, parted_references, referenced_tables
 from retouch.training.sending import sent
@@ -86,14 +85,11 @@ class ExemplarKind:
         self.modules: Mapping[str, nn.Module] = exemplar.networks
         for network in self.modules.values():
             network.train().requires_grad_(True)
-        ends = list(accumulate(map(len, tables)))
-        self.groups: Sequence[range] = tuple(
-            range(end - len(table), end) for table, end in zip(tables, ends, strict=True)
-        )
+        self.groups: Sequence[range] = groups_of(tables)
 
     def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
         """Return the squared error of the answer, ε, v or the clean change, over all cells."""
-        place = next(place for place, group in enumerate(self.groups) if indices[0] in group)
+        place = group_of(self.groups, indices[0])
         rows = torch.tensor(indices) - self.groups[place].start
         table, task = self._tables[place], self._task
         side = (torch.rand(len(rows), generator=generator) < task.flip).long()

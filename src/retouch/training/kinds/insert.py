@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -39,7 +38,7 @@ from retouch.training.choices import Choices, Material
 from retouch.training.hole_table import drawn_references
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.noising import Noising
-from retouch.training.order import spaced
+from retouch.training.order import group_of, groups_of, spaced
 from retouch.training.preview import Preview
 from retouch.training.referenced import (
     INSERTIONS,
@@ -115,15 +114,12 @@ class InsertKind:
         self.rates: Mapping[str, float] = dict.fromkeys(tuned, UNET_RATE)
         for network in self.modules.values():
             network.train().requires_grad_(True)
-        ends = list(accumulate(map(len, tables)))
-        self.groups: Sequence[range] = tuple(
-            range(end - len(table), end) for table, end in zip(tables, ends, strict=True)
-        )
+        self.groups: Sequence[range] = groups_of(tables)
 
     def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
         """Return the squared error of the answer, and what draws the tokens to those of words."""
         task, picked = self._task, torch.tensor(indices)
-        place = next(place for place, group in enumerate(self.groups) if indices[0] in group)
+        place = group_of(self.groups, indices[0])
         table, rows = self._tables[place], picked - self.groups[place].start
         side = (torch.rand(len(rows), generator=generator) < task.flip).long()
         tokens, words = self._tokens(table, rows, generator, vary=True), self._words(self._ids[side, picked])

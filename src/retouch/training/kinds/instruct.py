@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import accumulate, chain
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -18,15 +18,14 @@ from retouch.models.load import load
 from retouch.models.save import save
 from retouch.models.spec import PUBLISHED, ConditioningSpec
 from retouch.models.widen import as_editor
-from retouch.records.pair import Split
 from retouch.scenes.language import mirrored
-from retouch.training.cache import OnPrepared, PairTable, Preparation, joined, pair_tables, parted, renumbered
+from retouch.training.cache import OnPrepared, PairTable, renumbered, tables_of
 from retouch.training.card import CardFacts, model_card
 from retouch.training.choices import Choices, Material
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.lora import add_lora, merged, write_lora
 from retouch.training.noising import Noising
-from retouch.training.order import spaced
+from retouch.training.order import group_of, groups_of, spaced
 from retouch.training.places import placed
 from retouch.training.preview import Preview, sample_edits
 from retouch.training.sending import sent
@@ -114,10 +113,7 @@ class InstructKind:
         self._segments = self._segment_head() if task.segments else None
         if self._segments is not None:
             self.modules = {**self.modules, "segments": self._segments}
-        ends = list(accumulate(map(len, tables)))
-        self.groups: Sequence[range] = tuple(
-            range(end - len(table), end) for table, end in zip(tables, ends, strict=True)
-        )
+        self.groups: Sequence[range] = groups_of(tables)
 
     def _segment_head(self) -> SegmentHead:
         """Kinds of things weigh by the inverse root of how many cells show them."""
@@ -130,7 +126,7 @@ class InstructKind:
 
     def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
         """Return the weighted squared error of the answer: ε or v, as the scheduler says, or the clean change."""
-        place = next(place for place, group in enumerate(self.groups) if indices[0] in group)
+        place = group_of(self.groups, indices[0])
         picked = torch.tensor(indices)
         mirror = torch.rand(len(indices), generator=generator) < self._task.flip
         told = torch.rand(len(indices), generator=generator) < self._task.places
@@ -305,11 +301,7 @@ class InstructRecipe:
             on_prepared=on_prepared,
             size=self.size,
         )
-        tables = _tables(preparation, self.data, "train")
-        if self.held_out:
-            held_out = _tables(preparation, self.held_out, "validation")
-        else:
-            tables, held_out = parted(tables, every=self.validation_every)
+        tables, held_out = tables_of(preparation, self.data, self.held_out, every=self.validation_every)
         return InstructKind(
             checkpoint,
             tables,
@@ -338,10 +330,6 @@ class InstructRecipe:
             seed=self.settings.seed,
             text_encoder=self.text_encoder,
         )
-
-
-def _tables(preparation: Preparation, folders: Sequence[Path], split: Split) -> list[PairTable]:
-    return joined(table for folder in folders for table in pair_tables(preparation, folder, split=split))
 
 
 def usual(material: Material, choices: Choices) -> InstructRecipe:

@@ -27,7 +27,7 @@ from retouch.training.card import CardFacts, model_card
 from retouch.training.choices import Choices, Material
 from retouch.training.kind import Kind, Loss, Validation
 from retouch.training.noising import Noising
-from retouch.training.order import spaced
+from retouch.training.order import group_of, spaced
 from retouch.training.preview import Preview, sample_edits
 from retouch.training.referenced import SHOWN, ReferencedTable, parted_references, referenced_tables
 from retouch.training.sending import sent
@@ -125,7 +125,7 @@ class IPAdapterKind:
     def loss(self, indices: Sequence[int], generator: torch.Generator) -> Loss:
         """Return the weighted squared error of the frozen model's answer beside the pictures."""
         task, picked = self._task, torch.tensor(indices)
-        place = next(place for place, group in enumerate(self.groups) if indices[0] in group)
+        place = group_of(self.groups, indices[0])
         side = (torch.rand(len(indices), generator=generator) < task.flip).long()
         rows = picked - self._starts[place]
         framed = self._framed(self._tables[place], rows, generator)
