@@ -19,9 +19,9 @@ import torch
 
 from retouch.models.architecture import POCKET, STABLE_DIFFUSION_1, TINY, Architecture, random_checkpoint
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.computed import computed
 from retouch.models.openvino.attach import use_openvino
 from retouch.models.openvino.kept import kept_folder
-from retouch.models.openvino.network import computed
 from retouch.models.tokenizer import train_tokenizer
 
 SHAPES: dict[str, Architecture] = {"sd15": STABLE_DIFFUSION_1, "pocket": POCKET, "tiny": TINY}

@@ -70,9 +70,15 @@ def test_an_edit_that_holds_attention_is_torchs_and_says_so(fast: Editor, plain:
 
 @pytest.mark.parametrize(
     ("name", "device", "said"),
-    [("tensorrt", "auto", "is unknown; choose auto, torch, openvino"), ("openvino", "cuda:1", "not on the device")],
+    [
+        ("tensorrt", "auto", "is unknown; choose auto, torch, graphs, compiled, openvino"),
+        ("openvino", "cuda:1", "not on the device"),
+        ("graphs", "auto", "needs an NVIDIA GPU"),
+        ("compiled", "cpu", "needs an NVIDIA GPU"),
+    ],
 )
-def test_what_cannot_be_had_is_said(name: str, device: str, said: str) -> None:
+def test_what_cannot_be_had_is_said(name: str, device: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(SettingsError, match=said):
         check_backend(name, device)
 
@@ -126,6 +132,20 @@ def test_a_damaged_choice_is_none(
 
 def test_with_torch_alone_there_is_nothing_to_choose() -> None:
     assert faster({"torch": 1.0}) == faster({}) == "torch"
+
+
+def test_what_takes_longer_to_start_has_to_be_faster_than_what_is_before_it() -> None:
+    assert faster({}, usual="graphs") == "graphs"
+    assert faster({"torch": 1.0, "graphs": 0.95, "compiled": 0.94}, usual="graphs") == "torch"
+    assert faster({"torch": 1.0, "graphs": 0.5, "compiled": 0.47}) == "graphs"
+    assert faster({"torch": 1.0, "graphs": 0.5, "compiled": 0.4}) == "compiled"
+
+
+def test_on_a_gpu_the_device_is_chosen_for_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert [check_backend("graphs", device) for device in ("auto", "cuda:1")] == ["cuda", "cuda:1"]
+    with pytest.raises(SettingsError, match="not on the device 'cpu'"):
+        check_backend("compiled", "cpu")
 
 
 def test_measuring_keeps_what_auto_goes_by(tiny_folder: Path) -> None:

@@ -1,6 +1,7 @@
 """OpenVINO beside torch on the same weights: equal answers, torch's own where somebody looks in, a cache that mends."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,13 +19,13 @@ from retouch.attention.layers import cross_layers
 from retouch.conditioning.image import decode_latents, encode_source
 from retouch.core.errors import MissingExtraError, ModelError
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.computed import Computed, computed
+from retouch.models.computed_levels import ComputedLevels
+from retouch.models.forms import ShortForm, UNetForm
 from retouch.models.levels import TorchLevels
 from retouch.models.openvino import attach, kept, library
 from retouch.models.openvino.attach import left_to_torch, use_openvino
-from retouch.models.openvino.forms import ShortForm, UNetForm
 from retouch.models.openvino.kept import NETWORK, clear_kept, kept_folder, kept_network
-from retouch.models.openvino.levels import OpenVINOLevels
-from retouch.models.openvino.network import Computed, computed
 
 CACHE = "RETOUCH_CACHE"
 
@@ -176,10 +177,10 @@ def test_what_is_kept_is_not_traced_again(
         use_openvino(make_tiny(seed=1))
 
 
-def levels(checkpoint: Checkpoint) -> OpenVINOLevels:
+def levels(checkpoint: Checkpoint) -> ComputedLevels:
     fast = computed(checkpoint.unet)
     assert fast is not None
-    return OpenVINOLevels(checkpoint.unet, fast)
+    return ComputedLevels(checkpoint.unet, fast)
 
 
 def at(rows: int, height: int, width: int, dtype: torch.dtype = torch.float32) -> tuple[tuple[Tensor, Tensor], Tensor]:
@@ -316,8 +317,6 @@ def test_the_longest_unused_make_room(tmp_path: Path, monkeypatch: pytest.Monkey
     def write(folder: Path) -> None:
         (folder / NETWORK).write_bytes(bytes(2000))
 
-    import os
-
     for time, key in enumerate(("one", "two", "three")):
         os.utime(kept_network(key, write) / "facts.json", (time, time))
     kept_network("one", write)
@@ -372,3 +371,21 @@ def test_openvino_tells_its_makers_nothing(tmp_path: Path) -> None:
     environment = {"HOME": str(tmp_path), "PATH": "", "PYTHONPATH": ":".join(filter(None, sys.path))}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True, timeout=120)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_signal_is_heard_after_networks_are_gone(tiny_folder: Path, tmp_path: Path) -> None:
+    """Python's handlers run on the thread's stack for signals, which must outlive what OpenVINO made."""
+    program = (
+        "import gc, os, signal, sys\n"
+        "from retouch.editing.editor import Editor\n"
+        "def load():\n"
+        "    return Editor.load(sys.argv[1], device='cpu', precision='float32', backend='openvino')\n"
+        "editors = [load(), load()]\n"
+        "while editors:\n    del editors[0]\n    gc.collect()\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('heard', flush=True))\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    command = [sys.executable, "-X", "faulthandler", "-c", program, str(tiny_folder)]
+    environment = {**os.environ, "RETOUCH_CACHE": str(tmp_path)}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "heard\n"), ran.stderr

@@ -18,7 +18,7 @@ SHOWN_VERSIONS = ("torch", "diffusers", "transformers", "pillow", "numpy")
 
 def doctor(
     *,
-    bench: Annotated[bool, typer.Option("--bench", help="Time a step with torch and OpenVINO, and choose.")] = False,
+    bench: Annotated[bool, typer.Option("--bench", help="Time a step with each backend, and choose.")] = False,
     model: Annotated[str, typer.Option("--model", "-m", help="What is timed.")] = DEFAULT_MODEL,
     clear: Annotated[bool, typer.Option("--clear", help="Remove the networks kept for OpenVINO.")] = False,
     json: Json = False,

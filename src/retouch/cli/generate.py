@@ -205,7 +205,9 @@ def _loaded(model: str, *, tokenizer: str | None, device: str, precision: str, b
     where = choose_device(check_backend(backend, device))
     dtype = choose_precision(precision, where)
     with memory_errors(f"loading '{model}'"):
-        checkpoint = load(model, tokenizer=tokenizer, dtype=dtype, vae_dtype=image_precision(dtype), device=where)
+        checkpoint = load(
+            model, tokenizer=tokenizer, dtype=dtype, vae_dtype=image_precision(dtype, where), device=where
+        )
         use_backend(checkpoint, backend)
     return checkpoint
 

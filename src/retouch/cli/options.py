@@ -152,8 +152,8 @@ Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16
 Backend = Annotated[
     str,
     typer.Option(
-        help="What computes the networks: torch, openvino (on the CPU), or auto, the one that `retouch doctor --bench` "
-        "measured to be the faster."
+        help="What computes the networks: torch, openvino (on the CPU), graphs or compiled (on an NVIDIA GPU), or "
+        "auto, the one that `retouch doctor --bench` measured to be the fastest."
     ),
 ]
 Memory = Annotated[

@@ -43,6 +43,9 @@ class ChangeSchedule:
         place = timesteps.detach().float().cpu().clamp(0, len(self.powers) - 1)
         low = place.floor().long()
         high = (low + 1).clamp_max(len(self.powers) - 1)
-        power = torch.lerp(self.powers[low], self.powers[high], place - low).to(like.device)
-        power = power.reshape(-1, 1, 1, 1)
+        power = torch.lerp(self.powers[low], self.powers[high], place - low)
+        if power.dim() == 0:
+            # A number is taken along by the GPU's next kernel; a tensor would have to be waited for.
+            return power.sqrt(), (1 - power).sqrt()
+        power = power.to(like.device).reshape(-1, 1, 1, 1)
         return power.sqrt(), (1 - power).sqrt()

@@ -9,9 +9,9 @@ from typing import Any
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
+from retouch.models.computed import computed
+from retouch.models.computed_levels import ComputedLevels
 from retouch.models.levels import Levels, TorchLevels
-from retouch.models.openvino.levels import OpenVINOLevels
-from retouch.models.openvino.network import computed
 
 
 class DeepFeatures:
@@ -36,4 +36,4 @@ class DeepFeatures:
 
 def _levels(unet: UNet2DConditionModel) -> Levels:
     fast = computed(unet)
-    return TorchLevels(unet) if fast is None else OpenVINOLevels(unet, fast)
+    return TorchLevels(unet) if fast is None else ComputedLevels(unet, fast)

@@ -46,15 +46,17 @@ class UNetPredictor:
         joined = [_join(self._noisy(latents, timestep, branch), branch) for branch in distinct.values()]
         inputs = torch.cat(joined).to(self._unet.dtype)
         context = torch.cat([branch.context for branch in distinct.values()]).to(self._unet.dtype)
-        extra = {} if self._control is None else self._control.residuals(inputs, timestep, context)
+        # Not waited for: what was asked of a GPU before goes on while the next step is prepared.
+        time = timestep.to(inputs.device, non_blocking=True)
+        extra = {} if self._control is None else self._control.residuals(inputs, time, context)
         tokens = tuple(branch.image_tokens for branch in distinct.values())
         if any(tokens):
             extra["added_cond_kwargs"] = {IMAGE_TOKENS: tokens}
         if self._deep is not None:
             rows = (tuple(distinct), inputs.shape)
-            predicted = self._deep(rows, inputs, timestep, encoder_hidden_states=context, **extra)
+            predicted = self._deep(rows, inputs, time, encoder_hidden_states=context, **extra)
         else:
-            predicted = self._unet(inputs, timestep, encoder_hidden_states=context, return_dict=False, **extra)[0]
+            predicted = self._unet(inputs, time, encoder_hidden_states=context, return_dict=False, **extra)[0]
         parts = dict(zip(distinct, predicted.to(latents.dtype).chunk(len(distinct)), strict=True))
         found = {key: self._prediction(part, latents, timestep, distinct[key]) for key, part in parts.items()}
         return {name: found[id(self._branches[name])] for name in branches}

@@ -84,7 +84,7 @@ def denoise(
         Cancelled: `cancelled` answered True.
         SettingsError: the scheduler cannot take this many steps.
     """
-    set_timesteps(scheduler, steps, noise.device)
+    set_timesteps(scheduler, steps)
     latents, extra = noise * scheduler.init_noise_sigma, _step_arguments(scheduler, generator)
     total = len(scheduler.timesteps)
     for index, timestep in enumerate(scheduler.timesteps):
@@ -113,13 +113,16 @@ def unit_noise(shape: Sequence[int], generators: Sequence[Generator], device: to
     return torch.cat([sample.to(device) for sample in samples])
 
 
-def set_timesteps(scheduler: Scheduler, steps: int, device: torch.device) -> None:
-    """Lay out the steps of a run; raises SettingsError where the scheduler cannot take so many."""
+def set_timesteps(scheduler: Scheduler, steps: int) -> None:
+    """Lay out the steps of a run; raises SettingsError where the scheduler cannot take so many.
+
+    They stay on the CPU, where a number is read of them at every step: reading one of a GPU waits until it is idle.
+    """
     trained = int(scheduler.config.num_train_timesteps)
     if not 1 <= steps <= trained:
         raise SettingsError(f"The number of steps is {steps}; the model's schedule takes 1 to {trained}.")
     try:
-        scheduler.set_timesteps(steps, device=device)
+        scheduler.set_timesteps(steps, device="cpu")
     except ValueError as error:
         raise SettingsError(f"This scheduler cannot take {steps} steps; ask for another number ({error})") from error
     # diffusers adds an offset of its own to evenly spaced steps, which can lead past the last trained one.

@@ -29,7 +29,7 @@ class Predictor(Protocol):
 
         Args:
             latents: (B, C, h, w), noisy, at unit variance (the scheduler's scaled model input).
-            timestep: scalar, on the scheduler's own scale.
+            timestep: scalar, on the scheduler's own scale, on the CPU.
             branches: names of the branches to compute, without duplicates.
 
         Returns:

@@ -1,4 +1,4 @@
-"""What computes the networks, torch or OpenVINO, and which of them was measured to be the faster one here."""
+"""What computes the networks, torch itself, CUDA graphs or OpenVINO, and which was measured to be the fastest."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast, get_args
 
 import torch
 
@@ -14,14 +14,17 @@ from retouch.core.cache import cache_folder
 from retouch.core.errors import OutputError, SettingsError
 from retouch.core.files import atomic_write
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.computed import computed
+from retouch.models.graphs import use_graphs
 from retouch.models.openvino.attach import PACKAGES, left_to_torch, use_openvino
 from retouch.models.openvino.library import HINTS, check_installed, is_installed, version_of
-from retouch.models.openvino.network import computed
 
-Backend = Literal["torch", "openvino"]
-BACKENDS = ("auto", "torch", "openvino")
+Backend = Literal["torch", "graphs", "compiled", "openvino"]
+"""From the one that takes least memory, and time to start, to the one that takes most."""
+BACKENDS = ("auto", *get_args(Backend))
+ON_GPU = ("graphs", "compiled")
 ADVANTAGE = 1.1
-"""How many times as fast as torch OpenVINO has to be for `auto` to choose it: it takes memory, and time to start."""
+"""How many times as fast as those before it in `Backend` one has to be for `auto` to choose it."""
 LEFT = (
     "What was asked for looks into the network or changes it, which OpenVINO does not allow for, so torch computed it."
 )
@@ -36,6 +39,8 @@ def check_backend(name: str, device: str) -> str:
     """
     if name not in BACKENDS:
         raise SettingsError(f"The backend '{name}' is unknown; choose {', '.join(BACKENDS)}.")
+    if name in ON_GPU:
+        return _on_gpu(name, device)
     if name != "openvino":
         return device
     if device not in ("auto", "cpu"):
@@ -47,6 +52,17 @@ def check_backend(name: str, device: str) -> str:
     return "cpu"
 
 
+def _on_gpu(name: str, device: str) -> str:
+    if not torch.cuda.is_available():
+        raise SettingsError(f"The backend {name} needs an NVIDIA GPU, and there is none here; choose auto or torch.")
+    if device != "auto" and not device.startswith("cuda"):
+        raise SettingsError(
+            f"The backend {name} computes on an NVIDIA GPU, not on the device '{device}'; leave the device out, or "
+            "choose the backend torch."
+        )
+    return "cuda" if device == "auto" else device
+
+
 def use_backend(checkpoint: Checkpoint, name: str) -> None:
     """Have a checkpoint, ready to be used, computed by the backend `name`; "auto" is what `chosen_backend` says.
 
@@ -54,13 +70,25 @@ def use_backend(checkpoint: Checkpoint, name: str) -> None:
         MissingExtraError: OpenVINO is not installed.
         ModelError: OpenVINO cannot compute its networks.
     """
-    if name == "openvino" or (name == "auto" and chosen_backend(checkpoint) == "openvino"):
+    chosen = chosen_backend(checkpoint) if name == "auto" else name
+    lay_out(checkpoint)
+    if chosen == "openvino":
         use_openvino(checkpoint)
+    elif chosen in ON_GPU:
+        use_graphs(checkpoint, compiled=chosen == "compiled")
+
+
+def lay_out(checkpoint: Checkpoint) -> None:
+    """Lay the weights of a checkpoint on a GPU out as its convolutions read them, the channels of a cell together."""
+    if checkpoint.device.type == "cuda":
+        for network in (checkpoint.unet, checkpoint.vae):
+            cast(Any, network).to(memory_format=torch.channels_last)
 
 
 def backend_of(checkpoint: Checkpoint) -> Backend:
     """What computes a checkpoint's U-Net."""
-    return "torch" if computed(checkpoint.unet) is None else "openvino"
+    found = computed(checkpoint.unet)
+    return "torch" if found is None else cast(Backend, found.by)
 
 
 class Watch:
@@ -71,22 +99,32 @@ class Watch:
 
     def warnings(self) -> tuple[str, ...]:
         """One sentence, where it had to."""
-        return (LEFT,) if left_to_torch(self._checkpoint) > self._before else ()
+        if backend_of(self._checkpoint) != "openvino" or left_to_torch(self._checkpoint) <= self._before:
+            return ()
+        return (LEFT,)
 
 
 def chosen_backend(checkpoint: Checkpoint) -> Backend:
-    """The backend that was measured to be the faster one on this machine (`retouch doctor --bench`); else torch."""
+    """The backend that was measured to be the fastest on this machine (`retouch doctor --bench`).
+
+    Where nothing was measured: graphs on an NVIDIA GPU, which take no time to start, else torch.
+    """
+    if checkpoint.device.type == "cuda":
+        return faster(_read().get(_key(checkpoint), {}), usual="graphs")
     if checkpoint.device.type != "cpu" or checkpoint.dtype not in HINTS or not is_installed():
         return "torch"
     return faster(_read().get(_key(checkpoint), {}))
 
 
-def faster(seconds: Mapping[Backend, float]) -> Backend:
-    """The backend to choose, by the seconds of a step with each."""
-    torch_seconds, openvino_seconds = seconds.get("torch"), seconds.get("openvino")
-    if torch_seconds is None or openvino_seconds is None:
-        return "torch"
-    return "openvino" if openvino_seconds * ADVANTAGE <= torch_seconds else "torch"
+def faster(seconds: Mapping[Backend, float], *, usual: Backend = "torch") -> Backend:
+    """The backend to choose, by the seconds of a step with each; `usual` where those of torch are not known."""
+    found: Backend = "torch"
+    if found not in seconds:
+        return usual
+    for name in get_args(Backend):
+        if name in seconds and seconds[name] * ADVANTAGE <= seconds[found]:
+            found = name
+    return found
 
 
 def keep_measured(checkpoint: Checkpoint, seconds: Mapping[Backend, float]) -> Path | None:
@@ -117,13 +155,14 @@ def _is_measured(value: object) -> bool:
 
 def _key(checkpoint: Checkpoint) -> str:
     """The machine, the versions, the shape of the U-Net and the type it computes in."""
+    where = checkpoint.device
     config = {name: value for name, value in checkpoint.unet.config.items() if not name.startswith("_")}
     facts = {
-        "processor": _processor(),
+        "processor": torch.cuda.get_device_name(where) if where.type == "cuda" else _processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "versions": {package: version_of(package) for package in PACKAGES},
-        "precision": HINTS[checkpoint.dtype],
+        "precision": str(checkpoint.dtype),
         "unet": config,
         "size": checkpoint.spec.native_size,
     }

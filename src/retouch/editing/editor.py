@@ -62,8 +62,9 @@ class Editor:
                 `pocket/exemplar` or the folder of one.
             device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
             precision: `auto`, `float32`, `bfloat16` or `float16`.
-            backend: what computes the networks: `torch`, `openvino` (on the CPU), or `auto`, which is OpenVINO where
-                `retouch doctor --bench` measured that it is the faster one here.
+            backend: what computes the networks: `torch`, `openvino` (on the CPU), `graphs` or `compiled` (on an NVIDIA
+                GPU), or `auto`, which is the fastest that `retouch doctor --bench` measured here; else `graphs` on an
+                NVIDIA GPU and `torch` elsewhere.
             revision: branch, tag or commit, for hub ids.
             variant: the variant of the weight files, such as `fp16`.
             tokenizer: for a single file, where its tokenizer lies; see `retouch.models.load`.
@@ -80,7 +81,7 @@ class Editor:
         where = choose_device(check_backend(backend, device))
         dtype = choose_precision(precision, where)
         with memory_errors(f"loading '{source}'"):
-            place = Place(dtype=dtype, vae_dtype=image_precision(dtype), device=where)
+            place = Place(dtype=dtype, vae_dtype=image_precision(dtype, where), device=where)
             technique = load_technique(source, revision=revision, variant=variant, tokenizer=tokenizer, place=place)
             fuse_loras(technique.checkpoint, loras)
             if ip_adapter is not None:

@@ -87,7 +87,7 @@ def _blend(settings: RegionSettings, checkpoint: Checkpoint, pixels: Tensor, mas
 def _inverted(source: Tensor, run: Run) -> SourceLatents:
     # The loop lays out the steps of the scheduler itself later on.
     scheduler = deepcopy(run.scheduler)
-    set_timesteps(scheduler, run.steps, source.device)
+    set_timesteps(scheduler, run.steps)
     return inverted(run.predictor, scheduler, source, branch=IMAGE)
 
 

@@ -41,7 +41,7 @@ class WholeUNet(nn.Module):
     def __init__(self, unet: UNet2DConditionModel) -> None:
         super().__init__()
         *others, last = unet.up_blocks
-        self.unet = _copied(unet, up_blocks=nn.ModuleList([*others, _Finest(last)]))
+        self.unet = copied(unet, up_blocks=nn.ModuleList([*others, _Finest(last)]))
 
     def forward(self, *arguments: Tensor, **named: Any) -> tuple[Tensor, Tensor]:
         """See `Levels`."""
@@ -53,10 +53,10 @@ class ShortUNet(nn.Module):
 
     def __init__(self, unet: UNet2DConditionModel) -> None:
         super().__init__()
-        first = _copied(unet.down_blocks[0], downsamplers=None)
+        first = copied(unet.down_blocks[0], downsamplers=None)
         last = _Finest(unet.up_blocks[-1])
         parts = {"down_blocks": nn.ModuleList([first]), "mid_block": None, "up_blocks": nn.ModuleList([last])}
-        self.unet = _copied(unet, **parts)
+        self.unet = copied(unet, **parts)
 
     def forward(self, given: Tensor, *arguments: Tensor, **named: Any) -> Tensor:
         """See `Levels`."""
@@ -93,10 +93,9 @@ def _answer(unet: Any, given: Any, arguments: tuple[Any, ...], named: Mapping[st
         finest.given = None
 
 
-def _copied(network: Any, **parts: nn.Module | None) -> Any:
-    """A network that shares all its parts with another, but for some."""
-    copied = copy.copy(network)
-    copied.__dict__["_modules"] = {**network._modules, **parts}
-    # Where something else computes the network, it has put itself before the method.
-    copied.__dict__.pop("forward", None)
-    return copied
+def copied(network: Any, **parts: nn.Module | None) -> Any:
+    """A network that shares all its parts with another, but for some; what stands before its `forward` stays behind."""
+    found = copy.copy(network)
+    found.__dict__["_modules"] = {**network._modules, **parts}
+    found.__dict__.pop("forward", None)
+    return found

@@ -96,7 +96,7 @@ def build_engine(plan: Plan) -> GenerativeEngine:
     """
     device = choose_device(plan.device)
     precision = choose_precision(plan.precision, device)
-    checkpoint = load(plan.model, dtype=precision, vae_dtype=image_precision(precision), device=device)
+    checkpoint = load(plan.model, dtype=precision, vae_dtype=image_precision(precision, device), device=device)
     check_generate(checkpoint)
     encoder = load_encoder(plan.encoder, device=device)
     return GenerativeEngine(

@@ -10,11 +10,13 @@ from torch import Tensor
 
 from retouch.core.errors import ModelError, OutputError
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.computed import computed, put_in
+from retouch.models.forms import Form, forms_of
 from retouch.models.identity import fingerprint
-from retouch.models.openvino.forms import Form, forms_of, traced
 from retouch.models.openvino.kept import COMPILED, FORMAT, NETWORK, kept_network
 from retouch.models.openvino.library import HINTS, check_installed, compiled, library, version_of
-from retouch.models.openvino.network import Compiled, computed, put_in
+from retouch.models.openvino.network import Compiled
+from retouch.models.openvino.tracing import traced
 
 log = logging.getLogger(__name__)
 PACKAGES = ("torch", "diffusers", "openvino")
@@ -37,7 +39,7 @@ def use_openvino(checkpoint: Checkpoint) -> None:
     check_installed()
     for form in forms_of(checkpoint):
         if computed(form.network) is None:
-            put_in(form, partial(_compiled, source=checkpoint.source))
+            put_in(form, partial(_compiled, source=checkpoint.source), by="openvino")
 
 
 def left_to_torch(checkpoint: Checkpoint) -> int:

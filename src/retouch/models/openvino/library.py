@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def compiled(network: Any, dtype: torch.dtype, *, kept: Path | None) -> Any:
 
     `kept` is a folder for the compiled form; where that cannot be used, it is compiled without.
     """
-    core = library().Core()
+    core = _core()
     settings: dict[str, object] = {
         # Left to itself, OpenVINO computes in bfloat16 wherever the processor can.
         "INFERENCE_PRECISION_HINT": HINTS[dtype],
@@ -69,5 +70,12 @@ def compiled(network: Any, dtype: torch.dtype, *, kept: Path | None) -> Any:
         try:
             return core.compile_model(network, "CPU", {**settings, "CACHE_DIR": str(kept)})
         except RuntimeError:
-            return library().Core().compile_model(network, "CPU", settings)
+            return core.compile_model(network, "CPU", settings)
     return core.compile_model(network, "CPU", settings)
+
+
+@lru_cache(maxsize=1)
+def _core() -> Any:
+    """The one core of the process. Each gives the thread it is made in a stack for signals, and takes it away at its
+    end, whatever has been set since: of several, the next Ctrl-C meets no stack at all."""
+    return library().Core()

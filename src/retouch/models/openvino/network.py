@@ -1,138 +1,22 @@
-"""A torch network that OpenVINO computes for as long as it is as it was, and that nobody looks into."""
+"""A form's network as OpenVINO has compiled it."""
 
-import operator
-from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Lock
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-
-from retouch.models.openvino.forms import Call, Form
+from torch import Tensor
 
 
 class Compiled:
-    """A form's network as OpenVINO has compiled it; one call at a time."""
+    """See `Machine`; one call at a time."""
 
     def __init__(self, network: Any) -> None:
         self._request = network.create_infer_request()
         self._lock = Lock()
 
     def infer(self, inputs: tuple[Tensor, ...], *, wanted: int) -> tuple[Tensor, ...]:
-        """The first `wanted` answers, float32; the others take no time here."""
+        """See `Machine`; the answers are float32, and those not wanted take no time here."""
         arrays = [each.detach().float().contiguous().numpy() for each in inputs]
         with self._lock:
             found = self._request.infer(arrays, share_outputs=True)
             return tuple(torch.from_numpy(found[number].copy()) for number in range(wanted))
-
-
-class Computed:
-    """Stands in the place of a network's `forward`.
-
-    A call that OpenVINO does not know, one that needs gradients, and any after something was changed in the network
-    (weights, layers, attention processors, hooks) are torch's, to the bit; `left` counts them.
-    """
-
-    def __init__(self, form: Form, compile_form: Callable[[Form], Compiled]) -> None:
-        self._form, self._compile = form, compile_form
-        self._compiled = {form.name: compile_form(form)}
-        self._torch = form.network.forward
-        self._network = form.network
-        self._as_it_was = _state(form.network)
-        self._lock = Lock()
-        self.left = 0
-
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        """What the network answers."""
-        answers = self._answers(self._form, (arguments, named), wanted=1)
-        return self._torch(*arguments, **named) if answers is None else self._form.outputs(answers[0])
-
-    def answers(self, form: Form, call: Call) -> tuple[Tensor, ...] | None:
-        """All answers to a call of `form`, of this network's layers; None where torch has to compute them.
-
-        The form is compiled when it is first asked for. The network itself is not called: where hooks are to hear
-        its calls, the answer is None.
-        """
-        if self._network._forward_hooks or self._network._forward_pre_hooks:
-            self.left += 1
-            return None
-        return self._answers(form, call, wanted=form.answers)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        """A copy of the network is torch's alone."""
-        copied = memo[id(self._network)]
-        return type(copied).forward.__get__(copied)
-
-    def by_torch(self, *arguments: Any, **named: Any) -> Any:
-        """What torch answers to the same call."""
-        return self._torch(*arguments, **named)
-
-    def _answers(self, form: Form, call: Call, *, wanted: int) -> tuple[Tensor, ...] | None:
-        inputs = form.inputs(call) if self._is_as_it_was(call) else None
-        if inputs is None:
-            self.left += 1
-            return None
-        return tuple(each.to(inputs[0].dtype) for each in self._of(form).infer(inputs, wanted=wanted))
-
-    def _of(self, form: Form) -> Compiled:
-        found = self._compiled.get(form.name)
-        if found is not None:
-            return found
-        with self._lock:
-            if form.name not in self._compiled:
-                self._compiled[form.name] = self._compile(form)
-            return self._compiled[form.name]
-
-    def _is_as_it_was(self, call: Call) -> bool:
-        arguments, named = call
-        if torch.is_grad_enabled() and any(
-            isinstance(each, Tensor) and each.requires_grad
-            for each in (*arguments, *named.values(), *self._network.parameters())
-        ):
-            return False
-        return _state(self._network).is_same(self._as_it_was)
-
-
-def put_in(form: Form, compile_form: Callable[[Form], Compiled]) -> None:
-    """Have OpenVINO compute the network of a form from now on, compiled by `compile_form`."""
-    cast(Any, form.network).forward = Computed(form, compile_form)
-
-
-def computed(network: nn.Module) -> Computed | None:
-    """What computes a network in the place of torch, where something does."""
-    found = network.__dict__.get("forward")
-    return found if isinstance(found, Computed) else None
-
-
-@dataclass(frozen=True)
-class _State:
-    """What an answer depends on: layers and processors, themselves, and of weights their place and version."""
-
-    parts: list[object]
-    numbers: list[int]
-
-    def is_same(self, other: "_State") -> bool:
-        same = len(self.parts) == len(other.parts) and all(map(operator.is_, self.parts, other.parts))
-        return same and self.numbers == other.numbers
-
-
-def _state(network: nn.Module) -> _State:
-    # Read at each call, so by the shortest way: `modules()` and `getattr` take twice as long.
-    parts: list[object] = []
-    numbers: list[int] = []
-    waiting = [network]
-    while waiting:
-        layer = waiting.pop()
-        inside = layer.__dict__
-        parts.append(inside.get("processor"))
-        numbers.append(inside["training"])
-        if layer is not network:
-            numbers += (len(inside["_forward_hooks"]), len(inside["_forward_pre_hooks"]))
-        for weight in (*inside["_parameters"].values(), *inside["_buffers"].values()):
-            if weight is not None:
-                numbers += (weight.data_ptr(), 0 if weight.is_inference() else weight._version)
-        below = [each for each in inside["_modules"].values() if each is not None]
-        parts += below
-        waiting += below
-    return _State(parts, numbers)

@@ -1,17 +1,17 @@
-"""The levels of a U-Net that OpenVINO computes, those of torch where it does not."""
+"""The levels of a U-Net that something else than torch computes, those of torch where it does not."""
 
 from typing import Any
 
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
+from retouch.models.computed import Computed
+from retouch.models.forms import ShortForm, UNetForm
 from retouch.models.levels import TorchLevels
-from retouch.models.openvino.forms import ShortForm, UNetForm
-from retouch.models.openvino.network import Computed
 
 
-class OpenVINOLevels:
-    """See `Levels`; the shortened network is taken in when it is first needed."""
+class ComputedLevels:
+    """See `Levels`; the shortened network is made when it is first needed."""
 
     def __init__(self, unet: UNet2DConditionModel, fast: Computed) -> None:
         self._fast, self._torch = fast, TorchLevels(unet)
@@ -23,6 +23,6 @@ class OpenVINOLevels:
         return self._torch.whole(*arguments, **named) if answers is None else (answers[0], answers[1])
 
     def short(self, given: Tensor, *arguments: Tensor, **named: Any) -> Tensor:
-        """See `Levels`. Raises ModelError where OpenVINO cannot take the shortened network."""
+        """See `Levels`. Raises ModelError where the shortened network cannot be computed so."""
         answers = self._fast.answers(self._short, ((given, *arguments), {**named, "return_dict": False}))
         return self._torch.short(given, *arguments, **named) if answers is None else answers[0]

@@ -1,8 +1,6 @@
-"""The networks that OpenVINO computes: what it is given of a call, and how it is shown the network."""
+"""The networks that something else than plain torch computes: what it is given of a call, and what it is shown."""
 
-import warnings
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -12,15 +10,14 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 
 from retouch.models.checkpoint import Checkpoint
-from retouch.models.levels import ShortUNet, WholeUNet
-from retouch.models.openvino.library import library
+from retouch.models.levels import ShortUNet, WholeUNet, copied
 
 Call = tuple[tuple[Any, ...], Mapping[str, Any]]
 """The arguments of a call, and its named ones."""
 
 
 class Form(Protocol):
-    """A network, and the one way of calling it that OpenVINO knows."""
+    """A network, and the one way of calling it that what computes it knows."""
 
     @property
     def name(self) -> str:
@@ -42,12 +39,12 @@ class Form(Protocol):
         ...
 
     def inputs(self, call: Call) -> tuple[Tensor, ...] | None:
-        """What OpenVINO is given for a call; None for one that it does not know."""
+        """What is given for a call; None for one that is not of this form."""
         ...
 
     @property
     def answers(self) -> int:
-        """How many tensors OpenVINO answers with, the network's own first."""
+        """How many tensors there are in an answer, the network's own first."""
         ...
 
     def outputs(self, answer: Tensor) -> Any:
@@ -59,7 +56,7 @@ class Form(Protocol):
         ...
 
     def shown(self, network: nn.Module) -> nn.Module:
-        """What takes `inputs` and gives the answer, over `network`, a copy of its own in float32."""
+        """What takes `inputs` and gives the answers, over the layers of `network`, this one or a copy."""
         ...
 
 
@@ -208,7 +205,7 @@ class VAEForm:
 
     def shown(self, network: nn.Module) -> nn.Module:
         """See `Form`."""
-        return network
+        return copied(network)
 
 
 def forms_of(checkpoint: Checkpoint) -> tuple[Form, ...]:
@@ -249,21 +246,3 @@ def _divisible(cells: Tensor, step: int) -> bool:
 
 def _noise(shape: tuple[int, ...]) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(0))
-
-
-@torch.no_grad()
-def traced(form: Form) -> Any:
-    """The network as OpenVINO reads it, its number of rows, height and width left open."""
-    shown = form.shown(deepcopy(form.network).float()).eval()
-    inputs = form.inputs(form.example(2, 8, 16))
-    assert inputs is not None
-    given = tuple(each.float() for each in inputs)
-    with warnings.catch_warnings():
-        # The sizes that torch warns of are those that `inputs` sees to.
-        warnings.simplefilter("ignore")
-        script = torch.jit.trace(shown, given, check_trace=False, strict=False)
-    # What `openvino.convert_model` does takes ten times as long.
-    frontend = library("openvino.frontend").FrontEndManager().load_by_framework("pytorch")
-    # Named, since it has to live for as long as it is read.
-    decoder = library("openvino.frontend.pytorch.ts_decoder").TorchScriptPythonDecoder(script, example_input=given)
-    return frontend.convert(frontend.load(decoder))

@@ -1,0 +1,28 @@
+"""A network as OpenVINO reads it."""
+
+import warnings
+from copy import deepcopy
+from typing import Any
+
+import torch
+
+from retouch.models.forms import Form
+from retouch.models.openvino.library import library
+
+
+@torch.no_grad()
+def traced(form: Form) -> Any:
+    """The network as OpenVINO reads it, its number of rows, height and width left open."""
+    shown = form.shown(deepcopy(form.network).float()).eval()
+    inputs = form.inputs(form.example(2, 8, 16))
+    assert inputs is not None
+    given = tuple(each.float() for each in inputs)
+    with warnings.catch_warnings():
+        # The sizes that torch warns of are those that `inputs` sees to.
+        warnings.simplefilter("ignore")
+        script = torch.jit.trace(shown, given, check_trace=False, strict=False)
+    # What `openvino.convert_model` does takes ten times as long.
+    frontend = library("openvino.frontend").FrontEndManager().load_by_framework("pytorch")
+    # Named, since it has to live for as long as it is read.
+    decoder = library("openvino.frontend.pytorch.ts_decoder").TorchScriptPythonDecoder(script, example_input=given)
+    return frontend.convert(frontend.load(decoder))
