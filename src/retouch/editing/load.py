@@ -34,7 +34,7 @@ def load_editor(
 
     Args:
         source: as `Editor.load` and `PipelineEditor.load` take it.
-        device, precision, revision, variant, loras: for both; memory, quantise, side: see `PipelineEditor.load`.
+        device, precision, revision, variant, loras, memory: for both; quantise, side: see `PipelineEditor.load`.
         backend, tokenizer, ip_adapter, ip_adapter_scale: for the loop; see `Editor.load`.
 
     Raises:
@@ -60,8 +60,6 @@ def load_editor(
     if name is not None and name not in PIPELINES.values() and not name.startswith("StableDiffusion"):
         find_family(name)
     _refuse(source, "the Stable-Diffusion-1 family", {"size": side, "quantisation": quantise})
-    if memory not in ("auto", "full"):
-        raise SettingsError(f"'{source}' is small and keeps all its networks on the device; leave --memory out.")
     return Editor.load(
         source,
         device=device,
@@ -73,6 +71,7 @@ def load_editor(
         loras=loras,
         ip_adapter=ip_adapter,
         ip_adapter_scale=ip_adapter_scale,
+        memory=memory,
     )
 
 
