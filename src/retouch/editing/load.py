@@ -6,7 +6,9 @@ from pathlib import Path
 from retouch.core.errors import ModelError, SettingsError
 from retouch.core.lora import Lora
 from retouch.editing.backend import check_backend
+from retouch.editing.device import choose_device
 from retouch.editing.editor import Editor
+from retouch.editing.memory_mode import MemoryMode
 from retouch.editing.pipelines.editor import PipelineEditor
 from retouch.editing.pipelines.families import find_family, known_classes
 from retouch.editing.pipelines.index import pipeline_class
@@ -73,6 +75,16 @@ def load_editor(
         ip_adapter_scale=ip_adapter_scale,
         memory=memory,
     )
+
+
+def sparing_mode(device: str, backend: str = "auto") -> MemoryMode:
+    """The memory mode that takes the least without layers on their own, for a device and a backend by their names.
+
+    Raises:
+        MissingExtraError: the backend is not installed.
+        SettingsError: the device or the backend is not to be had.
+    """
+    return "auto" if choose_device(check_backend(backend, device)).type == "cpu" else "offload"
 
 
 def checkpoint_of(editor: Editor | PipelineEditor) -> Checkpoint:
