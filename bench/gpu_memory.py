@@ -28,6 +28,7 @@ from retouch.editing.loop_memory import settle
 from retouch.editing.memory_mode import MemoryMode
 from retouch.models.architecture import STABLE_DIFFUSION_1, random_checkpoint
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.quiet import quiet_libraries
 from retouch.models.spec import PUBLISHED
 from retouch.models.tokenizer import train_tokenizer
 
@@ -123,12 +124,12 @@ def _lines(mode: MemoryMode, cases: list[Case], precision: torch.dtype, device: 
 
 def _checkpoint(side: int, precision: torch.dtype, device: torch.device) -> Checkpoint:
     tokenizer = train_tokenizer(["make the sofa green"], vocabulary=300, length=STABLE_DIFFUSION_1.text_length)
-    with device:
+    with device, quiet_libraries():
         spec = replace(PUBLISHED["instruct"], native_size=side)
         checkpoint = random_checkpoint(STABLE_DIFFUSION_1, tokenizer, spec=spec)
-        checkpoint.text_encoder.resize_token_embeddings(VOCABULARY)
-    for name, network in checkpoint.modules.items():
-        network.requires_grad_(False).to(dtype=image_precision(precision) if name == "vae" else precision)
+        checkpoint.text_encoder.resize_token_embeddings(VOCABULARY, mean_resizing=False)
+        for name, network in checkpoint.modules.items():
+            network.requires_grad_(False).to(dtype=image_precision(precision) if name == "vae" else precision)
     return checkpoint
 
 

@@ -112,9 +112,12 @@ def ready(network: nn.Module) -> Iterator[torch.device]:
 
 
 def device_of(network: nn.Module) -> torch.device:
-    """Where a network computes, wherever it lies."""
+    """Where a network computes, wherever it lies; the CPU for one without weights."""
     turns = _TURNS.get(network)
-    return next(network.parameters()).device if turns is None else turns.device
+    if turns is not None:
+        return turns.device
+    weight = next(network.parameters(), None)
+    return CPU if weight is None else weight.device
 
 
 def addresses(network: nn.Module, weights: Sequence[Tensor]) -> list[int]:
