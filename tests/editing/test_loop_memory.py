@@ -117,6 +117,7 @@ def test_an_edit_is_the_same_with_one_network_there_at_a_time(
     plain, sharing, device = technique(name), technique(name), PlayedDevice()
     networks = sharing.checkpoint.modules.values()
     sizes = [sum(each.nbytes for each in (*part.parameters(), *part.buffers())) for part in networks]
+    device.spoil(networks)
     take_turns(networks, Turns(CPU, device))
     wanted, found = edited(plain, name, **changes), edited(sharing, name, **changes)
     assert all(np.array_equal(one, other) for one, other in zip(found, wanted, strict=True))
@@ -140,6 +141,7 @@ def test_what_was_encoded_is_kept_over_turns(technique: MakeTechnique) -> None:
 
 def test_a_region_is_found_with_one_network_there_at_a_time(technique: MakeTechnique) -> None:
     plain, sharing, device = technique("instruct"), technique("instruct"), PlayedDevice()
+    device.spoil(sharing.checkpoint.modules.values())
     take_turns(sharing.checkpoint.modules.values(), Turns(CPU, device))
     one, other = (
         OwnFinder(checkpoint=each.checkpoint, when_missing="whole").find(picture(), GREEN) for each in (plain, sharing)
