@@ -5,9 +5,11 @@
     python bench/edit.py --contenders diffusers retouch-torch retouch-openvino retouch-openvino+fast
 
 Every contender loads the same folder in a process of its own (what follows a + is a profile, in the same process) and
-they edit turn about: 20 steps of DDIM, guidance 7.5 and 1.5. `diffusers` is its documentation's call, `diffusers-tuned`
-what an expert would set. Medians over rounds with the least and the most; ratios are of medians to the first contender.
-Where a GPU is there, it is used.
+they edit turn about, each round a new picture: 20 steps of DDIM, guidance 7.5 and 1.5. `diffusers` is its
+documentation's call, `diffusers-tuned` what an expert would set, `retouch-own` the pocket editor with its own steps and
+guidance, whose result is another. Medians over rounds with the least and the most; ratios are of medians to the first
+contender. Where a GPU is there, it is used, and the last column is the share of what it does in a large product of
+matrices, for the operations of all branches, whether they are computed or not.
 """
 
 import argparse
@@ -18,7 +20,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from contest.limit import Limit
 from retouch.models.architecture import STABLE_DIFFUSION_1, random_checkpoint
 from retouch.models.load import load
 from retouch.models.pocket import find_pocket
@@ -64,6 +69,7 @@ class Figures:
     memory: float
     gpu_memory: float | None
     likeness: float
+    share: float | None = None
 
     @property
     def median(self) -> float:
@@ -80,7 +86,7 @@ class Child:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.load = self._read()["ready"]
 
-    def edit(self, case: Case, profile: str, picture: Path, result: Path) -> dict[str, Any]:
+    def edit(self, case: Case, profile: str, turn: int, picture: Path, result: Path) -> dict[str, Any]:
         """One call; what the contender says of it."""
         text, image = case.guidance
         job = {
@@ -91,6 +97,7 @@ class Child:
             "text": text,
             "image": image,
             "profile": profile,
+            "turn": turn,
             "result": str(result),
         }
         assert self._process.stdin is not None
@@ -129,7 +136,8 @@ def main() -> None:
             loaders = dict.fromkeys(name.partition("+")[0] for name in asked.contenders)
             children = {name: Child(name, folder, device) for name in loaders}
             field = {name: children[name.partition("+")[0]] for name in asked.contenders}
-            found += _contest(cases, field, asked.rounds, Path(scratch))
+            limit = Limit(folder) if device == "cuda" else None
+            found += _contest(cases, field, asked, limit, Path(scratch))
         if "pocket" in asked.size and asked.command:
             _command(asked.rounds, find_pocket("instruct"), device, Path(scratch))
     if asked.json:
@@ -145,6 +153,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--contenders", nargs="+", default=USUAL)
     parser.add_argument("--levers", action="store_true", help="also s_I = 1, s_T = s_I, and four instructions")
+    parser.add_argument("--same", action="store_true", help="edit the same picture in all rounds")
+    parser.add_argument("--together", action="store_true", help="make the first calls at the same time, to save time")
     parser.add_argument("--no-command", dest="command", action="store_false", help="leave the whole command out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     asked = parser.parse_args()
@@ -152,13 +162,19 @@ def _arguments() -> argparse.Namespace:
     return asked
 
 
-def _contest(cases: Sequence[Case], field: Mapping[str, Child], rounds: int, scratch: Path) -> list[Figures]:
+def _contest(
+    cases: Sequence[Case], field: Mapping[str, Child], asked: argparse.Namespace, limit: Limit | None, scratch: Path
+) -> list[Figures]:
     found: list[Figures] = []
     try:
         for case in cases:
             picture = scratch / f"{case.side}.png"
             Image.open(PICTURE).convert("RGB").resize((case.side, case.side)).save(picture)
-            figures = _turns(case, field, rounds, picture, scratch)
+            figures = _turns(case, field, asked, picture, scratch)
+            if limit is not None:
+                figures = {
+                    name: replace(each, share=_share(limit, case, each.median)) for name, each in figures.items()
+                }
             _print(case, figures)
             found += figures.values()
     finally:
@@ -167,18 +183,27 @@ def _contest(cases: Sequence[Case], field: Mapping[str, Child], rounds: int, scr
     return found
 
 
-def _turns(case: Case, field: Mapping[str, Child], rounds: int, picture: Path, scratch: Path) -> dict[str, Figures]:
+def _share(limit: Limit, case: Case, seconds: float) -> float:
+    pictures = case.count * case.instructions
+    return limit.operations(case.side, steps=case.steps, pictures=pictures) / seconds / limit.rate
+
+
+def _turns(
+    case: Case, field: Mapping[str, Child], asked: argparse.Namespace, picture: Path, scratch: Path
+) -> dict[str, Figures]:
     """The first call of each, then rounds in which all take their turn."""
     results = {name: scratch / f"{name}.png" for name in field}
 
-    def edit(name: str) -> dict[str, Any]:
-        return field[name].edit(case, name.partition("+")[2] or "exact", picture, results[name])
+    def edit(name: str, turn: int) -> dict[str, Any]:
+        shift = 0 if asked.same else turn
+        return field[name].edit(case, name.partition("+")[2] or "exact", shift, picture, results[name])
 
-    first = {name: edit(name)["seconds"] for name in field}
+    with ThreadPoolExecutor(len(field) if asked.together else 1) as pool:
+        first = {name: answer["seconds"] for name, answer in zip(field, pool.map(edit, field, repeat(0)), strict=True)}
     answers: dict[str, list[dict[str, Any]]] = {name: [] for name in field}
-    for _ in range(rounds):
+    for turn in range(1, asked.rounds + 1):
         for name in field:
-            answers[name].append(edit(name))
+            answers[name].append(edit(name, turn))
     reference = next(iter(results.values()))
     return {
         name: Figures(
@@ -197,18 +222,22 @@ def _turns(case: Case, field: Mapping[str, Child], rounds: int, picture: Path, s
 
 def _print(case: Case, figures: Mapping[str, Figures]) -> None:
     text, image = case.guidance
+    on_gpu = any(each.share is not None for each in figures.values())
     print(
         f"\n**{case.model}, {case.side}², {case.count} picture(s), {case.instructions} instruction(s), "
         f"s_T {text:g}, s_I {image:g}**\n\n"
-        "| | load, s | first, s | median, s | least … most | ratio | memory, GB | dB to the first |\n"
-        "|---|---:|---:|---:|---|---:|---:|---:|"
+        "| | load, s | first, s | median, s | least … most | ratio | memory, GB | dB to the first |"
+        + (" share |" if on_gpu else "")
+        + "\n|---|---:|---:|---:|---|---:|---:|---:|"
+        + ("---:|" if on_gpu else "")
     )
     base = next(iter(figures.values())).median
     for name, each in figures.items():
         gigabytes = (each.gpu_memory or each.memory) / 1e9
         print(
-            f"| {name} | {each.load:.1f} | {each.first:.2f} | {each.median:.2f} | {min(each.rounds):.2f} … "
-            f"{max(each.rounds):.2f} | {base / each.median:.2f} | {gigabytes:.1f} | {each.likeness:.1f} |",
+            f"| {name} | {each.load:.1f} | {each.first:.2f} | {each.median:.3g} | {min(each.rounds):.3g} … "
+            f"{max(each.rounds):.3g} | {base / each.median:.2f} | {gigabytes:.1f} | {each.likeness:.1f} |"
+            + ("" if each.share is None else f" {each.share:.0%} |"),
             flush=True,
         )
 

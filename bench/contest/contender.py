@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 BEGAN = time.perf_counter()
@@ -49,8 +49,8 @@ def _be_quiet() -> None:
 def serve(job: dict[str, Any], edit: Edit, answers: Any) -> None:
     """Make one edit and answer with its seconds and the most memory so far, in bytes.
 
-    A job says `picture`, `instructions`, `count`, `steps`, `text`, `image`, `profile`, and `result`: where the first
-    picture goes.
+    A job says `picture`, `instructions`, `count`, `steps`, `text`, `image`, `profile`; `result`, where the first picture
+    goes; and `turn`, by how many pixels the picture is moved, so that nothing is found of an earlier one.
     """
     began = time.perf_counter()
     pictures = edit(job)
@@ -73,6 +73,12 @@ def _memory() -> dict[str, float]:
     return found
 
 
+def _picture(job: dict[str, Any]) -> Any:
+    from PIL import Image, ImageChops
+
+    return ImageChops.offset(Image.open(job["picture"]).convert("RGB"), job["turn"], 0)
+
+
 def documented(folder: str, device: str) -> Edit:
     """diffusers' pipeline as its documentation calls it: float16 on a GPU, else as it loads."""
     import torch
@@ -90,7 +96,6 @@ def tuned(folder: str, device: str) -> Edit:
 def _pipeline(folder: str, device: str, dtype: Any, *, tuned: bool = False) -> Edit:
     import torch
     from diffusers import DDIMScheduler, StableDiffusionInstructPix2PixPipeline
-    from PIL import Image
 
     pipeline: Any = StableDiffusionInstructPix2PixPipeline.from_pretrained(
         folder, torch_dtype=dtype, safety_checker=None
@@ -101,20 +106,22 @@ def _pipeline(folder: str, device: str, dtype: Any, *, tuned: bool = False) -> E
         pipeline.unet.to(memory_format=torch.channels_last)
         pipeline.vae.to(memory_format=torch.channels_last)
     if tuned and device == "cuda":
-        pipeline.unet = torch.compile(pipeline.unet, mode="reduce-overhead", fullgraph=True)
-        pipeline.vae.decode = torch.compile(pipeline.vae.decode, mode="reduce-overhead", fullgraph=True)
+        compiled = partial(torch.compile, mode="reduce-overhead", fullgraph=True, dynamic=False)
+        pipeline.unet, pipeline.vae.decode = compiled(pipeline.unet), compiled(pipeline.vae.decode)
 
     def edit(job: dict[str, Any]) -> Sequence[Any]:
+        # The documentation's call is for one instruction; an expert gives all of them to one call.
+        asked = [job["instructions"]] if tuned else [[each] for each in job["instructions"]]
         made: list[Any] = []
-        for instruction in job["instructions"]:
+        for instructions in asked:
             made += pipeline(
-                instruction,
-                image=Image.open(job["picture"]).convert("RGB"),
+                instructions,
+                image=[_picture(job)] * len(instructions),
                 num_inference_steps=job["steps"],
                 guidance_scale=job["text"],
                 image_guidance_scale=job["image"],
                 num_images_per_prompt=job["count"],
-                generator=[torch.Generator().manual_seed(seed) for seed in range(job["count"])],
+                generator=[torch.Generator().manual_seed(seed) for seed in range(job["count"])] * len(instructions),
             ).images
         return made
 
@@ -136,13 +143,29 @@ def retouch(**options: Any) -> Callable[[str, str], Edit]:
                 steps=job["steps"], text_guidance=job["text"], image_guidance=job["image"], scheduler="ddim", seed=0
             )
             settings = replace(EditSettings(profile=job["profile"]).resolve(asked), keep_detail=None)
-            picture, count = Path(job["picture"]), job["count"]
-            results = edit_alternatives(editor, picture, job["instructions"], settings=settings, count=count)
+            results = edit_alternatives(
+                editor, _picture(job), job["instructions"], settings=settings, count=job["count"]
+            )
             return [picture for result in results for picture in result.images[0]]
 
         return edit
 
     return load
+
+
+def own(_folder: str, device: str) -> Edit:
+    """Retouch with the pocket editor as it is, its own conventions, steps and guidance in the place of the job's."""
+    from retouch.core.settings import EditSettings
+    from retouch.editing.load import load_editor
+
+    editor = load_editor("pocket", device=device)
+
+    def edit(job: dict[str, Any]) -> Sequence[Any]:
+        settings = EditSettings(profile=job["profile"], seed=0)
+        made = [editor.edit(_picture(job), each, settings=settings, count=job["count"]) for each in job["instructions"]]
+        return [picture for result in made for picture in result.images[0]]
+
+    return edit
 
 
 CONTENDERS: dict[str, Callable[[str, str], Edit]] = {
@@ -152,6 +175,9 @@ CONTENDERS: dict[str, Callable[[str, str], Edit]] = {
     "retouch-float32": retouch(precision="float32"),
     "retouch-torch": retouch(backend="torch"),
     "retouch-openvino": retouch(backend="openvino"),
+    "retouch-graphs": retouch(backend="graphs"),
+    "retouch-compiled": retouch(backend="compiled"),
+    "retouch-own": own,
 }
 """What can be asked for, by name."""
 

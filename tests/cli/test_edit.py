@@ -190,3 +190,31 @@ def test_sweep_refuses_bad_ranges(command: Command, tmp_path: Path, room: Path, 
     ran = command("sweep", room, "make it red", "-o", tmp_path / "sheet.png", "-m", "no-such-model", *options)
     assert ran.code == 2 and said in ran.err and ran.err.count("\n") == 1
     assert not (tmp_path / "sheet.png").exists()
+
+
+@pytest.mark.parametrize("mode", ["full", "auto"])
+def test_on_the_cpu_all_networks_are_there(
+    command: Command, tmp_path: Path, room: Path, tiny_folder: Path, mode: str
+) -> None:
+    files = [tmp_path / "plain.png", tmp_path / "out.png"]
+    for file, options in zip(files, ((), ("--memory", mode)), strict=True):
+        edit = ("edit", room, "make the sofa green", "-o", file, "-m", tiny_folder, "--device", "cpu")
+        assert command(*edit, *options).code == 0
+    plain, found = map(Image.open, files)
+    assert found.tobytes() == plain.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("offload", "moves weights to a GPU while they work; on the CPU choose auto."),
+        ("sequential", "choose offload in the place of sequential."),
+        ("little", "The memory mode is 'little'; expected one of"),
+    ],
+)
+def test_memory_modes_that_cannot_be_had(command: Command, room: Path, tiny_folder: Path, mode: str, said: str) -> None:
+    output = room.with_name("out.png")
+    options = ("-m", tiny_folder, "--device", "cpu", "--memory", mode)
+    ran = command("edit", room, "make the sofa green", "-o", output, *options)
+    assert (ran.code, output.exists()) == (2, False)
+    assert said in " ".join(ran.err.split())

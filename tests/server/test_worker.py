@@ -22,6 +22,7 @@ from retouch.editing.protocol import InstructionEditor
 from retouch.editing.result import EditProgress
 from retouch.server.blobs import Blobs
 from retouch.server.jobs.held import Claim
+from retouch.server.settings import ServerSettings
 from retouch.server.store.columns import new_id
 from retouch.server.store.database import Database
 from retouch.server.store.tables import LOCAL_OWNER
@@ -29,6 +30,8 @@ from retouch.server.store.work_tables import Preview
 from retouch.server.worker.fakes import FakeGrounds, slow_editor
 from retouch.server.worker.loaded import LoadedModels, out_of_memory
 from retouch.server.worker.previews import Previews
+from retouch.server.worker.process import tools_of
+from retouch.server.worker.pulse import Pulse
 from retouch.server.worker.work import NO_MEMORY, Pace, Tools, do
 
 
@@ -98,6 +101,16 @@ def test_alone_it_is_tried_sparingly_then_fails_alone(place: Yard) -> None:
     do(claim(place), tools(place, lambda name, spare: Hungry(name, 0, seen, spare)), threading.Event())
     do(claim(place), tools(place), threading.Event())
     assert states(place, [*lost, *kept]) == ["failed", "done"] and place.node(lost[0]).error == NO_MEMORY
+
+
+def test_on_the_cpu_sparing_is_as_ever(place: Yard, tiny_folder: Path) -> None:
+    settings = ServerSettings(models=(str(tiny_folder),), device="cpu")
+    models = tools_of(settings, place.queue, Pulse(step=60.0, loading=60.0)).models
+    picture = Image.new("RGB", (64, 64), "red")
+    sparing, plain = (
+        models.get(str(tiny_folder), sparing=each).edit(picture, "make it blue") for each in (True, False)
+    )
+    assert sparing.image.tobytes() == plain.image.tobytes()
 
 
 def test_what_is_no_lack_of_memory() -> None:

@@ -159,8 +159,8 @@ Backend = Annotated[
 Memory = Annotated[
     str,
     typer.Option(
-        help="How a large model's networks share the GPU: auto, full (all there), offload (one at a time) or "
-        "sequential (by layers)."
+        help="How a model's networks share the GPU: auto, full (all there), offload (one at a time) or, for large "
+        "models, sequential (by layers)."
     ),
 ]
 Quantise = Annotated[

@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from retouch.core.errors import ModelError
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.resident import ready
 
 
 def to_pixels(images: Sequence[Image.Image]) -> Tensor:
@@ -50,7 +51,7 @@ def encode_source(checkpoint: Checkpoint, pixels: Tensor, generators: Sequence[G
         )
     else:
         noise = torch.cat([torch.randn((1, *posterior.mean.shape[1:]), generator=each) for each in generators])
-        latents = posterior.mean.float() + posterior.std.float() * noise.to(vae.device)
+        latents = posterior.mean.float() + posterior.std.float() * noise.to(posterior.mean.device)
     return latents * scaling_factor(vae) if spec.condition_scaled else latents
 
 
@@ -87,7 +88,8 @@ def _posterior(checkpoint: Checkpoint, pixels: Tensor) -> DiagonalGaussianDistri
     vae = checkpoint.vae
 
     def made(picture: Tensor) -> Tensor:
-        return vae.encode(picture.to(vae.device, vae.dtype), return_dict=False)[0].parameters
+        with ready(vae) as device:
+            return vae.encode(picture.to(device, vae.dtype), return_dict=False)[0].parameters
 
     moments = [checkpoint.kept.get(vae, "posterior", each, partial(made, each)) for each in pixels.split(1)]
     return DiagonalGaussianDistribution(torch.cat(moments))
@@ -98,5 +100,6 @@ def _decoded(vae: AutoencoderKL, latents: Tensor) -> Tensor:
 
     The decoder is at its widest where the picture is largest: a batch of eight would take eight times the memory.
     """
-    unscaled: Any = latents.to(vae.device, vae.dtype)
-    return torch.cat([vae.decode(each, return_dict=False)[0].float() for each in unscaled.split(1)])
+    with ready(vae) as device:
+        unscaled: Any = latents.to(device, vae.dtype)
+        return torch.cat([vae.decode(each, return_dict=False)[0].float() for each in unscaled.split(1)])

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.resident import ready
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,7 +33,8 @@ def encode_text(checkpoint: Checkpoint, texts: Sequence[str]) -> EncodedText:
 
 def encode_ids(checkpoint: Checkpoint, ids: Tensor) -> Tensor:
     """Encode token ids (B, L) to features (B, L, D), with gradients; empty texts in the spec's form of "no text"."""
-    features = checkpoint.text_encoder(ids.to(checkpoint.text_encoder.device)).last_hidden_state
+    with ready(checkpoint.text_encoder) as device:
+        features = checkpoint.text_encoder(ids.to(device)).last_hidden_state
     if checkpoint.spec.null_text == "encoded-empty":
         return features
     said = (ids != token_ids(checkpoint, [""]).to(ids.device)).any(dim=1)

@@ -12,6 +12,7 @@ from retouch.conditioning.reuse import DeepFeatures
 from retouch.diffusion.predictor import Branch
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.ip_adapter import IMAGE_TOKENS
+from retouch.models.resident import ready
 
 
 class UNetPredictor:
@@ -52,11 +53,12 @@ class UNetPredictor:
         tokens = tuple(branch.image_tokens for branch in distinct.values())
         if any(tokens):
             extra["added_cond_kwargs"] = {IMAGE_TOKENS: tokens}
-        if self._deep is not None:
-            rows = (tuple(distinct), inputs.shape)
-            predicted = self._deep(rows, inputs, time, encoder_hidden_states=context, **extra)
-        else:
-            predicted = self._unet(inputs, time, encoder_hidden_states=context, return_dict=False, **extra)[0]
+        with ready(self._unet):
+            if self._deep is not None:
+                rows = (tuple(distinct), inputs.shape)
+                predicted = self._deep(rows, inputs, time, encoder_hidden_states=context, **extra)
+            else:
+                predicted = self._unet(inputs, time, encoder_hidden_states=context, return_dict=False, **extra)[0]
         parts = dict(zip(distinct, predicted.to(latents.dtype).chunk(len(distinct)), strict=True))
         found = {key: self._prediction(part, latents, timestep, distinct[key]) for key, part in parts.items()}
         return {name: found[id(self._branches[name])] for name in branches}

@@ -1,8 +1,9 @@
 """Edits by instruction or by example beside pictures, which an IP-Adapter reads (arXiv 2308.06721)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from retouch.attention.image_tokens import ImageTokens
 from retouch.conditioning.ip_adapter import image_prompt, ip_adapter_branches
@@ -37,6 +38,12 @@ class Adapting:
     def checkpoint(self) -> Checkpoint:
         """The networks of the loop."""
         return self.technique.checkpoint
+
+    @property
+    def readers(self) -> Sequence[nn.Module]:
+        """See `Technique`."""
+        encoder = () if self.adapter.encoder is None else self.adapter.encoder.networks
+        return (*self.technique.readers, *self.adapter.modules.values(), *encoder)
 
     def check(self, *, references: int, regional: bool) -> None:
         """See `Technique`."""

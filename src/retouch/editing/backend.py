@@ -18,6 +18,7 @@ from retouch.models.computed import computed
 from retouch.models.graphs import use_graphs
 from retouch.models.openvino.attach import PACKAGES, left_to_torch, use_openvino
 from retouch.models.openvino.library import HINTS, check_installed, is_installed, version_of
+from retouch.models.resident import takes_turns
 
 Backend = Literal["torch", "graphs", "compiled", "openvino"]
 """From the one that takes least memory, and time to start, to the one that takes most."""
@@ -74,7 +75,8 @@ def use_backend(checkpoint: Checkpoint, name: str) -> None:
     lay_out(checkpoint)
     if chosen == "openvino":
         use_openvino(checkpoint)
-    elif chosen in ON_GPU:
+    elif chosen in ON_GPU and not takes_turns(checkpoint.unet):
+        # Recorded calls read the weights where they were.
         use_graphs(checkpoint, compiled=chosen == "compiled")
 
 

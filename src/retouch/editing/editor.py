@@ -13,6 +13,7 @@ from retouch.editing.device import choose_device, choose_precision, image_precis
 from retouch.editing.follow import Follower
 from retouch.editing.instructing import Instructing
 from retouch.editing.loop_engine import LoopEngine
+from retouch.editing.loop_memory import check_loop_mode, loading_device, settle
 from retouch.editing.memory import memory_errors
 from retouch.editing.protocol import ImageSource, ReferenceSource, RegionSource
 from retouch.editing.request import Prepared, prepare
@@ -54,6 +55,7 @@ class Editor:
         loras: Sequence[Lora] = (),
         ip_adapter: str | Path | None = None,
         ip_adapter_scale: float = 1.0,
+        memory: str = "auto",
     ) -> "Editor":
         """Load the model that `source` names (`pocket`, a folder, a hub id, a file) and make an editor of it.
 
@@ -72,20 +74,24 @@ class Editor:
             ip_adapter: lets a model that edits by instruction, or fills regions, read references too; see
                 `load_ip_adapter`.
             ip_adapter_scale: how much they count beside the text, 0…2.
+            memory: `full` (all networks on the device), `offload` (U-Net, VAE and text encoder one at a time, on a GPU)
+                or `auto`: full where there is room for it.
 
         Raises:
             MissingExtraError: the backend is not installed.
             ModelError: the model cannot be loaded or does not edit by instruction, or a LoRA does not fit it.
-            SettingsError: the device, the precision or the backend is not to be had.
+            SettingsError: the device, the precision, the backend or the memory mode is not to be had.
         """
         where = choose_device(check_backend(backend, device))
         dtype = choose_precision(precision, where)
+        mode = check_loop_mode(memory, where, str(source))
         with memory_errors(f"loading '{source}'"):
-            place = Place(dtype=dtype, vae_dtype=image_precision(dtype, where), device=where)
+            place = Place(dtype=dtype, vae_dtype=image_precision(dtype, where), device=loading_device(mode, where))
             technique = load_technique(source, revision=revision, variant=variant, tokenizer=tokenizer, place=place)
             fuse_loras(technique.checkpoint, loras)
             if ip_adapter is not None:
                 technique = with_adapter(technique, ip_adapter, place=place, scale=ip_adapter_scale)
+            settle(technique, mode, where)
             use_backend(technique.checkpoint, backend)
         return cls(technique)
 

@@ -1,6 +1,8 @@
 """Regions filled by example (Paint-by-Example, arXiv 2211.13227; Subject Inpainting)."""
 
-from torch import Generator, Tensor
+from collections.abc import Sequence
+
+from torch import Generator, Tensor, nn
 
 from retouch.conditioning.exemplar import exemplar_branches, hole_channels
 from retouch.conditioning.unet import unet_predictor
@@ -25,6 +27,11 @@ class Filling:
     def checkpoint(self) -> Checkpoint:
         """The networks of the loop."""
         return self.exemplar.checkpoint
+
+    @property
+    def readers(self) -> Sequence[nn.Module]:
+        """See `Technique`."""
+        return self.exemplar.readers
 
     def check(self, *, references: int, regional: bool) -> None:
         """See `Technique`."""

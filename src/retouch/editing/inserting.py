@@ -1,6 +1,8 @@
 """Objects of references put where they belong, without a region ("Visually guided insertion")."""
 
-from torch import Tensor
+from collections.abc import Sequence
+
+from torch import Tensor, nn
 
 from retouch.conditioning.insert import insert_branches, words_share
 from retouch.conditioning.unet import unet_predictor
@@ -24,6 +26,11 @@ class Inserting:
     def checkpoint(self) -> Checkpoint:
         """The networks of the loop."""
         return self.insert.checkpoint
+
+    @property
+    def readers(self) -> Sequence[nn.Module]:
+        """See `Technique`."""
+        return (*self.insert.encoder.networks, self.insert.optimizer)
 
     def check(self, *, references: int, regional: bool) -> None:
         """See `Technique`."""

@@ -1,6 +1,8 @@
 """Edits by instruction (InstructPix2Pix, arXiv 2211.09800)."""
 
-from torch import Tensor
+from collections.abc import Sequence
+
+from torch import Tensor, nn
 
 from retouch.conditioning.instruct import check_instruct, instruct_branches
 from retouch.conditioning.unet import unet_predictor
@@ -20,6 +22,7 @@ class Instructing:
         """Take a checkpoint of kind `instruct`; raises ModelError for any other."""
         check_instruct(checkpoint)
         self.checkpoint = checkpoint
+        self.readers: Sequence[nn.Module] = ()
 
     def check(self, *, references: int, regional: bool) -> None:
         """See `Technique`."""

@@ -6,7 +6,9 @@ from pathlib import Path
 from retouch.core.errors import ModelError, SettingsError
 from retouch.core.lora import Lora
 from retouch.editing.backend import check_backend
+from retouch.editing.device import choose_device
 from retouch.editing.editor import Editor
+from retouch.editing.memory_mode import MemoryMode
 from retouch.editing.pipelines.editor import PipelineEditor
 from retouch.editing.pipelines.families import find_family, known_classes
 from retouch.editing.pipelines.index import pipeline_class
@@ -34,7 +36,7 @@ def load_editor(
 
     Args:
         source: as `Editor.load` and `PipelineEditor.load` take it.
-        device, precision, revision, variant, loras: for both; memory, quantise, side: see `PipelineEditor.load`.
+        device, precision, revision, variant, loras, memory: for both; quantise, side: see `PipelineEditor.load`.
         backend, tokenizer, ip_adapter, ip_adapter_scale: for the loop; see `Editor.load`.
 
     Raises:
@@ -60,8 +62,6 @@ def load_editor(
     if name is not None and name not in PIPELINES.values() and not name.startswith("StableDiffusion"):
         find_family(name)
     _refuse(source, "the Stable-Diffusion-1 family", {"size": side, "quantisation": quantise})
-    if memory not in ("auto", "full"):
-        raise SettingsError(f"'{source}' is small and keeps all its networks on the device; leave --memory out.")
     return Editor.load(
         source,
         device=device,
@@ -73,7 +73,18 @@ def load_editor(
         loras=loras,
         ip_adapter=ip_adapter,
         ip_adapter_scale=ip_adapter_scale,
+        memory=memory,
     )
+
+
+def sparing_mode(device: str, backend: str = "auto") -> MemoryMode:
+    """The memory mode that takes the least without layers on their own, for a device and a backend by their names.
+
+    Raises:
+        MissingExtraError: the backend is not installed.
+        SettingsError: the device or the backend is not to be had.
+    """
+    return "auto" if choose_device(check_backend(backend, device)).type == "cpu" else "offload"
 
 
 def checkpoint_of(editor: Editor | PipelineEditor) -> Checkpoint:

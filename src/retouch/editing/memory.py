@@ -27,5 +27,5 @@ def _out_of_memory(what: str) -> ModelError:
         torch.cuda.empty_cache()
     return ModelError(
         f"There is not enough memory for {what}; ask for fewer results at once, precision bfloat16, "
-        "a smaller model, or the device cpu."
+        "on a GPU the memory mode offload, a smaller model, or the device cpu."
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from retouch.conditioning.exemplar import exemplar_branches
 from retouch.conditioning.subject import SubjectPredictor
@@ -31,6 +31,11 @@ class FillingSubject:
     def references(self) -> Sequence[Reference]:
         """See `Illustrated`."""
         return self.subject.references
+
+    @property
+    def readers(self) -> Sequence[nn.Module]:
+        """See `Technique`."""
+        return (*self._filling.readers, self.subject.changes, self.subject.detail)
 
     def check(self, *, references: int, regional: bool) -> None:
         """See `Technique`; without references it has its own."""

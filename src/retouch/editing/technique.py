@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from retouch.conditioning.image import encode_source
 from retouch.core.errors import ModelError
@@ -65,6 +65,11 @@ class Technique(Protocol):
     @property
     def checkpoint(self) -> Checkpoint:
         """The networks of the loop."""
+        ...
+
+    @property
+    def readers(self) -> Sequence[nn.Module]:
+        """The networks beside those of the loop, which read pictures of an object or change the U-Net."""
         ...
 
     def check(self, *, references: int, regional: bool) -> None:

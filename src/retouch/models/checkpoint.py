@@ -10,6 +10,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from retouch.core.errors import ModelError
 from retouch.models.kept import Kept
+from retouch.models.resident import device_of
 from retouch.models.spec import CHANNELS, ConditioningSpec, Kind
 
 
@@ -60,8 +61,8 @@ class Checkpoint:
 
     @property
     def device(self) -> torch.device:
-        """Where the U-Net lies."""
-        return self.unet.device
+        """Where the U-Net computes, and the other networks with it."""
+        return device_of(self.unet)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -53,6 +53,12 @@ class Exemplar:
         parts: dict[str, nn.Module] = {"unet": self.checkpoint.unet, "mapper": self.mapper}
         return parts if self.detail is None else {**parts, "detail": self.detail}
 
+    @property
+    def readers(self) -> tuple[nn.Module, ...]:
+        """What reads references."""
+        mappers = (self.mapper,) if self.detail is None else (self.mapper, self.detail)
+        return *self.encoder.networks, *mappers
+
 
 def fresh_exemplar(
     base: Checkpoint,

@@ -51,6 +51,11 @@ class ImageEncoder:
         return self.projection.out_features if isinstance(self.projection, nn.Linear) else self.width
 
     @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """The tower and its projection."""
+        return self.tower, self.projection
+
+    @property
     def weight(self) -> Tensor:
         """A weight of the tower: on its device, of its type."""
         return next(self.tower.parameters())

@@ -10,6 +10,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from retouch.models.resident import addresses
+
 LIMIT = 128 * 2**20
 """Bytes that are kept; a picture of 512 x 512 takes 3 MB with its latents."""
 
@@ -20,7 +22,8 @@ class Kept:
     """Results of networks by what went in; the least recently used are forgotten beyond `limit` bytes.
 
     A result counts for the network's weights as they were when it was made: once one of them is changed, moved or
-    exchanged it is made anew. Threads may share it; what two ask for at once is made twice.
+    exchanged it is made anew; a network that takes turns on a device has not moved. Threads may share it; what two ask
+    for at once is made twice.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
@@ -61,7 +64,9 @@ class Kept:
         with self._lock:
             number = self._numbers.setdefault(network, next(self._count))
         weights = (*network.parameters(), *network.buffers())
-        return (number, hash(tuple((each.data_ptr(), each.dtype, each._version) for each in weights)))
+        places = addresses(network, weights)
+        states = ((at, each.dtype, each._version) for at, each in zip(places, weights, strict=True))
+        return (number, hash(tuple(states)))
 
 
 def _content(values: Tensor) -> _Key:

@@ -20,9 +20,10 @@ from retouch.core.lora import Lora
 from retouch.core.settings import EditSettings
 from retouch.editing.editor import Editor
 from retouch.editing.load import checkpoint_of, load_editor
+from retouch.editing.memory_mode import NetworkSize, check_mode, choose_mode
 from retouch.editing.pipelines.editor import PipelineEditor
 from retouch.editing.pipelines.families import FAMILIES, find_family
-from retouch.editing.pipelines.memory import NetworkSize, check_mode, choose_mode, gigabytes, network_sizes
+from retouch.editing.pipelines.memory import gigabytes, network_sizes
 from retouch.training.flows.bases import open_family
 
 RED = "make the sofa red"

@@ -15,10 +15,11 @@ from retouch.core.errors import MissingExtraError, ModelError, SettingsError
 from retouch.core.lora import Lora
 from retouch.editing.device import choose_device, choose_precision
 from retouch.editing.memory import memory_errors
+from retouch.editing.memory_mode import check_mode
 from retouch.editing.pipelines.families import find_family
 from retouch.editing.pipelines.family import ModelFamily
 from retouch.editing.pipelines.index import find_pipeline, pipeline_class
-from retouch.editing.pipelines.memory import check_mode, place
+from retouch.editing.pipelines.memory import place
 from retouch.models.lora_file import read_lora
 from retouch.models.quiet import quiet_libraries
 from retouch.models.sources import read_index

@@ -145,19 +145,18 @@ def _parts(settings: ServerSettings, pulse: Pulse) -> tuple[Callable[[str, bool]
         return (lambda name, _: slow_editor(name, settings.step_seconds)), FakeGrounds()
 
     def load(name: str, sparing: bool) -> InstructionEditor:
-        from retouch.editing.load import load_editor
+        from retouch.editing.load import load_editor, sparing_mode
         from retouch.editing.pipelines.families import known_classes
         from retouch.editing.pipelines.index import pipeline_class
 
-        spares = sparing and pipeline_class(name) in known_classes()
-        memory = "offload" if spares else "auto"
+        backend = "auto" if pipeline_class(name) in known_classes() else settings.backend
         with pulse.loads(name):
             return load_editor(
                 name,
                 device=settings.device,
                 precision=settings.precision,
-                backend="auto" if pipeline_class(name) in known_classes() else settings.backend,
-                memory=memory,
+                backend=backend,
+                memory=sparing_mode(settings.device, backend) if sparing else "auto",
             )
 
     return load, PocketGrounds(settings.device)
