@@ -10,6 +10,7 @@ import typer
 
 from retouch.cli import options
 from retouch.cli.interrupt import patient_interrupt
+from retouch.cli.networks import import_networks
 from retouch.cli.output import progress, say, warn
 from retouch.cli.regions import Words, places, read_regions
 from retouch.core.errors import SettingsError
@@ -74,6 +75,7 @@ def sweep(
 
     words = Words(segmenter=segmenter, reader=reader, when_missing=when_missing, device=device)
     plan = _Plan(instruction=instruction, settings=settings, regions=tuple(region or ()), grid=grid, count=count)
+    import_networks(model, segmenter, reader)
     from retouch.editing.load import load_editor
 
     load = partial(
