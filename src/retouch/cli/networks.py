@@ -1,6 +1,7 @@
 """Import the libraries of the networks for a command, without what its models do not use."""
 
 import sys
+from importlib import import_module
 
 from retouch.core.absent import absent
 from retouch.models.pocket import POCKET
@@ -15,4 +16,4 @@ def import_networks(*sources: str | None) -> None:
     ours = all(source is None or source.partition("/")[0] == POCKET for source in sources)
     if ours and "diffusers" not in sys.modules and "transformers" not in sys.modules:
         with absent("scipy"):
-            import retouch.editing.load
+            import_module("retouch.editing.load")
