@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retouch.cli import options
+from retouch.cli.networks import import_networks
 from retouch.cli.output import progress, say, say_json, warn
 from retouch.cli.references import Pictures, reference_records, reference_settings
 from retouch.cli.regions import Places, Words, places, read_regions, records, warn_of_other_masks, write_overlay
@@ -78,6 +79,7 @@ def edit(
     plan = _Plan(tuple(instructions or ()), model, loras, settings, tuple(region or ()), pictures=pictures)
     plan = _checked(_repeating(plan, like) if like else plan)
     paths = output_paths(output, count)
+    import_networks(plan.model, segmenter, reader, plan.pictures.ip_adapter)
     finding = Words(segmenter=segmenter, reader=reader, when_missing=when_missing, device=device)
     setup = _Setup(
         tokenizer=tokenizer, device=device, precision=precision, backend=backend, words=finding,

@@ -9,6 +9,7 @@ import typer
 
 from retouch.cli import options
 from retouch.cli.edit import output_paths
+from retouch.cli.networks import import_networks
 from retouch.cli.output import progress, say, say_json, warn
 from retouch.cli.references import Pictures, reference_records
 from retouch.cli.regions import Words
@@ -83,8 +84,7 @@ def generate(
     background: options.Background = "auto",
     reference_phrase: options.ReferencePhrase = None,
     tokenizer: options.Tokenizer = None,
-    steps: options.Steps = None,
-    scheduler: options.Scheduler = None,
+    steps: options.Steps = None, scheduler: options.Scheduler = None,
     seed: options.Seed = None,
     count: options.Count = 1,
     text_guidance: options.TextGuidance = None,
@@ -117,6 +117,7 @@ def generate(
     settings = EditSettings(steps=steps, scheduler=scheduler, text_guidance=text_guidance, negative=negative, seed=seed)
     held = None if edges is None else _held(edges, control, control_scale, allow_private=allow_private)
     words = Words(device=device)
+    import_networks(model, control, shown.ip_adapter)
     references = shown.read(words)
     checkpoint = _loaded(model, tokenizer=tokenizer, device=device, precision=precision, backend=backend)
     if shown.regions:

@@ -33,6 +33,9 @@ from retouch.core.errors import RetouchError
 
 DEBUG = "RETOUCH_DEBUG"
 
+WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+"""The variables of the environment by which OpenMP says how its threads wait for one another."""
+
 EPILOG = (
     "Exit codes: 0 done, 1 unexpected error, 2 wrong usage or setting, 3 unusable image, 4 unusable model, "
     "5 output cannot be written, 6 unusable data, 7 training cannot go on, 8 an extra is missing, "
@@ -142,7 +145,19 @@ def main() -> None:
     """The entry point of the installed command."""
     # Thousands of modules are read, none of which goes: looking for what is unused costs more than a second there.
     gc.set_threshold(100_000, 50, 100)
+    wait_briefly()
     _leave(run(sys.argv[1:]))
+
+
+def wait_briefly() -> None:
+    """Have threads that wait for one another sleep soon, unless the user says how they are to wait.
+
+    Left to themselves torch's threads keep their cores busy for milliseconds before they sleep, after every operation,
+    which takes several times as long as the work itself once another program wants a core too. torch reads this when
+    it is imported, and the processes that a command starts have it too.
+    """
+    if not any(name in os.environ for name in WAITING):
+        os.environ["GOMP_SPINCOUNT"] = "1000"
 
 
 def _leave(code: int) -> None:

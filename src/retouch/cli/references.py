@@ -72,10 +72,11 @@ class Pictures:
     def default_model(self, *, regional: bool) -> str:
         """The model that reads them where none is named."""
         from retouch.models.pocket import EXEMPLAR_MEMBER, INSERT_MEMBER, POCKET
-        from retouch.models.sources import HUB_ID
-        from retouch.models.subject import find_subject
 
         if self.subject:
+            from retouch.models.sources import HUB_ID
+            from retouch.models.subject import find_subject
+
             found = find_subject(self.subject)
             if not Path(found).is_dir() and HUB_ID.fullmatch(found) is None:
                 raise ModelError(

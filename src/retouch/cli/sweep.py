@@ -10,6 +10,7 @@ import typer
 
 from retouch.cli import options
 from retouch.cli.interrupt import patient_interrupt
+from retouch.cli.networks import import_networks
 from retouch.cli.output import progress, say, warn
 from retouch.cli.regions import Words, places, read_regions
 from retouch.core.errors import SettingsError
@@ -45,8 +46,7 @@ def sweep(
     count: Annotated[int, typer.Option(help="How many seeds for each combination.")] = 1,
     model: options.Model = None, tokenizer: options.Tokenizer = None, lora: options.Loras = None,
     steps: options.Steps = None, scheduler: options.Scheduler = None, negative: options.Negative = None,
-    keep_detail: options.KeepDetail = None,
-    region: options.Regions = None, blend: options.Blend = None,
+    keep_detail: options.KeepDetail = None, region: options.Regions = None, blend: options.Blend = None,
     grow: options.Grow = None, shrink: options.Shrink = None, feather: options.Feather = None,
     attend_inside: options.AttendInside = None, invert: options.Invert = None, zoom: options.ZoomIn = None,
     segmenter: options.SegmenterSource = None, reader: options.Reader = None,
@@ -74,6 +74,7 @@ def sweep(
 
     words = Words(segmenter=segmenter, reader=reader, when_missing=when_missing, device=device)
     plan = _Plan(instruction=instruction, settings=settings, regions=tuple(region or ()), grid=grid, count=count)
+    import_networks(model, segmenter, reader)
     from retouch.editing.load import load_editor
 
     load = partial(

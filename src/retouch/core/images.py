@@ -12,7 +12,6 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFile, ImageOps, PngImagePlugin
 
 from retouch.core.errors import ImageError
-from retouch.core.fetch import fetch
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAXIMUM_PIXELS = 80_000_000
@@ -62,6 +61,9 @@ def load_image(
     if isinstance(source, bytes):
         return _decode(source, base_name)
     if isinstance(source, str) and "://" in source:
+        # HTTP is for addresses alone, and takes long to import.
+        from retouch.core.fetch import fetch
+
         return _decode(fetch(source, allow_private=allow_private), _name_in_url(source))
     if not str(source):
         raise ImageError("The image's path is empty; give a PNG, JPEG or WEBP file.")

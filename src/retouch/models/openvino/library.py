@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from retouch.core.absent import absent
 from retouch.core.errors import MissingExtraError
 
 HINTS: dict[torch.dtype, str] = {torch.float32: "f32", torch.bfloat16: "bf16"}
@@ -41,15 +42,8 @@ def library(module: str = "openvino") -> Any:
     """A module of OpenVINO, imported so that it tells nobody: left to itself it reports to its makers, unasked."""
     if "openvino" in sys.modules:
         return importlib.import_module(module)
-    present = sys.modules.get("openvino_telemetry")
-    # What cannot be imported, OpenVINO does without.
-    sys.modules["openvino_telemetry"] = None  # pyright: ignore[reportArgumentType]
-    try:
+    with absent("openvino_telemetry"):
         return importlib.import_module(module)
-    finally:
-        del sys.modules["openvino_telemetry"]
-        if present is not None:
-            sys.modules["openvino_telemetry"] = present
 
 
 def compiled(network: Any, dtype: torch.dtype, *, kept: Path | None) -> Any:
