@@ -49,7 +49,7 @@ def _be_quiet() -> None:
 def serve(job: dict[str, Any], edit: Edit, answers: Any) -> None:
     """Make one edit and answer with its seconds and the most memory so far, in bytes.
 
-    A job says `picture`, `instructions`, `count`, `steps`, `text`, `image`, `profile`; `result`, where the first picture
+    A job says `picture`, `instructions`, `count`, `steps`, `text`, `image`, `profile`; `result`, where the first one
     goes; and `turn`, by how many pixels the picture is moved, so that nothing is found of an earlier one.
     """
     began = time.perf_counter()

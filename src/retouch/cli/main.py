@@ -157,7 +157,7 @@ def wait_briefly() -> None:
     it is imported, and the processes that a command starts have it too.
     """
     if not any(name in os.environ for name in WAITING):
-        os.environ["GOMP_SPINCOUNT"] = "1000"
+        os.environ["GOMP_SPINCOUNT"] = "10000"
 
 
 def _leave(code: int) -> None:
