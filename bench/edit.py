@@ -39,7 +39,10 @@ from retouch.models.spec import PUBLISHED, write_spec
 from retouch.models.tokenizer import train_tokenizer
 
 PICTURE = Path(__file__).parents[1] / "examples" / "living-room.png"
-INSTRUCTIONS = ("make the sofa green", "remove the rug", "paint the walls blue", "make it night")
+INSTRUCTIONS = (
+    "make the sofa green", "remove the rug", "paint the walls blue", "make it night",
+    "make the lamp red", "add a plant", "remove the table", "make it day",
+)  # fmt: skip
 CONTENDER = Path(__file__).parent / "contest" / "contender.py"
 GUIDANCE = (7.5, 1.5)
 USUAL = ("diffusers", "diffusers-tuned", "retouch")
@@ -127,12 +130,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for size in asked.size:
             model, side = ("pocket", 256) if size == "pocket" else ("Stable Diffusion 1.5, random", int(size))
-            folder = _pocket(Path(scratch)) if size == "pocket" else _stable_diffusion(Path(scratch), side)
+            folder = (
+                _pocket(Path(scratch)) if size == "pocket" else _stable_diffusion(asked.keep or Path(scratch), side)
+            )
             case = Case(model=model, side=side, steps=asked.steps)
-            cases = [replace(case, count=count) for count in asked.batch]
+            cases = [
+                replace(case, count=count, instructions=each) for each in asked.instructions for count in asked.batch
+            ]
             if asked.levers:
                 cases += [replace(case, guidance=(7.5, 1.0)), replace(case, guidance=(1.5, 1.5))]
-                cases += [replace(case, instructions=len(INSTRUCTIONS))]
+                cases += [replace(case, instructions=4)]
             loaders = dict.fromkeys(name.partition("+")[0] for name in asked.contenders)
             children = {name: Child(name, folder, device) for name in loaders}
             field = {name: children[name.partition("+")[0]] for name in asked.contenders}
@@ -149,6 +156,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", action="append", help="pocket, 256, 512, ...; repeat it (default: pocket)")
     parser.add_argument("--batch", type=int, nargs="+", default=[1], help="pictures at once")
+    parser.add_argument(
+        "--instructions", type=int, nargs="+", default=[1], help="instructions for one picture, up to 8"
+    )
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="keep the random weights there, and find them again"
+    )
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--contenders", nargs="+", default=USUAL)

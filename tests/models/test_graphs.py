@@ -23,6 +23,12 @@ CALLS = 4
 """The first is computed as usual, the second recorded, the others replayed."""
 
 
+@pytest.fixture(autouse=True)
+def whole_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Convolutions of float32 in float32, which cuDNN does not do by itself."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+
+
 @pytest.fixture
 def plain(make_tiny: MakeCheckpoint) -> Checkpoint:
     return _placed(make_tiny())
@@ -146,6 +152,24 @@ def test_what_cannot_be_recorded_is_computed_as_usual(plain: Checkpoint, caplog:
     for answer in answers:
         torch.testing.assert_close(answer, wanted, rtol=1e-4, atol=1e-4)
     assert "without a CUDA graph" in caplog.text
+
+
+@on_gpu
+def test_graphs_make_room_where_memory_runs_out(fast: Checkpoint, plain: Checkpoint) -> None:
+    for seed in range(CALLS):
+        _call(fast, seed)
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.empty_cache()
+    # A little more than is there now, most of it in the graphs' own memory.
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 4 * 2**20) / total)
+    try:
+        found = _call(fast, 1, 64, 32, 32)
+    except torch.OutOfMemoryError:
+        found = None
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert found is None or torch.allclose(found, _call(plain, 1, 64, 32, 32), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(_call(fast, 2), _call(plain, 2), rtol=1e-4, atol=1e-4)
 
 
 def test_it_is_known_who_computes(fast: Checkpoint, plain: Checkpoint) -> None:

@@ -35,6 +35,8 @@ class UNetPredictor:
         reuse: int = 1,
     ) -> None:
         self._unet = unet
+        # Asked of the network it is looked for among all its weights.
+        self._dtype = unet.dtype
         self._branches = dict(branches)
         self._change = change
         self._control = control
@@ -45,8 +47,8 @@ class UNetPredictor:
         """Predictions by name, each of the shape and type of `latents` (B, 4, h, w)."""
         distinct = {id(self._branches[name]): self._branches[name] for name in branches}
         joined = [_join(self._noisy(latents, timestep, branch), branch) for branch in distinct.values()]
-        inputs = torch.cat(joined).to(self._unet.dtype)
-        context = torch.cat([branch.context for branch in distinct.values()]).to(self._unet.dtype)
+        inputs = torch.cat(joined).to(self._dtype)
+        context = torch.cat([branch.context for branch in distinct.values()]).to(self._dtype)
         # Not waited for: what was asked of a GPU before goes on while the next step is prepared.
         time = timestep.to(inputs.device, non_blocking=True)
         extra = {} if self._control is None else self._control.residuals(inputs, time, context)

@@ -5,6 +5,7 @@ import io
 import struct
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
@@ -35,14 +36,21 @@ _STRANGERS: tuple[tuple[bytes, str], ...] = (
 class LoadedImage:
     """A decoded picture: upright sRGB `pixels` (mode RGB), `alpha` (mode L, or None when opaque).
 
-    `sha256` is the hex digest of the bytes as they came (of the PNG encoding for a PIL image) and
-    `name` the file's name without its folder.
+    `name` is the file's name without its folder, `file_sha256` the hex digest of the bytes as they came, None for a PIL
+    image.
     """
 
     pixels: Image.Image
     alpha: Image.Image | None
-    sha256: str
     name: str
+    file_sha256: str | None = None
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hex digest of the bytes as they came, of the PNG encoding for a PIL image."""
+        if self.file_sha256 is not None:
+            return self.file_sha256
+        return hashlib.sha256(png_bytes(_with_alpha(self.pixels, self.alpha))).hexdigest()
 
 
 def load_image(
@@ -81,8 +89,7 @@ def png_bytes(image: Image.Image, *, text: PngImagePlugin.PngInfo | None = None)
 def _from_pil(image: Image.Image, name: str) -> LoadedImage:
     _check_size(image.size, name)
     pixels, alpha = _normalise(image, name)
-    digest = hashlib.sha256(png_bytes(_with_alpha(pixels, alpha))).hexdigest()
-    return LoadedImage(pixels=pixels, alpha=alpha, sha256=digest, name=name)
+    return LoadedImage(pixels=pixels, alpha=alpha, name=name)
 
 
 def _with_alpha(pixels: Image.Image, alpha: Image.Image | None) -> Image.Image:
@@ -126,7 +133,7 @@ def _decode(data: bytes, name: str) -> LoadedImage:
         _check_size(image.size, name)
         _load(image, name)
     pixels, alpha = _normalise(image, name)
-    return LoadedImage(pixels=pixels, alpha=alpha, sha256=hashlib.sha256(data).hexdigest(), name=name)
+    return LoadedImage(pixels=pixels, alpha=alpha, name=name, file_sha256=hashlib.sha256(data).hexdigest())
 
 
 def _check_announced_size(data: bytes, name: str) -> None:

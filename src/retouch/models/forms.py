@@ -222,10 +222,12 @@ class _Timed(nn.Module):
         self._time = _Time()
         levels.unet.time_proj = self._time
         self._levels = levels
+        # A number would be brought to the device at each call.
+        self._moment = torch.zeros((), device=next(levels.parameters()).device)
 
     def forward(self, latents: Tensor, features: Tensor, context: Tensor, *given: Tensor) -> Tensor:
         self._time.features = features
-        return self._levels(*given, latents, 0, encoder_hidden_states=context)
+        return self._levels(*given, latents, self._moment, encoder_hidden_states=context)
 
 
 class _Time(nn.Module):

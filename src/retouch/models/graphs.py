@@ -5,7 +5,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import torch
@@ -17,14 +17,13 @@ from retouch.models.computed import computed, put_in
 from retouch.models.forms import Form, forms_of
 
 log = logging.getLogger(__name__)
-LIMIT = 8
-"""Shapes of a form that are kept as graphs; beyond, the one that was not asked for longest goes."""
+LIMIT = 12
+"""Calls of a checkpoint's networks that are kept as graphs."""
 COMPILED_KEPT = "TORCHINDUCTOR_CACHE_DIR"
 """Where torch keeps what it compiled, so that a later process finds it."""
 
 Answers = tuple[Tensor, ...]
 Run = Callable[..., Tensor | Answers]
-_Shapes = tuple[tuple[tuple[int, ...], torch.dtype, torch.device], ...]
 
 
 def use_graphs(checkpoint: Checkpoint, *, compiled: bool = False) -> None:
@@ -35,66 +34,88 @@ def use_graphs(checkpoint: Checkpoint, *, compiled: bool = False) -> None:
     """
     if compiled:
         os.environ.setdefault(COMPILED_KEPT, str(cache_folder() / "compiled"))
+    graphs = Graphs()
     for form in forms_of(checkpoint):
         if computed(form.network) is None:
-            put_in(form, partial(GraphMachine, compiled=compiled), by="compiled" if compiled else "graphs")
+            made = partial(GraphMachine, graphs=graphs, compiled=compiled)
+            put_in(form, made, by="compiled" if compiled else "graphs")
+
+
+class Graphs:
+    """The recorded calls of several networks, in the same memory, so that the largest of them sets it; one is replayed
+    at a time. The one that was not asked for longest goes where there are more than `LIMIT`."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self._found: OrderedDict[object, _Graph] = OrderedDict()
+        self._refused: set[object] = set()
+        self._seen: set[object] = set()
+
+    def find(self, call: object, run: Run, inputs: Answers) -> "_Graph | None":
+        """The graph of such a call, recorded when it is asked for the second time; None where it is to be computed."""
+        if call in self._found:
+            self._found.move_to_end(call)
+        elif call in self._seen and call not in self._refused and inputs[0].is_cuda:
+            self._record(call, run, inputs)
+        self._seen.add(call)
+        return self._found.get(call)
+
+    def give_up(self) -> bool:
+        """Forget all graphs and record no more, where memory ran out; whether there were any."""
+        had = bool(self._found)
+        self._refused |= self._seen
+        self._found.clear()
+        torch.cuda.empty_cache()
+        return had
+
+    def _record(self, call: object, run: Run, inputs: Answers) -> None:
+        pool = next((graph.pool for graph in self._found.values()), None)
+        try:
+            self._found[call] = _Graph(run, inputs, pool)
+        except (RuntimeError, MemoryError) as error:
+            self._refused.add(call)
+            reason = (str(error) or type(error).__name__).strip().splitlines()[0]
+            log.warning("A call is computed without a CUDA graph: %s", reason)
+        if len(self._found) > LIMIT:
+            self._found.popitem(last=False)
 
 
 class GraphMachine:
     """See `Machine`. A shape's first call is computed as usual, the second is recorded, all later ones are replayed.
 
     A replay starts all of a call's kernels at once: no time goes by between them while Python walks through the layers.
-    Its numbers are those of the layers, `compiled` ones fuse theirs and differ by rounding. The graphs of a form share
-    their memory, so that the largest shape sets it. What cannot be recorded, as where memory runs out, is computed as
-    usual. One call at a time.
+    Its numbers are those of the layers, `compiled` ones fuse theirs and differ by rounding. What cannot be recorded is
+    computed as usual; where memory runs out, the graphs make room.
     """
 
-    def __init__(self, form: Form, *, compiled: bool = False) -> None:
+    def __init__(self, form: Form, *, graphs: Graphs | None = None, compiled: bool = False) -> None:
         layers: Any = form.shown(form.network)
-        self._name = form.name
         self._run: Run = torch.compile(layers, dynamic=False) if compiled else layers
-        self._graphs: OrderedDict[_Shapes, _Graph | None] = OrderedDict()
-        self._seen: set[_Shapes] = set()
-        self._lock = Lock()
+        self._graphs = graphs or Graphs()
 
     def infer(self, inputs: Answers, *, wanted: int) -> Answers:
         """See `Machine`."""
         shapes = tuple((tuple(each.shape), each.dtype, each.device) for each in inputs)
-        with self._lock, torch.no_grad():
-            graph = self._of(shapes, inputs)
-            if graph is None:
+        with self._graphs.lock, torch.no_grad():
+            graph = self._graphs.find((id(self), shapes), self._run, inputs)
+            if graph is not None:
+                return tuple(each.clone() for each in graph(inputs)[:wanted])
+            try:
                 return _computed(self._run, inputs)[:wanted]
-            return tuple(each.clone() for each in graph(inputs)[:wanted])
-
-    def _of(self, shapes: _Shapes, inputs: Answers) -> "_Graph | None":
-        """The graph for such inputs; None where the call is to be computed as usual."""
-        if shapes in self._graphs:
-            self._graphs.move_to_end(shapes)
-        elif shapes in self._seen and inputs[0].is_cuda:
-            self._graphs[shapes] = self._recorded(inputs)
-            if len(self._graphs) > LIMIT:
-                self._graphs.popitem(last=False)
-        self._seen.add(shapes)
-        return self._graphs.get(shapes)
-
-    def _recorded(self, inputs: Answers) -> "_Graph | None":
-        others = [graph for graph in self._graphs.values() if graph is not None]
-        try:
-            return _Graph(self._run, inputs, beside=others[0] if others else None)
-        except (RuntimeError, MemoryError) as error:
-            reason = (str(error) or type(error).__name__).strip().splitlines()[0]
-            log.warning("The %s is computed without a CUDA graph for this size: %s", self._name, reason)
-            return None
+            except torch.OutOfMemoryError:
+                if not self._graphs.give_up():
+                    raise
+            return _computed(self._run, inputs)[:wanted]
 
 
 class _Graph:
     """One recorded call: inputs and answers have fixed places, which the next replay overwrites."""
 
-    def __init__(self, run: Run, inputs: Answers, *, beside: "_Graph | None") -> None:
+    def __init__(self, run: Run, inputs: Answers, pool: Any) -> None:
         self._inputs = tuple(each.clone(memory_format=torch.preserve_format) for each in inputs)
         self._graph = torch.cuda.CUDAGraph()
         torch.cuda.synchronize()
-        with torch.cuda.graph(self._graph, pool=None if beside is None else beside.pool):
+        with torch.cuda.graph(self._graph, pool=pool):
             self._answers = _computed(run, self._inputs)
 
     @property
