@@ -19,10 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from itertools import repeat
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +196,18 @@ def _contest(
     return found
 
 
+def _first(field: Mapping[str, Child], edit: Callable[[str], dict[str, Any]], *, together: bool) -> dict[str, float]:
+    """The seconds of each one's first call; those of one process are made one after the other in any case."""
+    groups = [[name for name in field if field[name] is child] for child in dict.fromkeys(field.values())]
+
+    def seconds(group: Sequence[str]) -> dict[str, float]:
+        return {name: edit(name)["seconds"] for name in group}
+
+    with ThreadPoolExecutor(len(groups) if together else 1) as pool:
+        found = {name: spent for each in pool.map(seconds, groups) for name, spent in each.items()}
+    return {name: found[name] for name in field}
+
+
 def _share(limit: Limit, case: Case, seconds: float) -> float:
     pictures = case.count * case.instructions
     return limit.operations(case.side, steps=case.steps, pictures=pictures) / seconds / limit.rate
@@ -211,8 +223,7 @@ def _turns(
         shift = 0 if asked.same else turn
         return field[name].edit(case, name.partition("+")[2] or "exact", shift, picture, results[name])
 
-    with ThreadPoolExecutor(len(field) if asked.together else 1) as pool:
-        first = {name: answer["seconds"] for name, answer in zip(field, pool.map(edit, field, repeat(0)), strict=True)}
+    first = _first(field, partial(edit, turn=0), together=asked.together)
     answers: dict[str, list[dict[str, Any]]] = {name: [] for name in field}
     for turn in range(1, asked.rounds + 1):
         for name in field:
