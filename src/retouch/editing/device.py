@@ -49,7 +49,8 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 def image_precision(precision: torch.dtype, device: torch.device) -> torch.dtype:
     """The type of the VAE's weights beside a U-Net of `precision`: the same, but never float16.
 
-    Its widest layers pass float16's greatest number in some models; bfloat16 keeps a picture to 53 dB.
+    Its widest layers pass float16's greatest number in some models; bfloat16 keeps a picture to more than
+    50 dB.
     """
     if precision != torch.float16:
         return precision
