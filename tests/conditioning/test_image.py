@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -92,6 +92,7 @@ def test_a_picture_in_bfloat16_is_the_one_in_float32_to_the_eye(room: str) -> No
     picture = Image.open(EXAMPLES / f"{room}.png").convert("RGB").resize((256, 256))
     latents = clean_latents(checkpoint, to_pixels([picture]))
     whole = decode_latents(checkpoint.vae, latents)
-    half = decode_latents(checkpoint.vae.to(torch.bfloat16), latents)
+    vae: Any = checkpoint.vae
+    half = decode_latents(vae.to(torch.bfloat16), latents)
     one, other = (np.asarray(to_images(each)[0], dtype=float) for each in (whole, half))
     assert 10 * np.log10(255**2 / np.square(one - other).mean()) > 50

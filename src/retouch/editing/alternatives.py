@@ -9,6 +9,7 @@ from retouch.conditioning.image import to_pixels
 from retouch.core.errors import SettingsError
 from retouch.core.images import LoadedImage
 from retouch.core.settings import EditSettings
+from retouch.editing.backend import Watch
 from retouch.editing.chain import Finish, Job
 from retouch.editing.editor import Editor
 from retouch.editing.follow import Follower
@@ -66,9 +67,9 @@ def edit_alternatives(
     prepared = prepare(
         image, texts, settings=editor.asked(settings), region=None, count=count, defaults=editor.defaults
     )
-    follower = Follower(on_progress=on_progress, cancelled=cancelled)
+    follower, watch = Follower(on_progress=on_progress, cancelled=cancelled), Watch(editor.checkpoint)
     made = _together(editor, prepared, follower)
-    timings, warnings = follower.timings(), editor.warnings_of(prepared)
+    timings, warnings = follower.timings(), editor.warnings_of(prepared) + watch.warnings()
     return tuple(
         EditResult(
             images=(pictures,),

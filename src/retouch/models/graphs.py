@@ -19,6 +19,8 @@ from retouch.models.forms import Form, forms_of
 log = logging.getLogger(__name__)
 LIMIT = 12
 """Calls of a checkpoint's networks that are kept as graphs."""
+ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
+"""Numbers of rows that layers are compiled for; a call of another number is filled up to the next of them."""
 COMPILED_KEPT = "TORCHINDUCTOR_CACHE_DIR"
 """Where torch keeps what it compiled, so that a later process finds it."""
 
@@ -84,17 +86,24 @@ class GraphMachine:
     """See `Machine`. A shape's first call is computed as usual, the second is recorded, all later ones are replayed.
 
     A replay starts all of a call's kernels at once: no time goes by between them while Python walks through the layers.
-    Its numbers are those of the layers, `compiled` ones fuse theirs and differ by rounding. What cannot be recorded is
-    computed as usual; where memory runs out, the graphs make room.
+    Its numbers are those of the layers; `compiled` ones fuse theirs, differ by rounding and are made for `ROWS`. What
+    cannot be recorded is computed as usual; where memory runs out, the graphs make room.
     """
 
     def __init__(self, form: Form, *, graphs: Graphs | None = None, compiled: bool = False) -> None:
         layers: Any = form.shown(form.network)
         self._run: Run = torch.compile(layers, dynamic=False) if compiled else layers
+        self._fills = compiled
         self._graphs = graphs or Graphs()
 
     def infer(self, inputs: Answers, *, wanted: int) -> Answers:
         """See `Machine`."""
+        if not self._fills:
+            return self._inferred(inputs, wanted)
+        rows = len(inputs[0])
+        return tuple(each[:rows] for each in self._inferred(tuple(map(_filled, inputs)), wanted))
+
+    def _inferred(self, inputs: Answers, wanted: int) -> Answers:
         shapes = tuple((tuple(each.shape), each.dtype, each.device) for each in inputs)
         with self._graphs.lock, torch.no_grad():
             graph = self._graphs.find((id(self), shapes), self._run, inputs)
@@ -128,6 +137,12 @@ class _Graph:
             place.copy_(given)
         self._graph.replay()
         return self._answers
+
+
+def _filled(given: Tensor) -> Tensor:
+    """The rows, and the last of them again up to the next number that layers are compiled for."""
+    rows = next((number for number in ROWS if number >= len(given)), len(given))
+    return torch.cat([given, given[-1:].expand(rows - len(given), *given.shape[1:])]) if rows > len(given) else given
 
 
 def _computed(run: Run, inputs: Answers) -> Answers:
