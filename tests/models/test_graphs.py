@@ -6,6 +6,7 @@ import pytest
 import torch
 from tests.conftest import MakeCheckpoint
 from torch import Tensor
+from torch._dynamo.exc import TorchDynamoException
 
 from retouch.attention.control import adding
 from retouch.attention.layers import cross_layers
@@ -126,6 +127,40 @@ def test_compiled_layers_answer_as_they_are(make_tiny: MakeCheckpoint) -> None:
     # The same layers, made for six rows: nothing is compiled anew.
     with torch.compiler.set_stance("fail_on_recompile"):
         assert len(machine.infer(tuple(each[[0, 1, 2, 3, 4, 0]] for each in inputs), wanted=1)[0]) == 6
+
+
+def test_layers_that_cannot_be_compiled_are_computed_as_they_are(
+    make_tiny: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failing(*_inputs: Tensor) -> Tensor:
+        raise TorchDynamoException("there is no compiler")
+
+    monkeypatch.setattr(graphs, "_compiled", lambda _layers: failing)
+    form = VAEForm(_placed(make_tiny()).vae, "decoder")
+    inputs = tuple(each.to(DEVICE) for each in form.example(5, 8, 8)[0])
+    machine = GraphMachine(form, compiled=True)
+    with torch.no_grad():
+        wanted = form.by_torch((inputs, {}))[0]
+    for _ in range(CALLS):
+        torch.testing.assert_close(machine.infer(inputs, wanted=1)[0], wanted, rtol=1e-4, atol=1e-4)
+    assert caplog.text.count("there is no compiler") == 1
+
+
+def test_all_numbers_of_rows_can_be_compiled(make_tiny: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a compiler that only counts: torch stops after eight sizes where nobody asks for more."""
+    compiled: list[int] = []
+
+    def counting(module: torch.fx.GraphModule, inputs: list[Tensor]) -> Any:
+        compiled.append(len(inputs))
+        return module.forward
+
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda layers, **options: real(layers, backend=counting, **options))
+    form = VAEForm(_placed(make_tiny()).vae, "decoder")
+    machine = GraphMachine(form, compiled=True)
+    for rows in graphs.ROWS:
+        machine.infer(tuple(each.to(DEVICE) for each in form.example(rows, 4, 4)[0]), wanted=1)
+    assert len(compiled) == len(graphs.ROWS)
 
 
 @on_gpu

@@ -70,13 +70,18 @@ def use_backend(checkpoint: Checkpoint, name: str) -> None:
     Raises:
         MissingExtraError: OpenVINO is not installed.
         ModelError: OpenVINO cannot compute its networks.
+        SettingsError: the networks take turns on the GPU, and the backend is one that records where their weights lie.
     """
+    if name in ON_GPU and takes_turns(checkpoint.unet):
+        raise SettingsError(
+            f"The backend {name} needs all networks on the GPU, and by the memory mode they take turns there; choose "
+            "the memory mode full, or the backend torch."
+        )
     chosen = chosen_backend(checkpoint) if name == "auto" else name
     lay_out(checkpoint)
     if chosen == "openvino":
         use_openvino(checkpoint)
     elif chosen in ON_GPU and not takes_turns(checkpoint.unet):
-        # Recorded calls read the weights where they were.
         use_graphs(checkpoint, compiled=chosen == "compiled")
 
 

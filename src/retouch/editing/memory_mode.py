@@ -66,8 +66,12 @@ def network_size(network: nn.Module, device: torch.device) -> NetworkSize:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that are free on a device; None where they cannot be counted."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+    """Bytes that are free on a device, what this process holds and does not use among them; None where they cannot be
+    counted."""
+    if device.type != "cuda":
+        return None
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + unused
 
 
 def _kept(weight: Tensor) -> Iterator[Tensor]:

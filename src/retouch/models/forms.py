@@ -98,7 +98,7 @@ class UNetForm:
         latents, time = arguments
         if not isinstance(time, Tensor) or not _divisible(latents, 2**self.unet.num_upsamplers):
             return None
-        features: Tensor = self.unet.time_proj(time.reshape(-1).expand(len(latents)))
+        features: Tensor = self.unet.time_proj(time.to(latents.device).reshape(-1).expand(len(latents)))
         return latents, features, named["encoder_hidden_states"]
 
     def outputs(self, answer: Tensor) -> Any:

@@ -2,14 +2,15 @@
 
 import logging
 import os
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from functools import partial
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._dynamo.exc import TorchDynamoException
 
 from retouch.core.cache import cache_folder
 from retouch.models.checkpoint import Checkpoint
@@ -19,10 +20,16 @@ from retouch.models.forms import Form, forms_of
 log = logging.getLogger(__name__)
 LIMIT = 12
 """Calls of a checkpoint's networks that are kept as graphs."""
+TIMES = 4
+"""How often a call is recorded at the most, where it has to go again and again."""
 ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
 """Numbers of rows that layers are compiled for; a call of another number is filled up to the next of them."""
+COMPILATIONS = 256
 COMPILED_KEPT = "TORCHINDUCTOR_CACHE_DIR"
 """Where torch keeps what it compiled, so that a later process finds it."""
+
+_RECORDING = Lock()
+"""Two recordings at a time are more than CUDA allows for."""
 
 Answers = tuple[Tensor, ...]
 Run = Callable[..., Tensor | Answers]
@@ -34,8 +41,6 @@ def use_graphs(checkpoint: Checkpoint, *, compiled: bool = False) -> None:
     What changes the weights for good, such as LoRAs, comes before. With `compiled` torch compiles each shape when it
     is first asked for, which takes a minute for a large network, and less where an earlier process did.
     """
-    if compiled:
-        os.environ.setdefault(COMPILED_KEPT, str(cache_folder() / "compiled"))
     graphs = Graphs()
     for form in forms_of(checkpoint):
         if computed(form.network) is None:
@@ -52,12 +57,14 @@ class Graphs:
         self._found: OrderedDict[object, _Graph] = OrderedDict()
         self._refused: set[object] = set()
         self._seen: set[object] = set()
+        self._recorded: Counter[object] = Counter()
+        self._records = True
 
     def find(self, call: object, run: Run, inputs: Answers) -> "_Graph | None":
         """The graph of such a call, recorded when it is asked for the second time; None where it is to be computed."""
         if call in self._found:
             self._found.move_to_end(call)
-        elif call in self._seen and call not in self._refused and inputs[0].is_cuda:
+        elif self._records and call in self._seen and call not in self._refused and inputs[0].is_cuda:
             self._record(call, run, inputs)
         self._seen.add(call)
         return self._found.get(call)
@@ -65,7 +72,7 @@ class Graphs:
     def give_up(self) -> bool:
         """Forget all graphs and record no more, where memory ran out; whether there were any."""
         had = bool(self._found)
-        self._refused |= self._seen
+        self._records = False
         self._found.clear()
         torch.cuda.empty_cache()
         return had
@@ -78,6 +85,10 @@ class Graphs:
             self._refused.add(call)
             reason = (str(error) or type(error).__name__).strip().splitlines()[0]
             log.warning("A call is computed without a CUDA graph: %s", reason)
+        self._recorded[call] += 1
+        if self._recorded[call] == TIMES:
+            # More calls take turns than there is room for, and recording each time costs more than it gains.
+            self._refused.add(call)
         if len(self._found) > LIMIT:
             self._found.popitem(last=False)
 
@@ -91,25 +102,31 @@ class GraphMachine:
     """
 
     def __init__(self, form: Form, *, graphs: Graphs | None = None, compiled: bool = False) -> None:
-        layers: Any = form.shown(form.network)
-        self._run: Run = torch.compile(layers, dynamic=False) if compiled else layers
+        self._layers: Any = form.shown(form.network)
+        self._run: Run = _compiled(self._layers) if compiled else self._layers
         self._fills = compiled
         self._graphs = graphs or Graphs()
 
     def infer(self, inputs: Answers, *, wanted: int) -> Answers:
         """See `Machine`."""
-        if not self._fills:
-            return self._inferred(inputs, wanted)
-        rows = len(inputs[0])
-        return tuple(each[:rows] for each in self._inferred(tuple(map(_filled, inputs)), wanted))
+        if self._fills:
+            try:
+                filled = tuple(map(_filled, inputs))
+                return tuple(each[: len(inputs[0])] for each in self._inferred(filled, wanted))
+            except TorchDynamoException as error:
+                # Such as a machine without a compiler.
+                reason = (str(error) or type(error).__name__).strip().splitlines()[0]
+                log.warning("The layers cannot be compiled here, and are computed as they are: %s", reason)
+                self._run, self._fills = self._layers, False
+        return self._inferred(inputs, wanted)
 
     def _inferred(self, inputs: Answers, wanted: int) -> Answers:
         shapes = tuple((tuple(each.shape), each.dtype, each.device) for each in inputs)
-        with self._graphs.lock, torch.no_grad():
-            graph = self._graphs.find((id(self), shapes), self._run, inputs)
-            if graph is not None:
-                return tuple(each.clone() for each in graph(inputs)[:wanted])
+        with self._graphs.lock, torch.inference_mode(False), torch.no_grad():
             try:
+                graph = self._graphs.find((id(self), shapes), self._run, inputs)
+                if graph is not None:
+                    return tuple(each.clone() for each in graph(inputs)[:wanted])
                 return _computed(self._run, inputs)[:wanted]
             except torch.OutOfMemoryError:
                 if not self._graphs.give_up():
@@ -123,8 +140,12 @@ class _Graph:
     def __init__(self, run: Run, inputs: Answers, pool: Any) -> None:
         self._inputs = tuple(each.clone(memory_format=torch.preserve_format) for each in inputs)
         self._graph = torch.cuda.CUDAGraph()
-        torch.cuda.synchronize()
-        with torch.cuda.graph(self._graph, pool=pool):
+        # A stream of its own device; torch's is that of the first one, and one for all threads.
+        stream = torch.cuda.Stream(inputs[0].device)
+        with (
+            _RECORDING,
+            torch.cuda.graph(self._graph, pool=pool, stream=stream, capture_error_mode="thread_local"),
+        ):
             self._answers = _computed(run, self._inputs)
 
     @property
@@ -139,6 +160,13 @@ class _Graph:
         return self._answers
 
 
+def _compiled(layers: Any) -> Run:
+    os.environ.setdefault(COMPILED_KEPT, str(cache_folder() / "compiled"))
+    # Counted for all networks together, each of which is compiled for some sizes and all of `ROWS`.
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, COMPILATIONS)
+    return torch.compile(layers, dynamic=False)
+
+
 def _filled(given: Tensor) -> Tensor:
     """The rows, and the last of them again up to the next number that layers are compiled for."""
     rows = next((number for number in ROWS if number >= len(given)), len(given))
@@ -146,7 +174,9 @@ def _filled(given: Tensor) -> Tensor:
 
 
 def _computed(run: Run, inputs: Answers) -> Answers:
+    cudnn = torch.backends.cudnn
+    exact = cudnn.deterministic
     # The fastest of cuDNN's convolutions for each shape, found in its first call.
-    with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=torch.backends.cudnn.allow_tf32):
+    with cudnn.flags(enabled=cudnn.enabled, benchmark=not exact, deterministic=exact, allow_tf32=cudnn.allow_tf32):
         answers = run(*inputs)
     return (answers,) if isinstance(answers, Tensor) else answers

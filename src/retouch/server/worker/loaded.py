@@ -36,6 +36,7 @@ class LoadedModels:
             if key not in self._kept:
                 while len(self._kept) >= self.most:
                     self._kept.popitem(last=False)
+                    _let_go()
                 self._kept[key] = self.load(name, sparing)
             self._kept.move_to_end(key)
             return self._kept[key]
@@ -44,10 +45,15 @@ class LoadedModels:
         """Let go of all models, and of what memory they left behind."""
         with self._lock:
             self._kept.clear()
-        gc.collect()
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        _let_go()
+
+
+def _let_go() -> None:
+    """Give back what models that are gone left behind: a network and what computes it hold each other."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def out_of_memory(error: BaseException | None) -> bool:
