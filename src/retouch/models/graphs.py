@@ -58,6 +58,8 @@ class Graphs:
         self._refused: set[object] = set()
         self._seen: set[object] = set()
         self._recorded: Counter[object] = Counter()
+        # Of the device at hand, where torch's own is that of the first one; memory is shared along a stream alone.
+        self._stream: torch.cuda.Stream | None = None
         self._records = True
 
     def find(self, call: object, run: Run, inputs: Answers) -> "_Graph | None":
@@ -79,8 +81,9 @@ class Graphs:
 
     def _record(self, call: object, run: Run, inputs: Answers) -> None:
         pool = next((graph.pool for graph in self._found.values()), None)
+        self._stream = self._stream or torch.cuda.Stream(inputs[0].device)
         try:
-            self._found[call] = _Graph(run, inputs, pool)
+            self._found[call] = _Graph(run, inputs, pool, self._stream)
         except (RuntimeError, MemoryError) as error:
             self._refused.add(call)
             reason = (str(error) or type(error).__name__).strip().splitlines()[0]
@@ -137,11 +140,9 @@ class GraphMachine:
 class _Graph:
     """One recorded call: inputs and answers have fixed places, which the next replay overwrites."""
 
-    def __init__(self, run: Run, inputs: Answers, pool: Any) -> None:
+    def __init__(self, run: Run, inputs: Answers, pool: Any, stream: torch.cuda.Stream) -> None:
         self._inputs = tuple(each.clone(memory_format=torch.preserve_format) for each in inputs)
         self._graph = torch.cuda.CUDAGraph()
-        # A stream of its own device; torch's is that of the first one, and one for all threads.
-        stream = torch.cuda.Stream(inputs[0].device)
         with (
             _RECORDING,
             torch.cuda.graph(self._graph, pool=pool, stream=stream, capture_error_mode="thread_local"),
