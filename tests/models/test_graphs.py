@@ -114,14 +114,18 @@ def test_changed_weights_are_seen(fast: Checkpoint, plain: Checkpoint) -> None:
     assert torch.equal(_call(fast, 1), _call(plain, 1))
 
 
-def test_compiled_layers_answer_as_they_are(make_tiny: MakeCheckpoint) -> None:
-    """A half of the smallest autoencoder, since compiling takes its time; five rows are computed as six."""
-    checkpoint = _placed(make_tiny())
-    form = VAEForm(checkpoint.vae, "decoder")
+def _decoder(make_tiny: MakeCheckpoint) -> tuple[GraphMachine, tuple[Tensor, ...], Tensor]:
+    """A compiled half of an autoencoder, five rows for it, and what torch answers."""
+    form = VAEForm(_placed(make_tiny()).vae, "decoder")
     inputs = tuple(each.to(DEVICE) for each in form.example(5, 8, 8)[0])
-    machine = GraphMachine(form, compiled=True)
     with torch.no_grad():
         wanted = form.by_torch((inputs, {}))[0]
+    return GraphMachine(form, compiled=True), inputs, wanted
+
+
+def test_compiled_layers_answer_as_they_are(make_tiny: MakeCheckpoint) -> None:
+    """A half of the smallest autoencoder, since compiling takes its time; five rows are computed as six."""
+    machine, inputs, wanted = _decoder(make_tiny)
     for _ in range(CALLS):
         torch.testing.assert_close(machine.infer(inputs, wanted=1)[0], wanted, rtol=1e-3, atol=1e-3)
     # The same layers, made for six rows: nothing is compiled anew.
@@ -136,11 +140,7 @@ def test_layers_that_cannot_be_compiled_are_computed_as_they_are(
         raise TorchDynamoException("there is no compiler")
 
     monkeypatch.setattr(graphs, "_compiled", lambda _layers: failing)
-    form = VAEForm(_placed(make_tiny()).vae, "decoder")
-    inputs = tuple(each.to(DEVICE) for each in form.example(5, 8, 8)[0])
-    machine = GraphMachine(form, compiled=True)
-    with torch.no_grad():
-        wanted = form.by_torch((inputs, {}))[0]
+    machine, inputs, wanted = _decoder(make_tiny)
     for _ in range(CALLS):
         torch.testing.assert_close(machine.infer(inputs, wanted=1)[0], wanted, rtol=1e-4, atol=1e-4)
     assert caplog.text.count("there is no compiler") == 1

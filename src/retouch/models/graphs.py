@@ -25,6 +25,7 @@ TIMES = 4
 ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
 """Numbers of rows that layers are compiled for; a call of another number is filled up to the next of them."""
 COMPILATIONS = 256
+"""Compilations of one piece of code in a process, by all networks together; torch leaves what comes after as it is."""
 COMPILED_KEPT = "TORCHINDUCTOR_CACHE_DIR"
 """Where torch keeps what it compiled, so that a later process finds it."""
 
@@ -163,7 +164,7 @@ class _Graph:
 
 def _compiled(layers: Any) -> Run:
     os.environ.setdefault(COMPILED_KEPT, str(cache_folder() / "compiled"))
-    # Counted for all networks together, each of which is compiled for some sizes and all of `ROWS`.
+    # torch's own limit is below the number of `ROWS`.
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, COMPILATIONS)
     return torch.compile(layers, dynamic=False)
 

@@ -150,13 +150,15 @@ def _parts(settings: ServerSettings, pulse: Pulse) -> tuple[Callable[[str, bool]
         from retouch.editing.pipelines.index import pipeline_class
 
         backend = "auto" if pipeline_class(name) in known_classes() else settings.backend
+        memory = sparing_mode(settings.device, backend) if sparing else "auto"
         with pulse.loads(name):
             return load_editor(
                 name,
                 device=settings.device,
                 precision=settings.precision,
-                backend=backend,
-                memory=sparing_mode(settings.device, backend) if sparing else "auto",
+                # What computes by where the weights lie cannot have them move.
+                backend="auto" if memory == "offload" else backend,
+                memory=memory,
             )
 
     return load, PocketGrounds(settings.device)
