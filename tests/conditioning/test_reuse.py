@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from PIL import Image
 
 from retouch.attention.control import adding
@@ -14,10 +15,11 @@ from retouch.conditioning.image import encode_source
 from retouch.conditioning.instruct import instruct_branches
 from retouch.conditioning.reuse import DeepFeatures
 from retouch.conditioning.unet import unet_predictor
-from retouch.core.settings import EditSettings
+from retouch.core.settings import ALL_FINE_LAYERS, EditSettings
 from retouch.editing.editor import Editor
 from retouch.models.architecture import TINY, random_checkpoint
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.levels import TorchLevels, fine_layers
 from retouch.models.openvino.attach import left_to_torch, use_openvino
 from retouch.models.tokenizer import train_tokenizer
 
@@ -46,20 +48,22 @@ def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
     return request.getfixturevalue("plain" if request.param == "torch" else "fast")
 
 
-def predict(checkpoint: Checkpoint, reuse: int) -> Callable[[float, tuple[str, ...]], torch.Tensor]:
+def predict(checkpoint: Checkpoint, reuse: int, layers: int = 2) -> Callable[[float, tuple[str, ...]], torch.Tensor]:
     """Predictions for latents that are noise times a number."""
     pixels = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
     source = encode_source(checkpoint, pixels)
     noise = torch.randn(source.shape, generator=torch.Generator().manual_seed(1))
-    predictor = unet_predictor(checkpoint, instruct_branches(checkpoint, source, ["a"]), reuse=reuse)
+    branches = instruct_branches(checkpoint, source, ["a"])
+    predictor = unet_predictor(checkpoint, branches, reuse=reuse, fine_layers=layers)
     return lambda size, names: predictor(size * noise, torch.tensor(500), names)[names[-1]]
 
 
 BRANCHES = ("none", "image", "both")
 
 
-def test_a_call_between_equals_the_whole_one_for_the_same_input(checkpoint: Checkpoint) -> None:
-    ask = predict(checkpoint, reuse=2)
+@pytest.mark.parametrize("layers", [1, 2, 9])
+def test_a_call_between_equals_the_whole_one_for_the_same_input(checkpoint: Checkpoint, layers: int) -> None:
+    ask = predict(checkpoint, reuse=2, layers=layers)
     whole, between = ask(1.0, BRANCHES), ask(1.0, BRANCHES)
     assert torch.allclose(between, whole, atol=1e-5)
     assert torch.equal(whole, predict(checkpoint, reuse=1)(1.0, BRANCHES))
@@ -72,10 +76,60 @@ def test_every_so_many_calls_are_whole(checkpoint: Checkpoint) -> None:
     assert alike == [True, False, False, True, False]
 
 
-def test_what_lies_between_reads_the_new_latents(checkpoint: Checkpoint) -> None:
-    ask = predict(checkpoint, reuse=9)
+@pytest.mark.parametrize("layers", [1, 2])
+def test_what_lies_between_reads_the_new_latents(checkpoint: Checkpoint, layers: int) -> None:
+    ask = predict(checkpoint, reuse=9, layers=layers)
     ask(1.0, BRANCHES)
     assert not torch.allclose(ask(0.8, BRANCHES), ask(0.6, BRANCHES), atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [("CrossAttn", 2), ("", 1), ("", 3)])
+@torch.no_grad()
+def test_each_number_of_layers_goes_on_from_what_those_before_gave(shape: tuple[str, int]) -> None:
+    kind, each = shape
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel(
+        block_out_channels=(16, 32),
+        down_block_types=(f"{kind}DownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", f"{kind}UpBlock2D"),
+        layers_per_block=each,
+        cross_attention_dim=16,
+        norm_num_groups=8,
+        attention_head_dim=8,
+    ).eval()
+    latents, later, context = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8), torch.randn(1, 5, 16)
+    time = torch.tensor(3)
+    answer = unet(latents, time, encoder_hidden_states=context, return_dict=False)[0]
+    right = unet(later, time, encoder_hidden_states=context, return_dict=False)[0]
+    assert fine_layers(unet) == each + 1
+    far = []
+    for layers in range(1, each + 2):
+        levels = TorchLevels(unet, layers)
+        whole, given = levels.whole(latents, time, encoder_hidden_states=context)
+        assert torch.equal(whole, answer)
+        assert torch.equal(levels.short(given, latents, time, encoder_hidden_states=context), answer)
+        # The fewer layers are computed anew, the less they know of what came since.
+        far.append(apart(levels.short(given, later, time, encoder_hidden_states=context), right))
+    assert len(set(far)) == len(far) and far[-1] < far[0]
+
+
+@torch.no_grad()
+def test_layers_that_do_not_follow_one_another_stay_together() -> None:
+    unet = UNet2DConditionModel(
+        block_out_channels=(16, 32),
+        down_block_types=("ResnetDownsampleBlock2D", "ResnetDownsampleBlock2D"),
+        up_block_types=("ResnetUpsampleBlock2D", "ResnetUpsampleBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        cross_attention_dim=16,
+        norm_num_groups=8,
+        attention_head_dim=8,
+    ).eval()
+    arguments, context = (torch.randn(1, 4, 8, 8), torch.tensor(3)), torch.randn(1, 5, 16)
+    features = DeepFeatures(unet, 2, 2)
+    whole, between = (features("rows", *arguments, encoder_hidden_states=context) for _ in range(2))
+    assert fine_layers(unet) == 1
+    assert torch.equal(whole, unet(*arguments, encoder_hidden_states=context, return_dict=False)[0])
+    assert torch.equal(between, whole)
 
 
 def test_other_branches_are_computed_whole(checkpoint: Checkpoint) -> None:
@@ -103,9 +157,10 @@ def apart(found: torch.Tensor, wanted: torch.Tensor) -> float:
     return float((found - wanted).abs().max())
 
 
-def test_openvino_answers_as_torch_does_and_leaves_it_nothing(plain: Checkpoint, fast: Checkpoint) -> None:
+@pytest.mark.parametrize("layers", [1, 2])
+def test_openvino_answers_as_torch_does_and_leaves_it_nothing(plain: Checkpoint, fast: Checkpoint, layers: int) -> None:
     before = left_to_torch(fast)
-    ask, wanted = predict(fast, reuse=3), predict(plain, reuse=3)
+    ask, wanted = predict(fast, reuse=3, layers=layers), predict(plain, reuse=3, layers=layers)
     assert max(apart(ask(size, BRANCHES), wanted(size, BRANCHES)) for size in SIZES) < 1e-5
     assert left_to_torch(fast) == before
 
@@ -149,4 +204,5 @@ def test_an_edit_takes_it_and_profiles_set_what_is_open(checkpoint: Checkpoint) 
     fast = editor.edit(small_image, "a", settings=EditSettings(profile="fast", steps=6))
     exact = editor.edit(small_image, "a", settings=EditSettings(steps=6))
     assert (fast.settings.steps, fast.settings.reuse, exact.settings.reuse) == (6, 3, 1)
+    assert (fast.settings.fine_layers, exact.settings.fine_layers) == (1, ALL_FINE_LAYERS)
     assert fast.image.tobytes() != exact.image.tobytes()

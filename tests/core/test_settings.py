@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from retouch.core.errors import SettingsError
-from retouch.core.settings import EditRequest, EditSettings
+from retouch.core.settings import ALL_FINE_LAYERS, EditRequest, EditSettings
 
 PICTURE = Image.new("RGB", (32, 32))
 
@@ -59,6 +59,7 @@ def test_resolve_keeps_what_was_said_then_the_models_then_the_general() -> None:
         negative_image="",
         seed=0,
         reuse=1,
+        fine_layers=ALL_FINE_LAYERS,
     )
     assert resolved.resolve(model) == resolved
 
@@ -84,7 +85,15 @@ def test_wrong_requests_are_refused(wrong: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("profile", "steps", "taken"),
-    [("exact", 20, 20), ("balanced", 20, 20), ("fast", 20, 10), ("balanced", 4, 4), ("fast", 4, 2), ("fast", 1, 1)],
+    [
+        ("exact", 20, 20),
+        ("balanced", 20, 20),
+        ("fast", 20, 6),
+        ("fast", 100, 30),
+        ("balanced", 4, 4),
+        ("fast", 4, 2),
+        ("fast", 1, 1),
+    ],
 )
 def test_a_profile_takes_a_share_of_the_models_own_steps(profile: str, steps: int, taken: int) -> None:
     assert EditSettings(profile=profile).resolve(EditSettings(steps=steps)).steps == taken
@@ -105,9 +114,13 @@ def test_what_is_repeated_keeps_the_reuse_and_the_profile_of_before() -> None:
     earlier = EditSettings(profile="fast").resolve(EditSettings(steps=20, scheduler="euler"))
     assert EditSettings().resolve(earlier) == earlier
     assert EditSettings(seed=7).resolve(earlier).reuse == 3
+    assert EditSettings(profile="balanced").resolve(earlier).fine_layers == ALL_FINE_LAYERS
 
 
-@pytest.mark.parametrize("settings", [{"profile": "swift"}, {"reuse": 0}, {"reuse": 11}, {"reuse": True}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"profile": "swift"}, {"reuse": 0}, {"reuse": 11}, {"reuse": True}, {"fine_layers": 0}, {"fine_layers": "all"}],
+)
 def test_unknown_profiles_and_impossible_reuse_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=next(iter(settings))):
         EditSettings(**settings)

@@ -177,10 +177,10 @@ def test_what_is_kept_is_not_traced_again(
         use_openvino(make_tiny(seed=1))
 
 
-def levels(checkpoint: Checkpoint) -> ComputedLevels:
+def levels(checkpoint: Checkpoint, layers: int = 2) -> ComputedLevels:
     fast = computed(checkpoint.unet)
     assert fast is not None
-    return ComputedLevels(checkpoint.unet, fast)
+    return ComputedLevels(checkpoint.unet, fast, layers)
 
 
 def at(rows: int, height: int, width: int, dtype: torch.dtype = torch.float32) -> tuple[tuple[Tensor, Tensor], Tensor]:
@@ -189,13 +189,14 @@ def at(rows: int, height: int, width: int, dtype: torch.dtype = torch.float32) -
     return (latents, torch.tensor(981)), torch.randn((rows, 16, 16), generator=generator).to(dtype)
 
 
+@pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("shape", [(1, 8, 8), (2, 16, 24), (5, 4, 2)])
 @torch.no_grad()
 def test_levels_answer_as_torchs_do_whatever_rows_and_sides(
-    fast: Checkpoint, tiny_checkpoint: Checkpoint, shape: tuple[int, int, int]
+    fast: Checkpoint, tiny_checkpoint: Checkpoint, shape: tuple[int, int, int], layers: int
 ) -> None:
     arguments, context = at(*shape)
-    found, wanted = levels(fast), TorchLevels(tiny_checkpoint.unet)
+    found, wanted = levels(fast, layers), TorchLevels(tiny_checkpoint.unet, layers)
     whole, right = (each.whole(*arguments, encoder_hidden_states=context) for each in (found, wanted))
     assert torch.equal(right[0], call(tiny_checkpoint, *shape))
     assert apart(whole[0], right[0]) < 1e-5 and apart(whole[1], right[1]) < 1e-5
@@ -214,7 +215,7 @@ def test_what_the_finest_level_was_given_is_what_its_block_hears(tiny_checkpoint
     try:
         call(tiny_checkpoint, 2, 8, 8)
         arguments, context = at(2, 8, 8)
-        given = TorchLevels(tiny_checkpoint.unet).whole(*arguments, encoder_hidden_states=context)[1]
+        given = TorchLevels(tiny_checkpoint.unet, 2).whole(*arguments, encoder_hidden_states=context)[1]
     finally:
         hook.remove()
     assert len(heard) == 2 and torch.equal(given, heard[0])
@@ -228,9 +229,9 @@ def test_the_short_network_is_taken_in_when_it_is_needed_and_kept(
     checkpoint, (arguments, context) = make_tiny(), at(2, 8, 8)
     use_openvino(checkpoint)
     _, given = levels(checkpoint).whole(*arguments, encoder_hidden_states=context)
-    assert not list(kept_folder().glob("unet-short-*"))
+    assert not list(kept_folder().glob("unet-last-*"))
     short = levels(checkpoint).short(given, *arguments, encoder_hidden_states=context)
-    assert (kept_folder() / attach._key(ShortForm(checkpoint.unet), torch.float32) / NETWORK).is_file()
+    assert (kept_folder() / attach._key(ShortForm(checkpoint.unet, 2), torch.float32) / NETWORK).is_file()
 
     def refuse(_form: Any) -> Any:
         raise AssertionError("traced again")
@@ -248,10 +249,10 @@ def test_levels_of_changed_weights_are_torchs(fresh: Checkpoint, make_tiny: Make
     for checkpoint in (fresh, plain):
         checkpoint.unet.conv_out.weight.mul_(2)
     answer, given = levels(fresh).whole(*arguments, encoder_hidden_states=context)
-    right, right_given = TorchLevels(plain.unet).whole(*arguments, encoder_hidden_states=context)
+    right, right_given = TorchLevels(plain.unet, 2).whole(*arguments, encoder_hidden_states=context)
     assert torch.equal(answer, right) and torch.equal(given, right_given)
     short = levels(fresh).short(given, *arguments, encoder_hidden_states=context)
-    assert torch.equal(short, TorchLevels(plain.unet).short(given, *arguments, encoder_hidden_states=context))
+    assert torch.equal(short, TorchLevels(plain.unet, 2).short(given, *arguments, encoder_hidden_states=context))
     assert left_to_torch(fresh) == 2
 
 

@@ -35,8 +35,8 @@ def edit(
     seed: options.Seed = None, count: options.Count = 1,
     text_guidance: options.TextGuidance = None, image_guidance: options.ImageGuidance = None,
     guidance_interval: options.Interval = None, profile: options.Profile = None, reuse: options.Reuse = None,
-    negative: options.Negative = None, negative_image: options.NegativeImage = None,
-    keep_detail: options.KeepDetail = None,
+    fine_layers: options.FineLayers = None, negative: options.Negative = None,
+    negative_image: options.NegativeImage = None, keep_detail: options.KeepDetail = None,
     region: options.Regions = None, blend: options.Blend = None,
     grow: options.Grow = None, shrink: options.Shrink = None, feather: options.Feather = None,
     attend_inside: options.AttendInside = None, invert: options.Invert = None, zoom: options.ZoomIn = None,
@@ -69,7 +69,7 @@ def edit(
         steps=steps, scheduler=scheduler, text_guidance=text_guidance, image_guidance=image_guidance,
         guidance_interval=options.interval(guidance_interval), negative=negative, negative_image=negative_image,
         seed=seed, keep_detail=keep_detail, region=how, reference=reference_settings(detail=detail, words=words),
-        profile=profile, reuse=reuse,
+        profile=profile, reuse=reuse, fine_layers=fine_layers,
     )  # fmt: skip
     pictures = Pictures(
         texts=tuple(reference or ()), background=background, phrase=reference_phrase, place=place,

@@ -76,6 +76,14 @@ Reuse = Annotated[
         metavar="N", help="Compute the network's coarse levels every N-th step only. (default: the profile's)"
     ),
 ]
+FineLayers = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="How many of the network's last layers are computed in between with --reuse, of its finest level at most. "
+        "(default: the profile's)",
+    ),
+]
 KeepDetail = Annotated[
     bool | None,
     typer.Option(
@@ -269,6 +277,7 @@ def settings_facts(settings: EditSettings) -> dict[str, object]:
         "image_guidance": settings.image_guidance,
         "guidance_interval": settings.guidance_interval,
         "reuse": settings.reuse,
+        "fine_layers": settings.fine_layers,
         "profile": settings.profile,
         "negative": settings.negative,
         "negative_image": settings.negative_image,

@@ -1,7 +1,7 @@
-"""Deep features of a U-Net kept from one step for the next ones, which compute its finest level alone (DeepCache).
+"""Deep features of a U-Net kept from one step for the next ones, which compute its finest layers alone (DeepCache).
 
-What a U-Net computes at its coarser levels changes little between neighbouring steps (Ma, Fang and Wang, 2023,
-arXiv 2312.00858): every n-th step is computed whole, those between take what the finest level was given then.
+What a U-Net computes in its deep layers changes little between neighbouring steps (Ma, Fang and Wang, 2023,
+arXiv 2312.00858): every n-th step is computed whole, those between take what the finest layers were given then.
 """
 
 from typing import Any
@@ -11,14 +11,18 @@ from torch import Tensor
 
 from retouch.models.computed import computed
 from retouch.models.computed_levels import ComputedLevels
-from retouch.models.levels import Levels, TorchLevels
+from retouch.models.levels import Levels, TorchLevels, fine_layers
 
 
 class DeepFeatures:
-    """A U-Net of two levels or more that computes every `every`-th call whole, and all calls whose rows are others."""
+    """A U-Net of two levels or more that computes every `every`-th call whole, and all calls whose rows are others.
 
-    def __init__(self, unet: UNet2DConditionModel, every: int) -> None:
-        self._levels, self._every = _levels(unet), every
+    The calls between compute the last `layers` of the way up, of the finest level at most; without a number, all of it.
+    """
+
+    def __init__(self, unet: UNet2DConditionModel, every: int, layers: int | None = None) -> None:
+        finest = fine_layers(unet)
+        self._levels, self._every = _levels(unet, min(layers or finest, finest)), every
         self._rows: object = None
         self._since = 0
         self._given: Tensor | None = None
@@ -34,6 +38,6 @@ class DeepFeatures:
         return answer
 
 
-def _levels(unet: UNet2DConditionModel) -> Levels:
+def _levels(unet: UNet2DConditionModel, layers: int) -> Levels:
     fast = computed(unet)
-    return TorchLevels(unet) if fast is None else ComputedLevels(unet, fast)
+    return TorchLevels(unet, layers) if fast is None else ComputedLevels(unet, fast, layers)

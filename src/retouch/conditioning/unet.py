@@ -21,8 +21,9 @@ class UNetPredictor:
     Their image tokens go to the adapters that are put into the U-Net (see `attention.image_tokens`); a ControlNet
     reads the text alone.
     With `change` the network answers with the change from what the first of each branch's channels hold. With
-    `control` a ControlNet's residuals enter it. With a `reuse` of n above 1 its coarse levels are computed every n-th
-    time only (see `DeepFeatures`), but always under a ControlNet, whose residuals are for all levels.
+    `control` a ControlNet's residuals enter it. With a `reuse` of n above 1 all but its last `fine_layers` are
+    computed every n-th time only (see `DeepFeatures`), but always under a ControlNet, whose residuals are for all
+    levels.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class UNetPredictor:
         change: ChangeSchedule | None = None,
         control: PictureControl | None = None,
         reuse: int = 1,
+        fine_layers: int | None = None,
     ) -> None:
         self._unet = unet
         # Asked of the network it is looked for among all its weights.
@@ -40,7 +42,7 @@ class UNetPredictor:
         self._branches = dict(branches)
         self._change = change
         self._control = control
-        self._deep = DeepFeatures(unet, reuse) if reuse > 1 and control is None else None
+        self._deep = DeepFeatures(unet, reuse, fine_layers) if reuse > 1 and control is None else None
 
     @torch.no_grad()
     def __call__(self, latents: Tensor, timestep: Tensor, branches: Sequence[str]) -> dict[str, Tensor]:
@@ -87,7 +89,10 @@ def unet_predictor(
     *,
     control: PictureControl | None = None,
     reuse: int | None = None,
+    fine_layers: int | None = None,
 ) -> UNetPredictor:
     """The predictor of a checkpoint's U-Net, as its spec says."""
     change = ChangeSchedule.of(checkpoint.scheduler_config) if checkpoint.spec.denoises == "change" else None
-    return UNetPredictor(checkpoint.unet, branches, change=change, control=control, reuse=reuse or 1)
+    return UNetPredictor(
+        checkpoint.unet, branches, change=change, control=control, reuse=reuse or 1, fine_layers=fine_layers
+    )

@@ -14,6 +14,8 @@ MAXIMUM_GUIDANCE = 100.0
 MAXIMUM_COUNT = 64
 MAXIMUM_TEXT = 10_000
 MAXIMUM_REUSE = 10
+ALL_FINE_LAYERS = 10
+"""More than the finest level of a network has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +28,8 @@ class EditSettings:
     the text of the branch without the image; `seed` in 0…2**63 − 1; `keep_detail` whether the input's own
     detail comes along, None: where the input is larger than the model sees it; `region` how an edit that has a
     region keeps to it; `reference` how one that has references follows them; `reuse` 1…10: the network's coarse levels
-    are computed every so many steps; `profile` one of `PROFILES`, which sets what is open for speed. For a model that
+    are computed every so many steps, and in between its last `fine_layers` 1…10, of the finest level, which has two or
+    three, at most; `profile` one of `PROFILES`, which sets what is open for speed. For a model that
     fills regions by example, `text_guidance` is the guidance by the reference, s. Raises SettingsError.
     """
 
@@ -42,6 +45,7 @@ class EditSettings:
     region: RegionSettings | None = None
     reference: ReferenceSettings | None = None
     reuse: int | None = None
+    fine_layers: int | None = None
     profile: str | None = None
 
     def __post_init__(self) -> None:
@@ -57,6 +61,7 @@ class EditSettings:
         if not isinstance(self.reference, ReferenceSettings | None):
             raise SettingsError(f"reference is {self.reference!r}; expected ReferenceSettings, or None.")
         _check_integer("reuse", self.reuse, 1, MAXIMUM_REUSE)
+        _check_integer("fine_layers", self.fine_layers, 1, ALL_FINE_LAYERS)
         if self.profile is not None and self.profile not in PROFILES:
             raise SettingsError(f"The profile is {self.profile!r}; choose one of {', '.join(PROFILES)}.")
         for name in ("scheduler", "negative", "negative_image"):
@@ -74,18 +79,19 @@ class EditSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """How speed is bought: the share of a model's own steps, at least `least` of them, and every how many steps the
-    network's coarse levels are computed."""
+    """How speed is bought: the share of a model's own steps, at least `least` of them, every how many steps the network
+    is computed whole, and how many of its last layers in between."""
 
     share: float = 1.0
     least: int = 1
     reuse: int = 1
+    fine_layers: int = ALL_FINE_LAYERS
 
 
 PROFILES: dict[str, Profile] = {
     "exact": Profile(),
     "balanced": Profile(reuse=2),
-    "fast": Profile(share=0.5, least=2, reuse=3),
+    "fast": Profile(share=0.3, least=2, reuse=3, fine_layers=1),
 }
 """The profiles by name; `bench/fidelity.py` measures what each costs."""
 
@@ -93,7 +99,7 @@ PROFILES: dict[str, Profile] = {
 def _of_profile(profile: Profile, defaults: EditSettings) -> EditSettings:
     own = defaults.steps
     steps = None if own is None else min(own, max(profile.least, round(profile.share * own)))
-    return EditSettings(steps=steps, reuse=profile.reuse)
+    return EditSettings(steps=steps, reuse=profile.reuse, fine_layers=profile.fine_layers)
 
 
 def _fill(settings: EditSettings, defaults: EditSettings) -> EditSettings:
@@ -165,4 +171,6 @@ def _check_text(name: str, value: object) -> None:
         raise SettingsError(f"{name} has {len(value)} characters; at most {MAXIMUM_TEXT} are accepted.")
 
 
-GENERAL_DEFAULTS = EditSettings(guidance_interval=(0.0, 1.0), negative="", negative_image="", seed=0, reuse=1)
+GENERAL_DEFAULTS = EditSettings(
+    guidance_interval=(0.0, 1.0), negative="", negative_image="", seed=0, reuse=1, fine_layers=ALL_FINE_LAYERS
+)

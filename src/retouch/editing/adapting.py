@@ -68,7 +68,7 @@ class Adapting:
         branches = ip_adapter_branches(made.branches, [prompt], into=READING)
         return replace(
             made,
-            predictor=unet_predictor(self.checkpoint, branches, reuse=settings.reuse),
+            predictor=unet_predictor(self.checkpoint, branches, reuse=settings.reuse, fine_layers=settings.fine_layers),
             branches=branches,
             control=ImageTokens([prompt]).over(self.checkpoint.unet),
         )

@@ -51,7 +51,7 @@ class Filling:
         channels = region_channels(self.checkpoint, pixels, link, inside)
         branches = exemplar_branches(self.exemplar, channels, link.references)
         return Conditioned(
-            predictor=unet_predictor(self.checkpoint, branches, reuse=settings.reuse),
+            predictor=unet_predictor(self.checkpoint, branches, reuse=settings.reuse, fine_layers=settings.fine_layers),
             branches=branches,
             guidance=reference_guidance(settings, details=self.exemplar.detail is not None),
             shape=(self.checkpoint.latent_channels, *channels.shape[2:]),

@@ -83,7 +83,7 @@ def generate_latents(
     held = nullcontext() if attention is None else attention.over(checkpoint.unet)
     with held, ImageTokens(pictures).over(checkpoint.unet):
         return denoise(
-            unet_predictor(checkpoint, branches, control=control, reuse=chosen.reuse),
+            unet_predictor(checkpoint, branches, control=control, reuse=chosen.reuse, fine_layers=chosen.fine_layers),
             make_scheduler(chosen.scheduler or checkpoint.spec.scheduler, checkpoint.scheduler_config),
             _guidance(checkpoint, chosen, scales),
             noise,

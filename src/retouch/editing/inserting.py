@@ -57,7 +57,7 @@ class Inserting:
             negative_image=settings.negative_image or "",
         )
         return Conditioned(
-            predictor=unet_predictor(self.checkpoint, branches, reuse=settings.reuse),
+            predictor=unet_predictor(self.checkpoint, branches, reuse=settings.reuse, fine_layers=settings.fine_layers),
             branches=branches,
             guidance=InsertGuidance(
                 reference=required(settings.text_guidance, "text_guidance"),

@@ -45,7 +45,7 @@ class Instructing:
             negative_image=settings.negative_image or "",
         )
         return Conditioned(
-            predictor=unet_predictor(self.checkpoint, branches, reuse=settings.reuse),
+            predictor=unet_predictor(self.checkpoint, branches, reuse=settings.reuse, fine_layers=settings.fine_layers),
             branches=branches,
             guidance=instruct_guidance(settings),
             shape=tuple(source.shape[1:]),

@@ -13,14 +13,14 @@ from retouch.models.levels import TorchLevels
 class ComputedLevels:
     """See `Levels`; the shortened network is made when it is first needed."""
 
-    def __init__(self, unet: UNet2DConditionModel, fast: Computed) -> None:
-        self._fast, self._torch = fast, TorchLevels(unet)
-        self._whole, self._short = UNetForm(unet), ShortForm(unet)
+    def __init__(self, unet: UNet2DConditionModel, fast: Computed, layers: int) -> None:
+        self._fast, self._torch, self._layers = fast, TorchLevels(unet, layers), layers
+        self._whole, self._short = UNetForm(unet), ShortForm(unet, layers)
 
     def whole(self, *arguments: Tensor, **named: Any) -> tuple[Tensor, Tensor]:
         """See `Levels`."""
         answers = self._fast.answers(self._whole, (arguments, {**named, "return_dict": False}))
-        return self._torch.whole(*arguments, **named) if answers is None else (answers[0], answers[1])
+        return self._torch.whole(*arguments, **named) if answers is None else (answers[0], answers[-self._layers])
 
     def short(self, given: Tensor, *arguments: Tensor, **named: Any) -> Tensor:
         """See `Levels`. Raises ModelError where the shortened network cannot be computed so."""

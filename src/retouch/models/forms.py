@@ -10,7 +10,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 
 from retouch.models.checkpoint import Checkpoint
-from retouch.models.levels import ShortUNet, WholeUNet, copied
+from retouch.models.levels import ShortUNet, WholeUNet, copied, fine_layers
 
 Call = tuple[tuple[Any, ...], Mapping[str, Any]]
 """The arguments of a call, and its named ones."""
@@ -64,14 +64,18 @@ class Form(Protocol):
 class UNetForm:
     """A U-Net called with latents (R, C, h, w), a time and a context (R, L, D), and nothing beside.
 
-    The features of the time are made outside, in float32: in bfloat16 a time of 999 is one of 1000. The second answer
-    is what its finest level was given (`Levels.whole`).
+    The features of the time are made outside, in float32: in bfloat16 a time of 999 is one of 1000. The answers
+    after the first are what each layer of its finest level was given on the way up.
     """
 
     unet: UNet2DConditionModel
 
     name = "unet"
-    answers = 2
+
+    @property
+    def answers(self) -> int:
+        """See `Form`."""
+        return 1 + fine_layers(self.unet)
 
     @property
     def network(self) -> nn.Module:
@@ -108,26 +112,34 @@ class UNetForm:
     def by_torch(self, call: Call) -> tuple[Tensor, ...]:
         """See `Form`."""
         (latents, time), named = call
-        return WholeUNet(self.unet)(latents, time, encoder_hidden_states=named["encoder_hidden_states"])
+        return self._layered(self.unet)(latents, time, encoder_hidden_states=named["encoder_hidden_states"])
 
     def shown(self, network: nn.Module) -> nn.Module:
         """See `Form`."""
-        return _Timed(WholeUNet(cast(UNet2DConditionModel, network)))
+        return _Timed(self._layered(network))
+
+    def _layered(self, network: nn.Module) -> WholeUNet:
+        return WholeUNet(cast(UNet2DConditionModel, network), [1] * fine_layers(self.unet))
 
 
 @dataclass(frozen=True, eq=False)
 class ShortForm:
-    """The finest level of a U-Net (`Levels.short`), called with what it is given, (R, K, h, w), then like a U-Net."""
+    """The last `layers` of a U-Net (`Levels.short`), called with what those are given, (R, K, h, w), then as one."""
 
     unet: UNet2DConditionModel
+    layers: int
 
-    name = "unet-short"
     answers = 1
+
+    @property
+    def name(self) -> str:
+        """See `Form`."""
+        return f"unet-last-{self.layers}"
 
     @property
     def network(self) -> nn.Module:
         """See `Form`."""
-        return ShortUNet(self.unet)
+        return ShortUNet(self.unet, self.layers)
 
     @property
     def facts(self) -> Mapping[str, object]:
@@ -138,7 +150,7 @@ class ShortForm:
         """See `Form`."""
         whole = UNetForm(self.unet)
         arguments, named = whole.example(rows, height, width)
-        return (whole.by_torch((arguments, named))[1], *arguments), named
+        return (whole.by_torch((arguments, named))[-self.layers], *arguments), named
 
     def inputs(self, call: Call) -> tuple[Tensor, ...] | None:
         """See `Form`."""
@@ -153,7 +165,8 @@ class ShortForm:
     def by_torch(self, call: Call) -> tuple[Tensor, ...]:
         """See `Form`."""
         (given, latents, time), named = call
-        return (ShortUNet(self.unet)(given, latents, time, encoder_hidden_states=named["encoder_hidden_states"]),)
+        context = named["encoder_hidden_states"]
+        return (ShortUNet(self.unet, self.layers)(given, latents, time, encoder_hidden_states=context),)
 
     def shown(self, network: nn.Module) -> nn.Module:
         """See `Form`."""

@@ -21,6 +21,7 @@ def check_settings(family: ModelFamily, settings: EditSettings) -> None:
         "guidance_interval": _changed(settings.guidance_interval, GENERAL_DEFAULTS.guidance_interval),
         "negative_image": settings.negative_image or None,
         "reuse": _changed(settings.reuse, GENERAL_DEFAULTS.reuse),
+        "fine_layers": _changed(settings.fine_layers, GENERAL_DEFAULTS.fine_layers),
         "profile": _changed(settings.profile, "exact"),
     }
     if family.image_guidance is None:

@@ -16,7 +16,7 @@ from retouch.core.files import atomic_folder
 NETWORK = "network.xml"
 FACTS = "facts.json"
 COMPILED = "compiled"
-FORMAT = 2
+FORMAT = 3
 """Counts up whenever forms of before may not be used."""
 LIMIT = 16 * 2**30
 """Bytes that all networks together may take on disk, the newest aside."""

@@ -8,12 +8,15 @@ import torch
 
 from retouch.models.forms import Form
 from retouch.models.openvino.library import library
+from retouch.models.openvino.rewritten import rewrite
 
 
 @torch.no_grad()
 def traced(form: Form) -> Any:
     """The network as OpenVINO reads it, its number of rows, height and width left open."""
-    shown = form.shown(deepcopy(form.network).float()).eval()
+    network = deepcopy(form.network).float()
+    rewrite(network)
+    shown = form.shown(network).eval()
     inputs = form.inputs(form.example(2, 8, 16))
     assert inputs is not None
     given = tuple(each.float() for each in inputs)
