@@ -8,8 +8,8 @@ Every contender loads the same folder in a process of its own (what follows a + 
 they edit turn about, each round a new picture: 20 steps of DDIM, guidance 7.5 and 1.5. `diffusers` is its
 documentation's call, `diffusers-tuned` what an expert would set, `retouch-own` the pocket editor with its own steps and
 guidance, whose result is another. Medians over rounds with the least and the most; ratios are of medians to the first
-contender. Where a GPU is there, it is used, and the last column is the share of what it does in a large product of
-matrices, for the operations of all branches, whether they are computed or not.
+contender. Where a GPU is there, it is used. The last column is the share of what the machine does in a large product of
+matrices of bfloat16, for the operations of all branches and steps, whether they are computed or not.
 """
 
 import argparse
@@ -72,7 +72,7 @@ class Figures:
     memory: float
     gpu_memory: float | None
     likeness: float
-    share: float | None = None
+    share: float = float("nan")
 
     @property
     def median(self) -> float:
@@ -143,7 +143,7 @@ def main() -> None:
             loaders = dict.fromkeys(name.partition("+")[0] for name in asked.contenders)
             children = {name: Child(name, folder, device) for name in loaders}
             field = {name: children[name.partition("+")[0]] for name in asked.contenders}
-            limit = Limit(folder) if device == "cuda" else None
+            limit = Limit(folder, device)
             found += _contest(cases, field, asked, limit, Path(scratch))
         if "pocket" in asked.size and asked.command:
             _command(asked.rounds, find_pocket("instruct"), device, Path(scratch))
@@ -176,7 +176,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _contest(
-    cases: Sequence[Case], field: Mapping[str, Child], asked: argparse.Namespace, limit: Limit | None, scratch: Path
+    cases: Sequence[Case], field: Mapping[str, Child], asked: argparse.Namespace, limit: Limit, scratch: Path
 ) -> list[Figures]:
     found: list[Figures] = []
     try:
@@ -184,10 +184,7 @@ def _contest(
             picture = scratch / f"{case.side}.png"
             Image.open(PICTURE).convert("RGB").resize((case.side, case.side)).save(picture)
             figures = _turns(case, field, asked, picture, scratch)
-            if limit is not None:
-                figures = {
-                    name: replace(each, share=_share(limit, case, each.median)) for name, each in figures.items()
-                }
+            figures = {name: replace(each, share=_share(limit, case, each.median)) for name, each in figures.items()}
             _print(case, figures)
             found += figures.values()
     finally:
@@ -246,22 +243,19 @@ def _turns(
 
 def _print(case: Case, figures: Mapping[str, Figures]) -> None:
     text, image = case.guidance
-    on_gpu = any(each.share is not None for each in figures.values())
     print(
         f"\n**{case.model}, {case.side}², {case.count} picture(s), {case.instructions} instruction(s), "
         f"s_T {text:g}, s_I {image:g}**\n\n"
-        "| | load, s | first, s | median, s | least … most | ratio | memory, GB | dB to the first |"
-        + (" share |" if on_gpu else "")
-        + "\n|---|---:|---:|---:|---|---:|---:|---:|"
-        + ("---:|" if on_gpu else "")
+        "| | load, s | first, s | median, s | least … most | ratio | memory, GB | dB to the first | share |\n"
+        "|---|---:|---:|---:|---|---:|---:|---:|---:|"
     )
     base = next(iter(figures.values())).median
     for name, each in figures.items():
         gigabytes = (each.gpu_memory or each.memory) / 1e9
         print(
             f"| {name} | {each.load:.1f} | {each.first:.2f} | {each.median:.3g} | {min(each.rounds):.3g} … "
-            f"{max(each.rounds):.3g} | {base / each.median:.2f} | {gigabytes:.1f} | {each.likeness:.1f} |"
-            + ("" if each.share is None else f" {each.share:.0%} |"),
+            f"{max(each.rounds):.3g} | {base / each.median:.2f} | {gigabytes:.1f} | {each.likeness:.1f} | "
+            f"{each.share:.0%} |",
             flush=True,
         )
 

@@ -1,4 +1,4 @@
-"""How much of a GPU's arithmetic an edit takes up."""
+"""How much of a machine's arithmetic an edit takes up."""
 
 import time
 from pathlib import Path
@@ -10,18 +10,20 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch.utils.flop_counter import FlopCounterMode
 
 BRANCHES = 3
-SIDE, PRODUCTS = 8192, 20
+PRODUCTS = {"cuda": (8192, 20), "cpu": (4096, 4)}
+"""The side of square matrices, and how many products of them are timed."""
 
 
 class Limit:
-    """What a GPU does in a second at most, and how many operations an edit by the model in a folder is."""
+    """What a device does in a second at most, and how many operations an edit by the model in a folder is."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: str) -> None:
         with torch.device("meta"):
             self._unet, self._vae = _shape(UNet2DConditionModel, folder / "unet"), _shape(AutoencoderKL, folder / "vae")
-        self.rate = products_a_second()
+        self.rate = products_a_second(device, torch.bfloat16)
         """Floating-point operations a second in products of large matrices of bfloat16, measured."""
-        print(f"products of matrices: {self.rate / 1e12:.0f} TFLOP/s", flush=True)
+        single = products_a_second(device, torch.float32)
+        print(f"products of matrices: {self.rate / 1e12:.3g} TFLOP/s, {single / 1e12:.3g} in float32", flush=True)
 
     def operations(self, side: int, *, steps: int, pictures: int) -> float:
         """Of an edit of pictures of one source: all branches at every step, one picture encoded, all decoded."""
@@ -35,17 +37,20 @@ class Limit:
         return pictures * (steps * step + decode) + encode
 
 
-def products_a_second() -> float:
-    """Floating-point operations a second of products of square matrices in bfloat16."""
-    one, other = (torch.randn(SIDE, SIDE, device="cuda", dtype=torch.bfloat16) for _ in range(2))
-    for _ in range(3):
-        torch.mm(one, other)
-    torch.cuda.synchronize()
+def products_a_second(device: str, dtype: torch.dtype) -> float:
+    """Floating-point operations a second of products of large square matrices, of the fastest of some."""
+    side, products = PRODUCTS[device]
+    one, other = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+    seconds = [_seconds(one, other) for _ in range(3 + products)]
+    return 2 * side**3 / min(seconds)
+
+
+def _seconds(one: torch.Tensor, other: torch.Tensor) -> float:
     began = time.perf_counter()
-    for _ in range(PRODUCTS):
-        torch.mm(one, other)
-    torch.cuda.synchronize()
-    return PRODUCTS * 2 * SIDE**3 / (time.perf_counter() - began)
+    torch.mm(one, other)
+    if one.is_cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
 
 
 def _shape(network: Any, folder: Path) -> Any:

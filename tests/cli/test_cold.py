@@ -15,7 +15,7 @@ PICTURE = Path(__file__).parents[2] / "examples" / "living-room.png"
 
 UNNEEDED = {
     *("scipy", "sklearn", "skimage", "pandas", "pyarrow", "datasets", "torchmetrics", "tensorboard"),
-    *("httpx", "httpcore", "fastapi", "uvicorn", "sqlalchemy", "openai", "mcp"),
+    *("peft", "httpx", "httpcore", "fastapi", "uvicorn", "sqlalchemy", "openai", "mcp"),
     *("openvino", "mitsuba", "cv2", "spacy", "ray", "matplotlib", "IPython"),
 }
 """Packages that an edit by pocket does without; most come with the extras."""

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._dynamo.exc import TorchDynamoException
 
 from retouch.core.cache import cache_folder
 from retouch.models.checkpoint import Checkpoint
@@ -117,8 +116,9 @@ class GraphMachine:
             try:
                 filled = tuple(map(_filled, inputs))
                 return tuple(each[: len(inputs[0])] for each in self._inferred(filled, wanted))
-            except TorchDynamoException as error:
-                # Such as a machine without a compiler.
+            except Exception as error:
+                if not _is_of_compiler(error):
+                    raise
                 reason = (str(error) or type(error).__name__).strip().splitlines()[0]
                 log.warning("The layers cannot be compiled here, and are computed as they are: %s", reason)
                 self._run, self._fills = self._layers, False
@@ -167,6 +167,14 @@ def _compiled(layers: Any) -> Run:
     # torch's own limit is below the number of `ROWS`.
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, COMPILATIONS)
     return torch.compile(layers, dynamic=False)
+
+
+def _is_of_compiler(error: Exception) -> bool:
+    """Whether layers could not be compiled, such as where there is no compiler."""
+    # Here, since what compiles takes long to import.
+    from torch._dynamo.exc import TorchDynamoException
+
+    return isinstance(error, TorchDynamoException)
 
 
 def _filled(given: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from peft.utils.other import get_pattern_key
 from torch import Tensor, nn
 
 from retouch.core.errors import ModelError
@@ -117,6 +116,9 @@ def _scaling(update: Update, network: str, name: str, content: LoraFile) -> floa
     settings = content.settings_of(network)
     alpha = update.alpha
     if alpha is None:
+        # Here, since most edits are without LoRAs, and peft takes long to import.
+        from peft.utils.other import get_pattern_key
+
         patterns = settings.get("alpha_pattern")
         patterns = patterns if isinstance(patterns, dict) else {}
         full_name = name if network == "unet" else f"text_model.{name}"
