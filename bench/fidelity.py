@@ -1,10 +1,11 @@
 """What each profile costs and gives: likeness to the exact run at 50 steps, RoomsBench success, seconds.
 
-    python bench/fidelity.py [--limit 60] [--model pocket] [--steps 50] [--out runs/fidelity]
+    python bench/fidelity.py [--limit 60] [--model pocket] [--steps 50] [--own-steps N] [--out runs/fidelity]
 
 Every contender edits the same cases of RoomsBench with the same seed. Likeness is the PSNR of its picture to that of
 the model's own settings at so many steps; success is the judge of the kind of edit. Seconds are of the edit alone, turn
-about. `--contender NAME=MODEL[,PROFILE]` adds another checkpoint, such as `student=pocket/fast`.
+about. With `--own-steps` the profiles take their shares of so many steps, all of them guided, as of a model that needs
+as many. `--contender NAME=MODEL[,PROFILE]` adds another checkpoint, such as `student=pocket/fast`.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from retouch.core.errors import RetouchError
 from retouch.core.settings import PROFILES, EditSettings
 from retouch.editing.editor import Editor
 from retouch.evaluation.bench import round_trip_of
@@ -62,10 +64,13 @@ class Contender:
 def main() -> None:
     """Print a table; write it as JSON and as a picture."""
     asked = _arguments()
-    cases = tuple(load_benchmark("rooms", source=asked.source, cache=cache_folder()).cases(asked.limit))
-    editor = Editor.load(asked.model, device=asked.device)
+    try:
+        cases = tuple(load_benchmark("rooms", source=asked.source, cache=cache_folder()).cases(asked.limit))
+        editor = Editor.load(asked.model, device=asked.device)
+    except RetouchError as error:
+        raise SystemExit(str(error)) from error
     exact = Contender(name=EXACT, editor=editor, settings=EditSettings(steps=asked.steps, seed=0))
-    field = [Contender(name=name, editor=editor, settings=EditSettings(profile=name, seed=0)) for name in PROFILES]
+    field = [Contender(name=name, editor=editor, settings=_profile(name, asked.own_steps)) for name in PROFILES]
     field += [_added(text, asked.device) for text in asked.contender]
     pair = objectives(cases, load_encoder("pocket/clip"), round_trip_of(editor.checkpoint))
     print(f"{asked.model}, {len(cases)} cases of RoomsBench, reference of {asked.steps} steps", flush=True)
@@ -92,10 +97,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--contender", action="append", default=[], metavar="NAME=MODEL[,PROFILE]")
     parser.add_argument("--limit", type=int, default=60)
     parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument(
+        "--own-steps", type=int, metavar="N", help="what profiles take shares of (default: the model's)"
+    )
     parser.add_argument("--source", type=Path, help="where RoomsBench lies (default: the cache)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--out", type=Path, default=Path("runs/fidelity"))
     return parser.parse_args()
+
+
+def _profile(name: str, own_steps: int | None) -> EditSettings:
+    settings = EditSettings(profile=name, seed=0)
+    return settings if own_steps is None else settings.resolve(EditSettings(steps=own_steps))
 
 
 def _added(text: str, device: str) -> Contender:
