@@ -84,10 +84,10 @@ def states(place: Yard, nodes: Sequence[str]) -> list[str]:
 def test_too_little_memory_makes_it_smaller(place: Yard, most: int, tried: list[tuple[int, bool]]) -> None:
     nodes = place.branch(place.project(LOCAL_OWNER), 4)
     seen: list[tuple[int, bool]] = []
-    do(claim(place), tools(place, lambda name, spare: Hungry(name, most, seen, spare)), threading.Event())
+    do([claim(place)], tools(place, lambda name, spare: Hungry(name, most, seen, spare)), threading.Event())
     assert states(place, nodes) == ["done"] * 4 and seen == tried
     plain = place.branch(place.project(LOCAL_OWNER), 4)
-    do(claim(place), tools(place), threading.Event())
+    do([claim(place)], tools(place), threading.Event())
     assert [place.node(node).image_id for node in nodes] == [place.node(node).image_id for node in plain]
 
 
@@ -95,11 +95,11 @@ def test_alone_it_is_tried_sparingly_then_fails_alone(place: Yard) -> None:
     root = place.project(LOCAL_OWNER)
     nodes = place.branch(root, 2)
     seen: list[tuple[int, bool]] = []
-    do(claim(place), tools(place, lambda name, spare: Hungry(name, 1, seen, spare)), threading.Event())
+    do([claim(place)], tools(place, lambda name, spare: Hungry(name, 1, seen, spare)), threading.Event())
     assert states(place, nodes) == ["done"] * 2 and seen == [(2, False), (1, False), (1, True), (1, False), (1, True)]
     lost, kept = place.branch(root, instruction="large"), place.branch(root, instruction="small")
-    do(claim(place), tools(place, lambda name, spare: Hungry(name, 0, seen, spare)), threading.Event())
-    do(claim(place), tools(place), threading.Event())
+    do([claim(place)], tools(place, lambda name, spare: Hungry(name, 0, seen, spare)), threading.Event())
+    do([claim(place)], tools(place), threading.Event())
     assert states(place, [*lost, *kept]) == ["failed", "done"] and place.node(lost[0]).error == NO_MEMORY
 
 
@@ -142,7 +142,7 @@ def test_a_full_disk_fails_what_does_not_fit_and_keeps_the_rest(place: Yard, roo
     files = Full(room)
     place.blobs = Blobs(files=files, root="/full")
     nodes = place.branch(place.project(LOCAL_OWNER), 4)
-    do(claim(place), tools(place), threading.Event())
+    do([claim(place)], tools(place), threading.Event())
     assert states(place, nodes) == ["done"] * (room - 1) + ["failed"] * (5 - room)
     assert "cannot be written" in (place.node(nodes[-1]).error or "")
     for name in files.find("/full/pictures"):
@@ -154,7 +154,7 @@ def test_a_full_disk_fails_what_does_not_fit_and_keeps_the_rest(place: Yard, roo
     place.database.write(
         lambda session: work.begin_again(session, LOCAL_OWNER, [session.merge(place.node(n)) for n in lost], 99)
     )
-    do(claim(place), tools(place), threading.Event())
+    do([claim(place)], tools(place), threading.Event())
     assert states(place, nodes) == ["done"] * 4
 
 
@@ -170,7 +170,7 @@ def test_a_local_disk_that_is_full_leaves_nothing_behind(place: Yard, monkeypatc
     claimed = claim(place)
     assert isinstance(place.blobs.files, LocalFileSystem)
     monkeypatch.setattr(files, "_write_and_sync", full)
-    do(claimed, tools(place), threading.Event())
+    do([claimed], tools(place), threading.Event())
     assert place.node(node).state == "failed" and "disk is full" in (place.node(node).error or "")
     assert len(list(Path(place.blobs.root).rglob("*.*"))) == 1
 
@@ -181,7 +181,7 @@ def test_what_breaks_unexpectedly_fails_without_its_insides(place: Yard) -> None
     def load(_: str, __: bool) -> InstructionEditor:
         raise KeyError("/secret/path")
 
-    do(claim(place), tools(place, load), threading.Event())
+    do([claim(place)], tools(place, load), threading.Event())
     error = place.node(node).error or ""
     assert place.node(node).state == "failed" and "KeyError" in error and "secret" not in error
 
@@ -190,7 +190,7 @@ def test_a_worker_that_is_to_end_gives_back(place: Yard) -> None:
     nodes = place.branch(place.project(LOCAL_OWNER), 2)
     stop = threading.Event()
     stop.set()
-    do(claim(place), tools(place), stop)
+    do([claim(place)], tools(place), stop)
     assert states(place, nodes) == ["waiting"] * 2 and place.job(nodes[0]).attempts == 0
 
 
@@ -212,7 +212,7 @@ def test_all_cancelled_stops_at_the_next_step(place: Yard) -> None:
             return super().edit(images, instructions, on_progress=progress, **more)
 
     claimed = claim(place)
-    do(claimed, tools(place, lambda name, _: Told(name)), threading.Event())
+    do([claimed], tools(place, lambda name, _: Told(name)), threading.Event())
     assert states(place, nodes) == ["cancelled"] * 2 and steps == [1, 2]
 
 
@@ -223,7 +223,7 @@ def test_a_lost_lease_stops_the_work_and_takes_nothing_in(place: Yard) -> None:
     claimed = claim(place)
     place.clock += timedelta(seconds=31)
     place.queue.expire()
-    do(claimed, tools(place), threading.Event())
+    do([claimed], tools(place), threading.Event())
     assert place.node(node).state == "waiting" and place.job(node).attempts == 1
 
 
@@ -281,5 +281,5 @@ def test_each_of_several_has_a_preview(place: Yard) -> None:
         with place.database.read() as session:
             seen.append(len(session.scalars(select(Preview.job_id)).all()))
 
-    do(claim(place), tools(place, lambda name, _: FakeEditor(name, at_step=at_step)), threading.Event())
+    do([claim(place)], tools(place, lambda name, _: FakeEditor(name, at_step=at_step)), threading.Event())
     assert max(seen) == 3

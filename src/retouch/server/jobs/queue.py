@@ -24,18 +24,12 @@ class WorkQueue:
 
     def claim(self, worker_id: str, models: Sequence[str], *, lookups_only: bool = False) -> Claim | None:
         """Give a worker the next job it can do, with what is made along with it; None where there is none."""
-        with self.database.read() as session:
-            if not claim.any_waits(session):
-                return None
+        return self._claim(worker_id, models, self.rules.batch, lookups_only=lookups_only)
 
-        def work(session: Session) -> Claim | None:
-            at = self.clock(session)
-            who = claim.Claimant(
-                worker_id=worker_id, models=tuple(models), rules=self.rules, at=at, lookups_only=lookups_only
-            )
-            return claim.claim(session, who)
-
-        return self.database.write(work)
+    def claim_beside(self, first: Claim, most: int) -> Claim | None:
+        """Give who holds a claim the next that can be made in one batch with it, of at most so many pictures."""
+        worker_id = first.held[0].worker_id
+        return self._claim(worker_id, (first.model,), min(most, self.rules.batch), beside=first)
 
     def renew(self, held: Sequence[Held], worker: Worker) -> None:
         """Write that a worker lives and still works at these jobs."""
@@ -107,6 +101,33 @@ class WorkQueue:
         count = sum(self._take_back(job, worker_id=worker_id) for job in found)
         self.database.write(lambda session: lease.gone(session, worker_id))
         return count
+
+    def _claim(
+        self,
+        worker_id: str,
+        models: Sequence[str],
+        most: int,
+        *,
+        lookups_only: bool = False,
+        beside: Claim | None = None,
+    ) -> Claim | None:
+        with self.database.read() as session:
+            if not claim.any_waits(session, beside):
+                return None
+
+        def work(session: Session) -> Claim | None:
+            who = claim.Claimant(
+                worker_id=worker_id,
+                models=tuple(models),
+                rules=self.rules,
+                at=self.clock(session),
+                most=most,
+                lookups_only=lookups_only,
+                beside=beside,
+            )
+            return claim.claim(session, who)
+
+        return self.database.write(work)
 
     def _end_orphan(self, job_id: str) -> bool:
         return self.database.write(lambda session: settle.end_orphan(session, job_id, self.clock(session)))
