@@ -1,6 +1,6 @@
 """A small place of work for tests: a database, a folder of pictures, projects and edits that wait."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +8,6 @@ from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from retouch.core.settings import EditSettings
 from retouch.designs.request import Request, to_json
 from retouch.server.blobs import Blobs, open_blobs
 from retouch.server.jobs.held import Held, Made
@@ -22,6 +21,7 @@ from retouch.server.store.tables import Node, Project, User
 from retouch.server.store.work_tables import Job
 
 MODELS = ("pocket", "pocket/insert", "pocket/exemplar")
+PLAIN = Request(model="pocket")
 BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
 
 
@@ -65,8 +65,16 @@ class Yard:
         self.database.write(make)
         return node
 
-    def branch(self, parent: str, count: int = 1, *, seed: int | None = 5, instruction: str = "green") -> list[str]:
-        """Edits of a node that wait; their nodes."""
+    def branch(
+        self,
+        parent: str,
+        count: int = 1,
+        *,
+        seed: int | None = 5,
+        instruction: str = "green",
+        like: Request = PLAIN,
+    ) -> list[str]:
+        """Edits of a node that wait, otherwise `like` a request; their nodes."""
 
         def make(session: Session) -> list[str]:
             source = session.get_one(Node, parent)
@@ -74,8 +82,8 @@ class Yard:
             seq = len(session.scalars(select(Node.id).where(Node.project_id == project.id)).all())
             rows = []
             for number in range(count):
-                settings = EditSettings(seed=None if seed is None else seed + number)
-                request = Request(instruction=instruction, model="pocket", settings=settings)
+                seeded = like.with_seed(None if seed is None else seed + number)
+                request = replace(seeded, instruction=instruction)
                 rows.append(_node(new_id(), project.id, parent, seq + number, request, state="waiting", image=None))
             session.add_all(rows)
             session.flush()
