@@ -1,10 +1,9 @@
-"""Edits of several users in one batch: which are claimed beside one another, and that each ends for itself."""
+"""Edits of several users made in one batch: each gets its own picture and ends for itself."""
 
 import io
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,20 +12,19 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
-from tests.server.yard import MODELS, PLAIN, Yard, yard
+from tests.server.yard import MODELS, PLAIN, Yard, noise, yard
 
 from retouch.core.region_settings import RegionSettings
 from retouch.core.settings import EditSettings
-from retouch.designs.request import Shown, Where, from_json
+from retouch.designs.request import from_json
 from retouch.editing.fake import FakeEditor
 from retouch.editing.protocol import InstructionEditor
 from retouch.server.jobs.held import Claim
 from retouch.server.jobs.queue import WorkQueue
-from retouch.server.jobs.state import pause
-from retouch.server.pictures import StoredPicture, picture_from
+from retouch.server.pictures import StoredPicture
 from retouch.server.store.columns import new_id
 from retouch.server.store.database import Database
-from retouch.server.store.tables import LOCAL_OWNER, Event
+from retouch.server.store.tables import Event
 from retouch.server.store.work_tables import Preview
 from retouch.server.worker.fakes import FakeGrounds, slow_editor
 from retouch.server.worker.loaded import LoadedModels
@@ -61,10 +59,6 @@ def editor(make_tiny: Callable[..., Any]) -> "Editor":
     return Editor(make_tiny())
 
 
-def noise(seed: int, size: tuple[int, int] = (64, 48)) -> StoredPicture:
-    return picture_from(Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)))
-
-
 def tools(place: Yard, editor: InstructionEditor, *, together: int = 8) -> Tools:
     """A worker's, with the model loaded."""
     models = LoadedModels(names=MODELS, load=lambda _, __: editor, most=2)
@@ -82,24 +76,6 @@ def claimed(tools: Tools) -> tuple[Claim, ...]:
     return with_others(tools.queue, first, tools.models, tools.together)
 
 
-def beside(place: Yard, most: int = 8) -> list[list[str | None]]:
-    """The nodes of what is claimed now, and beside it."""
-    first = place.queue.claim(new_id(), MODELS)
-    assert first is not None
-    found = [first]
-    while (room := most - sum(len(claim.held) for claim in found)) > 0:
-        other = place.queue.claim_beside(first, room)
-        if other is None:
-            break
-        assert other.held[0].worker_id == first.held[0].worker_id
-        found.append(other)
-    return [[held.node_id for held in claim.held] for claim in found]
-
-
-def states(place: Yard, nodes: Sequence[str]) -> list[str]:
-    return [place.node(node).state for node in nodes]
-
-
 def shown(place: Yard, node: str) -> np.ndarray:
     with Image.open(io.BytesIO(place.blobs.read(place.node(node).image_id or ""))) as image:
         return np.asarray(image, dtype=int)
@@ -109,135 +85,13 @@ def of_several(place: Yard, *, size: tuple[int, int] = (64, 48)) -> list[str]:
     """An edit that waits of each of four users, of a picture and by an instruction of its own."""
     return [
         place.branch(
-            place.project(place.owner(f"o{number}"), noise(number, size)),
+            place.project(place.owner(new_id()), noise(number, size)),
             instruction=text,
             seed=10 * number,
             like=TWO_STEPS,
         )[0]
         for number, text in enumerate(WORDS)
     ]
-
-
-def test_owners_take_turns_beside_a_claim_too(place: Yard) -> None:
-    one, two, three = (place.owner(name) for name in ("one", "two", "three"))
-    ones = [place.branch(place.project(one), instruction=f"i{number}")[0] for number in range(4)]
-    twos = [place.branch(place.project(two), instruction=f"i{number}")[0] for number in range(2)]
-    (threes,) = place.branch(place.project(three))
-    first, *others = (nodes[0] for nodes in beside(place, 5))
-    assert {first, *others[:2]} == {ones[0], twos[0], threes}
-    assert set(others[2:]) == {ones[1], twos[1]}
-    assert beside(place) == [[ones[2]], [ones[3]]]
-
-
-def test_who_is_next_stays_next(place: Yard) -> None:
-    one, two = place.owner("one"), place.owner("two")
-    first = place.branch(place.project(one), instruction="a")[0]
-    assert beside(place, 1) == [[first]], "it was the last to begin"
-    many = [place.branch(place.project(one), instruction=f"i{number}")[0] for number in range(3)]
-    other = place.branch(place.project(two), instruction="a", like=TWO_STEPS)[0]
-    assert beside(place) == [[other]], "nothing that waits can be made with it"
-    assert beside(place, 2) == [[many[0]], [many[1]]]
-
-
-def test_seeds_come_along_as_far_as_there_is_room(place: Yard) -> None:
-    root = place.project(LOCAL_OWNER)
-    alone, many = place.branch(root, instruction="a", seed=3), place.branch(root, 6, instruction="b")
-    assert beside(place, 4) == [alone, many[:3]]
-    assert beside(place, 4) == [many[3:]]
-
-
-@pytest.mark.parametrize(
-    "like",
-    [
-        replace(PLAIN, settings=EditSettings(steps=3)),
-        replace(PLAIN, settings=EditSettings(profile="fast")),
-        replace(PLAIN, model="pocket/insert"),
-        replace(PLAIN, model=None),
-        replace(PLAIN, region=Where(kind="box", numbers=(1, 1, 9, 9))),
-        replace(PLAIN, region=Where(kind="whole", invert=True)),
-        replace(PLAIN, references=(Shown(upload="u"),)),
-    ],
-)
-def test_what_asks_for_something_else_is_made_apart(place: Yard, like: Any) -> None:
-    first = place.branch(place.project(place.owner("one")), instruction="a")
-    other = place.branch(place.project(place.owner("two")), instruction="b", like=like)
-    found = [beside(place), beside(place)]
-    assert sorted(found) == sorted([[first], [other]])
-
-
-def test_nothing_is_made_beside_a_region_or_an_empty_instruction(place: Yard) -> None:
-    regional = replace(PLAIN, region=Where(kind="box", numbers=(1, 1, 9, 9)), settings=EditSettings())
-    for owner, (instruction, like) in enumerate([("a", regional), ("a", regional), (" ", PLAIN), ("", PLAIN)]):
-        place.branch(place.project(place.owner(str(owner))), instruction=instruction, like=like)
-    assert [len(beside(place)) for _ in range(4)] == [1] * 4
-
-
-def test_a_region_of_the_whole_picture_is_none(place: Yard) -> None:
-    place.branch(place.project(place.owner("one")), like=replace(PLAIN, region=Where(kind="whole")))
-    place.branch(place.project(place.owner("two")))
-    assert [len(nodes) for nodes in beside(place)] == [1, 1]
-
-
-def test_pictures_of_other_proportions_are_made_apart(place: Yard) -> None:
-    sizes = [(64, 48), (128, 96), (48, 64), (64, 47), (60_000, 45_000)]
-    nodes = {}
-    for number, size in enumerate(sizes[:-1]):
-        root = place.project(place.owner(str(number)), noise(number, size))
-        nodes[place.branch(root, instruction=str(number))[0]] = size
-    found = [beside(place), beside(place), beside(place)]
-    together = [sorted(nodes[name or ""] for claim in each for name in claim) for each in found]
-    assert sorted(together) == [[(48, 64)], [(64, 47)], [(64, 48), (128, 96)]]
-
-
-def test_sizes_that_are_huge_are_compared(place: Yard) -> None:
-    from sqlalchemy import update
-    from sqlalchemy.orm import Session
-
-    from retouch.server.store.tables import Picture
-
-    for number in range(2):
-        place.branch(place.project(place.owner(str(number)), noise(number)))
-
-    def enlarge(session: Session) -> None:
-        session.execute(update(Picture).values(width=2**31 - 1, height=2**31 - 1))
-
-    place.database.write(enlarge)
-    assert len(beside(place)) == 2
-
-
-def test_what_cannot_begin_yet_or_was_tried_is_left(place: Yard) -> None:
-    one, two, three = (place.owner(name) for name in ("one", "two", "three"))
-    (tried,) = place.branch(place.project(one), instruction="tried")
-    assert beside(place, 1) == [[tried]]
-    place.clock += timedelta(seconds=31)
-    place.queue.expire()
-    (paused,) = place.branch(place.project(three), instruction="paused")
-    place.database.write(lambda session: pause(session, three, True))
-    (first,) = place.branch(place.project(two), instruction="first")
-    (later,) = place.branch(first, instruction="later")
-    found = sorted([beside(place), beside(place)])
-    assert found == sorted([[[first]], [[tried]]]), "and what is tried again is made alone"
-    assert states(place, [paused, later]) == ["waiting"] * 2
-
-
-def test_those_that_two_workers_claim_are_not_claimed_twice(place: Yard) -> None:
-    nodes = [place.branch(place.project(place.owner(str(number))), instruction="a")[0] for number in range(12)]
-    found: list[str | None] = []
-    gate = threading.Barrier(3)
-
-    def work() -> None:
-        gate.wait()
-        while (first := place.queue.claim(new_id(), MODELS)) is not None:
-            found.extend(held.node_id for held in first.held)
-            while (other := place.queue.claim_beside(first, 2)) is not None:
-                found.extend(held.node_id for held in other.held)
-
-    threads = [threading.Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(map(str, found)) == sorted(nodes)
 
 
 def test_each_gets_its_own_picture(workplace: Yard) -> None:
@@ -249,7 +103,7 @@ def test_each_gets_its_own_picture(workplace: Yard) -> None:
     hook = editor.checkpoint.unet.register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
     with_model = tools(workplace, editor)
     do(claimed(with_model), with_model, threading.Event())
-    assert states(workplace, nodes) == ["done"] * 4 and len(rows) == 2, "one batch of two steps"
+    assert workplace.states(nodes) == ["done"] * 4 and len(rows) == 2, "one batch of two steps"
     hook.remove()
     for number, (node, text) in enumerate(zip(nodes, WORDS, strict=True)):
         alone = editor.edit(
@@ -288,7 +142,7 @@ def test_a_setting_of_a_region_is_kept_to_regions(workplace: Yard, editor: "Edit
     claims = claimed(with_model)
     assert len(claims) == 2
     do(claims, with_model, threading.Event())
-    assert states(workplace, nodes) == ["done"] * 2
+    assert workplace.states(nodes) == ["done"] * 2
     assert all(from_json(workplace.node(node).request).settings.region is None for node in nodes)
 
 
@@ -309,7 +163,7 @@ def test_one_that_is_cancelled_does_not_cost_the_others(workplace: Yard, editor:
     with_model = tools(workplace, editor)
     do(claimed(with_model), with_model, threading.Event())
     hook.remove()
-    assert states(workplace, nodes) == ["done", "cancelled", "done", "done"]
+    assert workplace.states(nodes) == ["done", "cancelled", "done", "done"]
     assert workplace.node(nodes[1]).image_id is None
 
 
@@ -326,7 +180,7 @@ def test_all_that_are_cancelled_stop_the_batch(workplace: Yard, editor: "Editor"
     with_model = tools(workplace, editor)
     do(claimed(with_model), with_model, threading.Event())
     hook.remove()
-    assert states(workplace, nodes) == ["cancelled"] * 4 and calls == [1]
+    assert workplace.states(nodes) == ["cancelled"] * 4 and calls == [1]
 
 
 def test_a_picture_that_cannot_be_read_fails_alone(workplace: Yard, editor: "Editor") -> None:
@@ -335,7 +189,7 @@ def test_a_picture_that_cannot_be_read_fails_alone(workplace: Yard, editor: "Edi
     Path(lost).write_bytes(b"no picture")
     with_model = tools(workplace, editor)
     do(claimed(with_model), with_model, threading.Event())
-    assert states(workplace, nodes) == ["done", "done", "failed", "done"]
+    assert workplace.states(nodes) == ["done", "done", "failed", "done"]
     assert workplace.node(nodes[2]).error and workplace.node(nodes[0]).error is None
 
 
@@ -346,7 +200,7 @@ def test_an_edit_that_breaks_the_batch_fails_alone(workplace: Yard) -> None:
     ]
     with_model = tools(workplace, slow_editor("pocket", 0.0))
     do(claimed(with_model), with_model, threading.Event())
-    assert states(workplace, nodes) == ["done", "failed", "done", "done", "done"]
+    assert workplace.states(nodes) == ["done", "failed", "done", "done", "done"]
     assert "asked to fail" in (workplace.node(nodes[1]).error or "")
 
 
@@ -369,7 +223,7 @@ def test_a_disk_that_is_full_for_one_keeps_the_others(workplace: Yard, monkeypat
     claims = claimed(with_model)
     monkeypatch.setattr(type(workplace.blobs), "put", full_once)
     do(claims, with_model, threading.Event())
-    assert sorted(states(workplace, nodes)) == ["done", "done", "failed"] and len(tried) == 3
+    assert sorted(workplace.states(nodes)) == ["done", "done", "failed"] and len(tried) == 3
 
 
 def test_too_little_memory_makes_it_smaller_from_then_on(workplace: Yard, editor: "Editor") -> None:
@@ -385,24 +239,10 @@ def test_too_little_memory_makes_it_smaller_from_then_on(workplace: Yard, editor
     with_model = tools(workplace, editor)
     do(claimed(with_model), with_model, threading.Event())
     hook.remove()
-    assert states(workplace, nodes) == ["done"] * 4 and sizes == [4, 2, 2, 2, 2]
-    of_several(replace_owners(workplace))
+    assert workplace.states(nodes) == ["done"] * 4 and sizes == [4, 2, 2, 2, 2]
+    of_several(workplace)
     with_model.models.get("pocket")
     assert len(claimed(with_model)) == 2
-
-
-def replace_owners(place: Yard) -> Yard:
-    """The same place, where the names of users are free again."""
-    from sqlalchemy import update
-    from sqlalchemy.orm import Session
-
-    from retouch.server.store.tables import User
-
-    def rename(session: Session) -> None:
-        session.execute(update(User).where(User.id != LOCAL_OWNER).values(name=User.name + "-before"))
-
-    place.database.write(rename)
-    return place
 
 
 def test_each_has_its_own_preview_and_progress(workplace: Yard, editor: "Editor") -> None:
@@ -435,7 +275,7 @@ def test_a_worker_that_is_to_end_gives_all_back(workplace: Yard, editor: "Editor
     with_model = tools(workplace, editor)
     do(claimed(with_model), with_model, stop)
     hook.remove()
-    assert states(workplace, nodes) == ["waiting"] * 4 and {workplace.job(node).attempts for node in nodes} == {0}
+    assert workplace.states(nodes) == ["waiting"] * 4 and {workplace.job(node).attempts for node in nodes} == {0}
 
 
 def test_all_that_a_dead_worker_held_is_tried_again_alone(place: Yard) -> None:
@@ -443,12 +283,12 @@ def test_all_that_a_dead_worker_held_is_tried_again_alone(place: Yard) -> None:
     with_model = tools(place, slow_editor("pocket", 0.0))
     claims = claimed(with_model)
     assert len(claims) == 4 and place.queue.bury(claims[0].held[0].worker_id) == 4
-    assert states(place, nodes) == ["waiting"] * 4
+    assert place.states(nodes) == ["waiting"] * 4
     for _ in nodes:
         again = claimed(with_model)
         assert len(again) == 1 and again[0].held[0].attempt == 2
         do(again, with_model, threading.Event())
-    assert states(place, nodes) == ["done"] * 4
+    assert place.states(nodes) == ["done"] * 4
 
 
 def test_a_lease_that_is_lost_takes_nothing_in(workplace: Yard) -> None:
@@ -458,7 +298,7 @@ def test_a_lease_that_is_lost_takes_nothing_in(workplace: Yard) -> None:
     (lost,) = (held for claim in claims for held in claim.held if held.node_id == nodes[3])
     assert workplace.queue.give_back(lost)
     do(claims, with_model, threading.Event())
-    assert states(workplace, nodes) == ["done", "done", "done", "waiting"]
+    assert workplace.states(nodes) == ["done", "done", "done", "waiting"]
 
 
 def test_none_is_taken_along_where_none_is_asked_for_or_the_model_is_not_loaded(workplace: Yard) -> None:
@@ -488,7 +328,7 @@ def test_trouble_with_the_database_keeps_what_is_claimed(workplace: Yard) -> Non
     claims = claimed(with_model)
     assert len(claims) == 2
     do(claims, with_model, threading.Event())
-    assert sorted(states(workplace, nodes)) == ["done", "done", "waiting", "waiting"]
+    assert sorted(workplace.states(nodes)) == ["done", "done", "waiting", "waiting"]
 
 
 def test_how_many_pay(editor: "Editor") -> None:

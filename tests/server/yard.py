@@ -1,9 +1,11 @@
 """A small place of work for tests: a database, a folder of pictures, projects and edits that wait."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -28,6 +30,12 @@ BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
 def picture(level: int = 90, size: tuple[int, int] = (32, 24)) -> StoredPicture:
     """A plain picture."""
     return picture_from(Image.new("RGB", size, (level % 256, level // 256 % 256, 60)))
+
+
+def noise(seed: int, size: tuple[int, int] = (64, 48)) -> StoredPicture:
+    """A picture of noise of its own."""
+    levels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    return picture_from(Image.fromarray(levels))
 
 
 @dataclass(kw_only=True)
@@ -105,6 +113,10 @@ class Yard:
         """A node."""
         with self.database.read() as session:
             return session.get_one(Node, node)
+
+    def states(self, nodes: Sequence[str]) -> list[str]:
+        """The states of nodes."""
+        return [self.node(node).state for node in nodes]
 
     def finish(self, held: Held) -> bool:
         """Hand in a picture for a job, as a worker does."""
