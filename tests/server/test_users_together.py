@@ -119,15 +119,19 @@ def test_each_gets_its_own_picture(workplace: Yard) -> None:
 
 
 def test_seeds_and_several_share_a_batch(workplace: Yard, editor: "Editor") -> None:
-    one = workplace.branch(workplace.project(workplace.owner("a"), noise(1)), 3, instruction="a", like=TWO_STEPS)
-    two = workplace.branch(workplace.project(workplace.owner("b"), noise(2)), 2, instruction="b", like=TWO_STEPS)
+    one = workplace.branch(
+        workplace.project(workplace.owner("a"), noise(1)), 3, instruction="a", seed=4, like=TWO_STEPS
+    )
+    two = workplace.branch(
+        workplace.project(workplace.owner("b"), noise(2)), 2, instruction="b", seed=9, like=TWO_STEPS
+    )
     with_model = tools(workplace, editor)
     claims = claimed(with_model)
     assert sorted(len(claim.held) for claim in claims) == [2, 3]
     do(claims, with_model, threading.Event())
-    for nodes, number, text in ((one, 1, "a"), (two, 2, "b")):
+    for nodes, number, text, seed in ((one, 1, "a", 4), (two, 2, "b", 9)):
         source = workplace.blobs.read(noise(number).sha256)
-        alone = editor.edit(source, text, settings=EditSettings(steps=2, seed=5), count=len(nodes))
+        alone = editor.edit(source, text, settings=EditSettings(steps=2, seed=seed), count=len(nodes))
         for node, picture in zip(nodes, alone.images[0], strict=True):
             assert np.abs(shown(workplace, node) - np.asarray(picture, dtype=int)).max() <= 1
 
