@@ -1,6 +1,7 @@
 """Which edits are claimed beside one another, on SQLite and PostgreSQL: what is alike, in turn, while there is room."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from retouch.server.jobs.state import pause
 from retouch.server.store.columns import new_id
 from retouch.server.store.database import Database
 from retouch.server.store.tables import LOCAL_OWNER
+from retouch.server.worker.watch import Identity
 
 if TYPE_CHECKING:
     pass
@@ -27,13 +29,15 @@ def place(database: Database, tmp_path: Path) -> Yard:
     return yard(database, tmp_path / "blobs")
 
 
-def beside(place: Yard, most: int = 8) -> list[list[str | None]]:
-    """The nodes of what is claimed now, and beside it."""
+def beside(place: Yard, most: int = 8, *, missing: bool = False) -> list[list[str | None]]:
+    """The nodes of what is claimed now, and beside it; none only where they may be `missing`."""
     first = place.queue.claim(new_id(), MODELS)
-    assert first is not None
+    if first is None:
+        assert missing
+        return []
     found = [first]
-    while (room := most - sum(len(claim.held) for claim in found)) > 0:
-        other = place.queue.claim_beside(first, room)
+    while (held := sum(len(claim.held) for claim in found)) < most:
+        other = place.queue.claim_beside(first, held, most - held)
         if other is None:
             break
         assert other.held[0].worker_id == first.held[0].worker_id
@@ -129,8 +133,8 @@ def test_sizes_that_are_huge_are_compared(place: Yard) -> None:
 
 
 def test_what_cannot_begin_yet_or_was_tried_is_left(place: Yard) -> None:
-    # Of those that never began anything, the one who came first is next.
-    two, one, three = (place.owner(name) for name in ("two", "one", "three"))
+    # Of those that never began anything, the one of the lowest id is next.
+    two, one, three = sorted(place.owner(name) for name in ("two", "one", "three"))
     (tried,) = place.branch(place.project(one), instruction="tried")
     assert beside(place, 1) == [[tried]]
     place.clock += timedelta(seconds=31)
@@ -143,21 +147,50 @@ def test_what_cannot_begin_yet_or_was_tried_is_left(place: Yard) -> None:
     assert place.states([paused, later]) == ["waiting"] * 2
 
 
-def test_those_that_two_workers_claim_are_not_claimed_twice(place: Yard) -> None:
+def lives(place: Yard, *, models: tuple[str, ...] = MODELS, loading: str = "") -> str:
+    """A worker that gives a sign of life; its id."""
+    row = Identity(id=new_id(), host="here", pid=1, models=models).row()
+    row.loading = loading
+    place.queue.renew((), row)
+    return row.id
+
+
+def test_workers_that_hold_nothing_get_their_share(place: Yard) -> None:
+    lives(place)
+    place.clock += timedelta(seconds=20)
+    for _ in range(2):
+        lives(place)
+    lives(place, models=("another",))
+    lives(place, loading="pocket")
+    for number in range(7):
+        place.branch(place.project(place.owner(str(number))))
+    # Two others could begin: of seven, three are taken, and two are left to each.
+    assert len(beside(place)) == 3
+    place.clock += timedelta(seconds=20)
+    assert len(beside(place)) == 4, "nobody else lives any more"
+
+
+def test_what_busy_workers_leave_is_taken(place: Yard) -> None:
+    workers = [lives(place) for _ in range(3)]
+    for number in range(7):
+        place.branch(place.project(place.owner(str(number))))
+    for worker in workers[:2]:
+        assert place.queue.claim(worker, MODELS) is not None
+    place.queue.bury(workers[2])
+    assert len(beside(place)) == 5
+
+
+def test_those_that_several_workers_claim_are_not_claimed_twice(place: Yard) -> None:
     nodes = [place.branch(place.project(place.owner(str(number))), instruction="a")[0] for number in range(12)]
-    found: list[str | None] = []
     gate = threading.Barrier(3)
 
-    def work() -> None:
+    def work(_: int) -> list[list[str | None]]:
         gate.wait()
-        while (first := place.queue.claim(new_id(), MODELS)) is not None:
-            found.extend(held.node_id for held in first.held)
-            while (other := place.queue.claim_beside(first, 2)) is not None:
-                found.extend(held.node_id for held in other.held)
+        found = []
+        while claims := beside(place, 3, missing=True):
+            found += claims
+        return found
 
-    threads = [threading.Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(map(str, found)) == sorted(nodes)
+    with ThreadPoolExecutor(3) as pool:
+        found = [str(name) for each in pool.map(work, range(3)) for claim in each for name in claim]
+    assert sorted(found) == sorted(nodes)

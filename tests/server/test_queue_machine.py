@@ -70,16 +70,16 @@ class Queues(RuleBasedStateMachine):
         if claim is None:
             return
         self.begun(claim, most=self.place.rules.batch)
-        room = together - len(claim.held)
-        while room > 0:
-            beside = self.place.queue.claim_beside(claim, room)
+        held = len(claim.held)
+        while held < together:
+            beside = self.place.queue.claim_beside(claim, held, together - held)
             untried = [one for one in self.expected.values() if self.ready(one) and one.attempts == 0]
             assert (beside is None) == (not untried or claim.held[0].attempt > 1)
             if beside is None:
                 return
-            self.begun(beside, most=room)
+            self.begun(beside, most=together - held)
             assert {held.attempt for held in beside.held} == {1}
-            room -= len(beside.held)
+            held += len(beside.held)
 
     def begun(self, claim: Claim, *, most: int) -> None:
         """See that what was claimed could begin, and note that it did."""

@@ -318,10 +318,10 @@ def test_none_is_taken_along_where_none_is_asked_for_or_the_model_is_not_loaded(
 
 def test_trouble_with_the_database_keeps_what_is_claimed(workplace: Yard) -> None:
     class Troubled(WorkQueue):
-        def claim_beside(self, first: Claim, most: int) -> Claim | None:
-            if most < 3:
+        def claim_beside(self, first: Claim, held: int, most: int) -> Claim | None:
+            if held > 1:
                 raise OperationalError("select", {}, Exception("gone"))
-            return super().claim_beside(first, most)
+            return super().claim_beside(first, held, most)
 
     nodes = of_several(workplace)
     with_model = tools(workplace, slow_editor("pocket", 0.0), together=4)

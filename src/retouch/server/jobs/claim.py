@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from retouch.server.jobs.held import Claim, Held
 from retouch.server.jobs.locks import lock_project
 from retouch.server.jobs.rules import Rules
+from retouch.server.jobs.share import alike
 from retouch.server.store.events import record
 from retouch.server.store.tables import Node, Picture, Project
 from retouch.server.store.work_tables import Job, Lookup, OwnersQueue
@@ -43,10 +44,9 @@ def orphans(session: Session) -> list[str]:
     return list(session.scalars(waits.where(Job.state == "waiting", _Source.state.in_(("failed", "cancelled")))))
 
 
-def any_waits(session: Session, beside: Claim | None = None) -> bool:
-    """Whether it is worth while to claim, perhaps `beside` a claim."""
-    waiting = select(Job.id).where(Job.state == "waiting").limit(1)
-    return session.scalar(waiting if beside is None else waiting.where(_alike(beside))) is not None
+def any_waits(session: Session) -> bool:
+    """Whether it is worth while to claim."""
+    return session.scalar(select(Job.id).where(Job.state == "waiting").limit(1)) is not None
 
 
 def claim(session: Session, who: Claimant) -> Claim | None:
@@ -101,13 +101,8 @@ def _ready(what: Any, who: Claimant) -> Select[Any]:
         .where(or_(Job.model == "", Job.model.in_(who.models)))
     )
     if who.beside is not None:
-        return ready.where(_alike(who.beside), _in_proportion(who.beside))
+        return ready.where(alike(who.beside), _in_proportion(who.beside))
     return ready.where(Job.kind == "lookup") if who.lookups_only else ready
-
-
-def _alike(first: Claim) -> ColumnElement[bool]:
-    """What can be made in one batch with a claim, and was never tried yet."""
-    return (Job.together_key == first.together_key) & (Job.together_key != "") & (Job.attempts == 0)
 
 
 def _in_proportion(first: Claim) -> ColumnElement[bool]:

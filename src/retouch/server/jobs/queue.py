@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from retouch.server.blobs import Blobs
-from retouch.server.jobs import claim, lease, settle
+from retouch.server.jobs import claim, lease, settle, share
 from retouch.server.jobs.held import Claim, Found, Held, Made
 from retouch.server.jobs.rules import Clock, Rules, database_time, stalled
 from retouch.server.store.database import Database
@@ -24,12 +24,20 @@ class WorkQueue:
 
     def claim(self, worker_id: str, models: Sequence[str], *, lookups_only: bool = False) -> Claim | None:
         """Give a worker the next job it can do, with what is made along with it; None where there is none."""
+        with self.database.read() as session:
+            if not claim.any_waits(session):
+                return None
         return self._claim(worker_id, models, self.rules.batch, lookups_only=lookups_only)
 
-    def claim_beside(self, first: Claim, most: int) -> Claim | None:
-        """Give who holds a claim the next that can be made in one batch with it, of at most so many pictures."""
-        worker_id = first.held[0].worker_id
-        return self._claim(worker_id, (first.model,), min(most, self.rules.batch), beside=first)
+    def claim_beside(self, first: Claim, held: int, most: int) -> Claim | None:
+        """Give who holds a claim, and `held` pictures with it, the next that can be made in one batch with it.
+
+        It is of at most so many pictures; None where there is none, or it is left to workers that hold nothing.
+        """
+        with self.database.read() as session:
+            if not share.has_more(session, first, held, self.clock(session)):
+                return None
+        return self._claim(first.held[0].worker_id, (first.model,), min(most, self.rules.batch), beside=first)
 
     def renew(self, held: Sequence[Held], worker: Worker) -> None:
         """Write that a worker lives and still works at these jobs."""
@@ -111,10 +119,6 @@ class WorkQueue:
         lookups_only: bool = False,
         beside: Claim | None = None,
     ) -> Claim | None:
-        with self.database.read() as session:
-            if not claim.any_waits(session, beside):
-                return None
-
         def work(session: Session) -> Claim | None:
             who = claim.Claimant(
                 worker_id=worker_id,

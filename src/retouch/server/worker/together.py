@@ -75,10 +75,11 @@ def with_others(queue: WorkQueue, first: Claim, models: LoadedModels, together: 
     try:
         name = model_of(first, models) if first.together_key else ""
         editor = models.loaded(name)
-        room = 0 if editor is None else together.most(name, editor) - len(first.held)
-        while room > 0 and (other := queue.claim_beside(first, room)) is not None:
+        most = 1 if editor is None else together.most(name, editor)
+        held = len(first.held)
+        while held < most and (other := queue.claim_beside(first, held, most - held)) is not None:
             claims.append(other)
-            room -= len(other.held)
+            held += len(other.held)
     except (RetouchError, SQLAlchemyError) as problem:
         # What is claimed already is not to wait for a lease to be over.
         log.warning("none-claimed-beside", problem=str(problem))
