@@ -1,12 +1,13 @@
 """The server under load on this machine: what reads take, whether anything is lost, and edits an hour.
 
-    python bench/server.py [--clients 50] [--jobs 500] [--workers 2] [--edits 16] [--steps 20]
+    python bench/server.py [--clients 50] [--jobs 500] [--workers 2] [--edits 16] [--steps 20] [--together N]
 
 The load is of clients that ask for edits of the fake editor and read their trees and pictures meanwhile. The rate is of
 1, 4 and 16 clients that each wait for one edit of the pocket model before they ask for the next, on one worker, beside
 a loop that calls the library with the same picture, instruction and steps. A client waits as the page does: it follows
 its design's events over one connection. The library is timed before and after each, since a machine is seldom idle; the
-ratio is to the mean of the two.
+ratio is to the mean of the two. With `--together N` the worker makes so many pictures in one batch; `--jobs 0` leaves
+the load out.
 """
 
 import argparse
@@ -43,11 +44,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--edits", type=int, default=16)
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--together", type=int, default=0)
     asked = parser.parse_args()
     print(f"{os.cpu_count()} CPUs, load average {os.getloadavg()[0]:.1f} before")
-    _load(asked.clients, asked.jobs, asked.workers)
+    if asked.jobs:
+        _load(asked.clients, asked.jobs, asked.workers)
     if asked.edits:
-        _rates(asked.edits, asked.steps)
+        _rates(asked.edits, asked.steps, asked.together)
 
 
 def _load(clients: int, jobs: int, workers: int) -> None:
@@ -83,12 +86,13 @@ def _client(address: str, edits: int) -> tuple[Counter[str], list[float]]:
             time.sleep(0.2)
 
 
-def _rates(edits: int, steps: int) -> None:
+def _rates(edits: int, steps: int, together: int) -> None:
     library = _library(edits, steps)
     next(library)
     before = next(library)
-    print(f"rate: pocket, {steps} steps, {edits} edits each time; the library in a loop: {before:.0f} an hour")
-    with _server("--workers", "1") as address:
+    how = f"{together} pictures together" if together else "as many together as pay"
+    print(f"rate: pocket, {steps} steps, {edits} edits each time, {how}; the library in a loop: {before:.0f} an hour")
+    with _server("--workers", "1", "--together", str(together)) as address:
         _one_after_the_other(address, 2, steps)
         for clients in (1, 4, 16):
             each = max(1, edits // clients)

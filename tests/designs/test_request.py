@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from tests.designs.trees import asked, requests
 
 from retouch.core.errors import DesignError, SettingsError
 from retouch.core.settings import EditSettings
-from retouch.designs.request import Request, Shown, Where, batch_key, from_json, to_json
+from retouch.designs.request import Request, Shown, Where, batch_key, from_json, to_json, together_key
 
 
 @given(request=requests)
@@ -28,6 +29,17 @@ def test_only_seeds_share_a_batch() -> None:
     request = asked("make it green", seed=1)
     assert batch_key(request, "a") == batch_key(request.with_seed(2), "a")
     assert len({batch_key(request, "a"), batch_key(request, "b"), batch_key(asked("make it blue", seed=1), "a")}) == 3
+
+
+def test_words_and_seeds_differ_in_a_batch_of_several() -> None:
+    request, apart = asked("make it green", seed=1), asked("a", steps=3, seed=1)
+    key = together_key(request)
+    assert len(key) == 64 and together_key(asked("make it blue", seed=2)) == key
+    assert together_key(replace(request, region=Where(kind="whole"))) == key
+    assert len({key, together_key(apart), together_key(replace(request, model="another"))}) == 3
+    regional = replace(request, region=Where(kind="phrase", phrase="the sofa"))
+    shown = replace(request, references=(Shown(upload="u"),))
+    assert {together_key(each) for each in (regional, shown, asked(" ", seed=1))} == {""}
 
 
 @pytest.mark.parametrize(

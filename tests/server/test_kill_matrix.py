@@ -24,8 +24,8 @@ MakeAddress = Callable[[str, bool], str]
 class Doomed:
     """A server that is killed once at a label, and begun again by whoever finds it dead."""
 
-    def __init__(self, folder: Path, address: str, label: str) -> None:
-        self.folder, self.address = folder, address
+    def __init__(self, folder: Path, address: str, label: str, *arguments: str) -> None:
+        self.folder, self.address, self.arguments = folder, address, arguments
         self.fuse = folder / "fuse"
         folder.mkdir()
         self.fuse.touch()
@@ -47,7 +47,8 @@ class Doomed:
         self.server = self._begin()
 
     def _begin(self) -> Living:
-        return begin(self.folder, "--fake", "--workers", "1", "--database", self.address, environment=self._environment)
+        fixed = ("--fake", "--workers", "1", "--database", self.address)
+        return begin(self.folder, *fixed, *self.arguments, environment=self._environment)
 
 
 def branches(root: str, instruction: str, **more: object) -> Callable[[Living], list[Json]]:
@@ -86,6 +87,34 @@ def survive(folder: Path, address: str, label: str, *, all_die: bool = False) ->
     check_heard(last)
 
 
+def survive_together(folder: Path, address: str, label: str) -> None:
+    """Let one worker hold edits of two designs, by three instructions, and die: each waits again, and is made alone."""
+    doomed = Doomed(folder, address, label, "--together", "4")
+    server = doomed.server
+    waited(lambda: server.ok(server.client.get("/api/v1/queue"))["workers"] or None)
+    server.ok(server.client.post("/api/v1/queue/pause"))
+    trees = [server.begun(png(colour=colour)) for colour in ("red", "navy")]
+    followers = [Follower(server, tree["project"]["id"], tree["version"]) for tree in trees]
+    roots = [tree["project"]["root_id"] for tree in trees]
+    settings = {"steps": 6}
+    asked = [
+        *server.branched(roots[0], "green", count=2, settings={**settings, "seed": 1}),
+        *server.branched(roots[1], "blue", settings=settings),
+        *server.branched(roots[1], "grey", settings=settings),
+    ]
+    server.ok(server.client.post("/api/v1/queue/pause", params={"paused": False}))
+    waited(lambda: None if doomed.fuse.exists() else True)
+    ended = {node["id"]: node for tree in trees for node in server.ended(tree["project"]["id"])["nodes"]}
+    attempts = [ended[node["id"]]["attempts"] for node in asked]
+    assert {node["state"] for node in ended.values()} == {"done"}
+    # Nothing is made twice that was handed in, and all else that was held at once is tried again.
+    assert sorted(attempts) == ([1, 2, 2, 2] if label == "after-finish" else [2, 2, 2, 2])
+    assert server.end() == 0
+    assert set(check_all(address, folder).values()) == {"done"}
+    for follower in followers:
+        check_heard(follower)
+
+
 def running(address: str) -> list[str]:
     """The jobs that have not ended."""
     from retouch.server.store.work_tables import Job
@@ -100,6 +129,17 @@ def running(address: str) -> list[str]:
 @pytest.mark.parametrize("label", ["after-picture", "inside-branch"])
 def test_killed_once(tmp_path: Path, make_address: MakeAddress, label: str) -> None:
     survive(tmp_path / "data", make_address("sqlite", True), label)
+
+
+def test_a_worker_is_killed_at_a_batch_of_several(tmp_path: Path, make_address: MakeAddress) -> None:
+    survive_together(tmp_path / "data", make_address("sqlite", True), "at-step")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("label", [label for label in WORKER_LABELS if label != "worker-began"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_batch_of_several_is_killed(tmp_path: Path, make_address: MakeAddress, kind: str, label: str) -> None:
+    survive_together(tmp_path / "data", make_address(kind, True), label)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import select
 from tests.server.yard import MODELS, yard
 
-from retouch.server.jobs.held import Held
+from retouch.server.jobs.held import Claim, Held
 from retouch.server.jobs.state import pause
 from retouch.server.store.columns import new_id
 from retouch.server.store.database import open_database
@@ -62,18 +62,32 @@ class Queues(RuleBasedStateMachine):
             self.expected[name] = Expected(owner=owner, parent=parent)
         self.expire()
 
-    @rule(worker=st.sampled_from(WORKERS))
-    def claim(self, worker: str) -> None:
+    @rule(worker=st.sampled_from(WORKERS), together=st.integers(1, 6))
+    def claim(self, worker: str, together: int) -> None:
         claim = self.place.queue.claim(worker, MODELS)
         ready = [name for name, one in self.expected.items() if self.ready(one)]
         assert (claim is None) == (not ready)
-        for held in () if claim is None else claim.held:
+        if claim is None:
+            return
+        self.begun(claim, most=self.place.rules.batch)
+        held = len(claim.held)
+        while held < together:
+            beside = self.place.queue.claim_beside(claim, held, together - held)
+            untried = [one for one in self.expected.values() if self.ready(one) and one.attempts == 0]
+            assert (beside is None) == (not untried or claim.held[0].attempt > 1)
+            if beside is None:
+                return
+            self.begun(beside, most=together - held)
+            assert {held.attempt for held in beside.held} == {1}
+            held += len(beside.held)
+
+    def begun(self, claim: Claim, *, most: int) -> None:
+        """See that what was claimed could begin, and note that it did."""
+        assert 1 <= len(claim.held) <= most
+        for held in claim.held:
             one = self.expected[held.node_id or ""]
-            assert (
-                self.ready(one)
-                and held.attempt == one.attempts + 1
-                and (one.attempts == 0 or claim is None or len(claim.held) == 1)
-            )
+            assert self.ready(one) and held.attempt == one.attempts + 1
+            assert one.attempts == 0 or len(claim.held) == 1
             one.state, one.attempts, one.lease = "running", held.attempt, self.place.clock + LEASE
             self.held.append(held)
 

@@ -4,7 +4,7 @@ import errno
 import io
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,10 +69,6 @@ def claim(place: Yard) -> Claim:
     return found
 
 
-def states(place: Yard, nodes: Sequence[str]) -> list[str]:
-    return [place.node(node).state for node in nodes]
-
-
 @pytest.mark.parametrize(
     ("most", "tried"),
     [
@@ -84,10 +80,10 @@ def states(place: Yard, nodes: Sequence[str]) -> list[str]:
 def test_too_little_memory_makes_it_smaller(place: Yard, most: int, tried: list[tuple[int, bool]]) -> None:
     nodes = place.branch(place.project(LOCAL_OWNER), 4)
     seen: list[tuple[int, bool]] = []
-    do(claim(place), tools(place, lambda name, spare: Hungry(name, most, seen, spare)), threading.Event())
-    assert states(place, nodes) == ["done"] * 4 and seen == tried
+    do([claim(place)], tools(place, lambda name, spare: Hungry(name, most, seen, spare)), threading.Event())
+    assert place.states(nodes) == ["done"] * 4 and seen == tried
     plain = place.branch(place.project(LOCAL_OWNER), 4)
-    do(claim(place), tools(place), threading.Event())
+    do([claim(place)], tools(place), threading.Event())
     assert [place.node(node).image_id for node in nodes] == [place.node(node).image_id for node in plain]
 
 
@@ -95,12 +91,12 @@ def test_alone_it_is_tried_sparingly_then_fails_alone(place: Yard) -> None:
     root = place.project(LOCAL_OWNER)
     nodes = place.branch(root, 2)
     seen: list[tuple[int, bool]] = []
-    do(claim(place), tools(place, lambda name, spare: Hungry(name, 1, seen, spare)), threading.Event())
-    assert states(place, nodes) == ["done"] * 2 and seen == [(2, False), (1, False), (1, True), (1, False), (1, True)]
+    do([claim(place)], tools(place, lambda name, spare: Hungry(name, 1, seen, spare)), threading.Event())
+    assert place.states(nodes) == ["done"] * 2 and seen == [(2, False), (1, False), (1, True), (1, False), (1, True)]
     lost, kept = place.branch(root, instruction="large"), place.branch(root, instruction="small")
-    do(claim(place), tools(place, lambda name, spare: Hungry(name, 0, seen, spare)), threading.Event())
-    do(claim(place), tools(place), threading.Event())
-    assert states(place, [*lost, *kept]) == ["failed", "done"] and place.node(lost[0]).error == NO_MEMORY
+    do([claim(place)], tools(place, lambda name, spare: Hungry(name, 0, seen, spare)), threading.Event())
+    do([claim(place)], tools(place), threading.Event())
+    assert place.states([*lost, *kept]) == ["failed", "done"] and place.node(lost[0]).error == NO_MEMORY
 
 
 def test_on_the_cpu_sparing_is_as_ever(place: Yard, tiny_folder: Path) -> None:
@@ -142,8 +138,8 @@ def test_a_full_disk_fails_what_does_not_fit_and_keeps_the_rest(place: Yard, roo
     files = Full(room)
     place.blobs = Blobs(files=files, root="/full")
     nodes = place.branch(place.project(LOCAL_OWNER), 4)
-    do(claim(place), tools(place), threading.Event())
-    assert states(place, nodes) == ["done"] * (room - 1) + ["failed"] * (5 - room)
+    do([claim(place)], tools(place), threading.Event())
+    assert place.states(nodes) == ["done"] * (room - 1) + ["failed"] * (5 - room)
     assert "cannot be written" in (place.node(nodes[-1]).error or "")
     for name in files.find("/full/pictures"):
         Image.open(io.BytesIO(files.cat_file(name))).load()
@@ -154,8 +150,8 @@ def test_a_full_disk_fails_what_does_not_fit_and_keeps_the_rest(place: Yard, roo
     place.database.write(
         lambda session: work.begin_again(session, LOCAL_OWNER, [session.merge(place.node(n)) for n in lost], 99)
     )
-    do(claim(place), tools(place), threading.Event())
-    assert states(place, nodes) == ["done"] * 4
+    do([claim(place)], tools(place), threading.Event())
+    assert place.states(nodes) == ["done"] * 4
 
 
 def test_a_local_disk_that_is_full_leaves_nothing_behind(place: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +166,7 @@ def test_a_local_disk_that_is_full_leaves_nothing_behind(place: Yard, monkeypatc
     claimed = claim(place)
     assert isinstance(place.blobs.files, LocalFileSystem)
     monkeypatch.setattr(files, "_write_and_sync", full)
-    do(claimed, tools(place), threading.Event())
+    do([claimed], tools(place), threading.Event())
     assert place.node(node).state == "failed" and "disk is full" in (place.node(node).error or "")
     assert len(list(Path(place.blobs.root).rglob("*.*"))) == 1
 
@@ -181,7 +177,7 @@ def test_what_breaks_unexpectedly_fails_without_its_insides(place: Yard) -> None
     def load(_: str, __: bool) -> InstructionEditor:
         raise KeyError("/secret/path")
 
-    do(claim(place), tools(place, load), threading.Event())
+    do([claim(place)], tools(place, load), threading.Event())
     error = place.node(node).error or ""
     assert place.node(node).state == "failed" and "KeyError" in error and "secret" not in error
 
@@ -190,8 +186,8 @@ def test_a_worker_that_is_to_end_gives_back(place: Yard) -> None:
     nodes = place.branch(place.project(LOCAL_OWNER), 2)
     stop = threading.Event()
     stop.set()
-    do(claim(place), tools(place), stop)
-    assert states(place, nodes) == ["waiting"] * 2 and place.job(nodes[0]).attempts == 0
+    do([claim(place)], tools(place), stop)
+    assert place.states(nodes) == ["waiting"] * 2 and place.job(nodes[0]).attempts == 0
 
 
 def test_all_cancelled_stops_at_the_next_step(place: Yard) -> None:
@@ -212,8 +208,8 @@ def test_all_cancelled_stops_at_the_next_step(place: Yard) -> None:
             return super().edit(images, instructions, on_progress=progress, **more)
 
     claimed = claim(place)
-    do(claimed, tools(place, lambda name, _: Told(name)), threading.Event())
-    assert states(place, nodes) == ["cancelled"] * 2 and steps == [1, 2]
+    do([claimed], tools(place, lambda name, _: Told(name)), threading.Event())
+    assert place.states(nodes) == ["cancelled"] * 2 and steps == [1, 2]
 
 
 def test_a_lost_lease_stops_the_work_and_takes_nothing_in(place: Yard) -> None:
@@ -223,7 +219,7 @@ def test_a_lost_lease_stops_the_work_and_takes_nothing_in(place: Yard) -> None:
     claimed = claim(place)
     place.clock += timedelta(seconds=31)
     place.queue.expire()
-    do(claimed, tools(place), threading.Event())
+    do([claimed], tools(place), threading.Event())
     assert place.node(node).state == "waiting" and place.job(node).attempts == 1
 
 
@@ -281,5 +277,5 @@ def test_each_of_several_has_a_preview(place: Yard) -> None:
         with place.database.read() as session:
             seen.append(len(session.scalars(select(Preview.job_id)).all()))
 
-    do(claim(place), tools(place, lambda name, _: FakeEditor(name, at_step=at_step)), threading.Event())
+    do([claim(place)], tools(place, lambda name, _: FakeEditor(name, at_step=at_step)), threading.Event())
     assert max(seen) == 3

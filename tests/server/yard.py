@@ -1,14 +1,15 @@
 """A small place of work for tests: a database, a folder of pictures, projects and edits that wait."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from retouch.core.settings import EditSettings
 from retouch.designs.request import Request, to_json
 from retouch.server.blobs import Blobs, open_blobs
 from retouch.server.jobs.held import Held, Made
@@ -22,12 +23,19 @@ from retouch.server.store.tables import Node, Project, User
 from retouch.server.store.work_tables import Job
 
 MODELS = ("pocket", "pocket/insert", "pocket/exemplar")
+PLAIN = Request(model="pocket")
 BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def picture(level: int = 90, size: tuple[int, int] = (32, 24)) -> StoredPicture:
     """A plain picture."""
     return picture_from(Image.new("RGB", size, (level % 256, level // 256 % 256, 60)))
+
+
+def noise(seed: int, size: tuple[int, int] = (64, 48)) -> StoredPicture:
+    """A picture of noise of its own."""
+    levels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    return picture_from(Image.fromarray(levels))
 
 
 @dataclass(kw_only=True)
@@ -65,8 +73,16 @@ class Yard:
         self.database.write(make)
         return node
 
-    def branch(self, parent: str, count: int = 1, *, seed: int | None = 5, instruction: str = "green") -> list[str]:
-        """Edits of a node that wait; their nodes."""
+    def branch(
+        self,
+        parent: str,
+        count: int = 1,
+        *,
+        seed: int | None = 5,
+        instruction: str = "green",
+        like: Request = PLAIN,
+    ) -> list[str]:
+        """Edits of a node that wait, otherwise `like` a request; their nodes."""
 
         def make(session: Session) -> list[str]:
             source = session.get_one(Node, parent)
@@ -74,8 +90,8 @@ class Yard:
             seq = len(session.scalars(select(Node.id).where(Node.project_id == project.id)).all())
             rows = []
             for number in range(count):
-                settings = EditSettings(seed=None if seed is None else seed + number)
-                request = Request(instruction=instruction, model="pocket", settings=settings)
+                seeded = like.with_seed(None if seed is None else seed + number)
+                request = replace(seeded, instruction=instruction)
                 rows.append(_node(new_id(), project.id, parent, seq + number, request, state="waiting", image=None))
             session.add_all(rows)
             session.flush()
@@ -97,6 +113,10 @@ class Yard:
         """A node."""
         with self.database.read() as session:
             return session.get_one(Node, node)
+
+    def states(self, nodes: Sequence[str]) -> list[str]:
+        """The states of nodes."""
+        return [self.node(node).state for node in nodes]
 
     def finish(self, held: Held) -> bool:
         """Hand in a picture for a job, as a worker does."""

@@ -23,6 +23,10 @@ Models = Annotated[
 Host = Annotated[str | None, typer.Option(help="The address to listen at. (default: 127.0.0.1, this machine alone)")]
 Port = Annotated[int | None, typer.Option(help="The port to listen at, 0 for any. (default: 8750)")]
 Workers = Annotated[int | None, typer.Option(help="Processes that make pictures. (default: 1)")]
+Together = Annotated[
+    int | None,
+    typer.Option(help="Pictures made in one batch for several users; 0 is as many as pay on the device. (default: 0)"),
+]
 Fake = Annotated[bool, typer.Option("--fake", help="Pretend to edit, for tests: every edit tints the picture.")]
 
 
@@ -34,6 +38,7 @@ def serve(
     host: Host = None,
     port: Port = None,
     workers: Workers = None,
+    together: Together = None,
     fake: Fake = False,
 ) -> None:
     """Serve designs on a page and an API; RETOUCH_SERVER_… in the environment sets the same and more.
@@ -47,7 +52,14 @@ def serve(
     retouch serve --database postgresql://retouch@db/retouch --data /srv/retouch --workers 0
     """
     settings = server_settings(
-        data=data, database=database, models=model, host=host, port=port, workers=workers, fake=fake
+        data=data,
+        database=database,
+        models=model,
+        host=host,
+        port=port,
+        workers=workers,
+        together=together,
+        fake=fake,
     )
     from retouch.server.page import BUILD, has_page
     from retouch.server.serve import serve as run
@@ -58,14 +70,21 @@ def serve(
     say("Retouch has ended; everything is kept.")
 
 
-def worker(*, data: Data = None, database: DatabaseUrl = None, model: Models = None, fake: Fake = False) -> None:
+def worker(
+    *,
+    data: Data = None,
+    database: DatabaseUrl = None,
+    model: Models = None,
+    together: Together = None,
+    fake: Fake = False,
+) -> None:
     """Make pictures for a server that runs elsewhere, with its database and its folder of pictures.
 
     [bold]Example[/bold]
 
     retouch worker --database postgresql://retouch@db/retouch --data /srv/retouch
     """
-    settings = server_settings(data=data, database=database, models=model, fake=fake)
+    settings = server_settings(data=data, database=database, models=model, together=together, fake=fake)
     from retouch.server.logs import write_logs
     from retouch.server.worker.process import run_worker
 

@@ -145,8 +145,19 @@ def from_json(values: object) -> Request:
 
 def batch_key(request: Request, parent: str) -> str:
     """A digest that requests share which differ in their seeds alone and edit the same parent: 64 hex digits."""
-    written = json.dumps([parent, to_json(request.with_seed(None))], sort_keys=True)
-    return hashlib.sha256(written.encode()).hexdigest()
+    return _digest([parent, to_json(request.with_seed(None))])
+
+
+def together_key(request: Request) -> str:
+    """A digest that edits of whole pictures by words share whose model and settings are equal but for the seed: 64 hex
+    digits; "" for an edit that is made apart, since it has a region, references or no words."""
+    if not request.instruction.strip() or request.references or request.region not in (None, Where(kind="whole")):
+        return ""
+    return _digest([request.model, to_json(request.with_seed(None))["settings"]])
+
+
+def _digest(values: Json | list[Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _where(values: object) -> Where:

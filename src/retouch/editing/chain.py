@@ -1,8 +1,9 @@
 """Take pictures of one model size, in one batch, through a chain of instructions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from PIL import Image
 from torch import Generator, Tensor
@@ -22,6 +23,8 @@ from retouch.editing.request import Prepared, required, with_alpha
 from retouch.editing.technique import Pass, Technique, View
 from retouch.models.checkpoint import Checkpoint
 
+Item = TypeVar("Item")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -34,15 +37,20 @@ class Job:
 
 def make_batches(prepared: Prepared, engine: Engine, batch_size: int) -> list[tuple[Job, ...]]:
     """Jobs of one model size together, at most `batch_size` of them."""
-    by_size: dict[tuple[int, int], list[Job]] = {}
-    for number, image in enumerate(prepared.images):
-        fit = engine.fit(image.pixels.size)
-        jobs = by_size.setdefault(fit.model_size, [])
-        jobs.extend(Job(image=number, seed=seed, fit=fit) for seed in prepared.seeds)
+    fits = [engine.fit(image.pixels.size) for image in prepared.images]
+    jobs = [Job(image=number, seed=seed, fit=fit) for number, fit in enumerate(fits) for seed in prepared.seeds]
+    return by_size(jobs, lambda job: job, batch_size)
+
+
+def by_size(items: Sequence[Item], job: Callable[[Item], Job], batch_size: int) -> list[tuple[Item, ...]]:
+    """Items whose jobs are of one model size together, at most `batch_size` of them."""
+    sizes: dict[tuple[int, int], list[Item]] = {}
+    for item in items:
+        sizes.setdefault(job(item).fit.model_size, []).append(item)
     return [
-        tuple(jobs[start : start + batch_size])
-        for jobs in by_size.values()
-        for start in range(0, len(jobs), batch_size)
+        tuple(alike[start : start + batch_size])
+        for alike in sizes.values()
+        for start in range(0, len(alike), batch_size)
     ]
 
 

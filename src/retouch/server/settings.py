@@ -20,7 +20,8 @@ class ServerSettings(BaseSettings):
     here. fake: whether they only pretend. step_seconds: how long a pretended step takes.
     lease_seconds, heartbeat_seconds: how long a worker may be silent, how often it speaks. stall_seconds,
     loading_seconds: how long a step of an edit and loading a model may take before the worker is ended and begun
-    again; 0 for ever. batch: edits made at once.
+    again; 0 for ever. batch: edits made at once that differ in their seeds alone. together: pictures made in one batch
+    of edits by words, whoever asked for them; 0 is one on a CPU, on a GPU as many as the network takes at once.
     names: under which the server is known beside its address, such as that of a proxy before it. requests_per_second:
     how many each user may make for long, a few thousand at once; 0 is as many as they like.
     keep_loaded: models a worker keeps in memory. device, precision, backend: as `retouch edit` takes them.
@@ -45,6 +46,7 @@ class ServerSettings(BaseSettings):
     loading_seconds: float = Field(default=3600, ge=0, le=1e6)
     attempts: int = Field(default=2, ge=1, le=10)
     batch: int = Field(default=4, ge=1, le=64)
+    together: int = Field(default=0, ge=0, le=64)
     preview_seconds: float = Field(default=1.0, ge=0, le=600)
     keep_loaded: int = Field(default=3, ge=1, le=20)
     device: str = "auto"

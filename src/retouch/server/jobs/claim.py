@@ -2,35 +2,40 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from retouch.server.jobs.held import Claim, Held
 from retouch.server.jobs.locks import lock_project
 from retouch.server.jobs.rules import Rules
+from retouch.server.jobs.share import alike
 from retouch.server.store.events import record
-from retouch.server.store.tables import Node, Project
+from retouch.server.store.tables import Node, Picture, Project
 from retouch.server.store.work_tables import Job, Lookup, OwnersQueue
 
 DRAWN_SEEDS = 2**32
 """Seeds that are drawn lie below, so that every program reads them exactly."""
 _Source = aliased(Node, name="source")
+_Its, _First = aliased(Picture, name="its"), aliased(Picture, name="first")
 _AHEAD = (Job.priority.desc(), Job.place, Job.id)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claimant:
-    """Who claims: a worker, the models it has, by which rules, and when; perhaps nothing but lookups."""
+    """Who claims: a worker, the models it has, by which rules, when, and at most how many jobs; perhaps nothing but
+    lookups, or `beside` a claim that it has nothing but what can be made in one batch with that."""
 
     worker_id: str
     models: tuple[str, ...]
     rules: Rules
     at: datetime
+    most: int
     lookups_only: bool = False
+    beside: Claim | None = None
 
 
 def orphans(session: Session) -> list[str]:
@@ -95,12 +100,20 @@ def _ready(what: Any, who: Claimant) -> Select[Any]:
         .where(Job.state == "waiting", _Source.state == "done", Job.owner_id.not_in(paused))
         .where(or_(Job.model == "", Job.model.in_(who.models)))
     )
+    if who.beside is not None:
+        return ready.where(alike(who.beside), _in_proportion(who.beside))
     return ready.where(Job.kind == "lookup") if who.lookups_only else ready
+
+
+def _in_proportion(first: Claim) -> ColumnElement[bool]:
+    """Pictures of one proportion are of one size in a model, which what is made in one batch has to be."""
+    across = cast(_Its.width, BigInteger) * _First.height == cast(_Its.height, BigInteger) * _First.width
+    return select(_Its.sha256).where(_Its.sha256 == _Source.image_id, _First.sha256 == first.source, across).exists()
 
 
 def _begun(session: Session, first: Job, project: Project, who: Claimant) -> Claim:
     alone = first.kind == "lookup" or first.attempts > 0
-    jobs = [first] if alone else [first, *_mates(session, first, who.rules)]
+    jobs = [first] if alone else [first, *_mates(session, first, who.most)]
     for job in jobs:
         job.state, job.worker_id, job.attempts = "running", who.worker_id, job.attempts + 1
         job.started_at = job.heartbeat_at = who.at
@@ -118,7 +131,8 @@ def _begun(session: Session, first: Job, project: Project, who: Claimant) -> Cla
         for job, seed in zip(jobs, seeds, strict=True)
     )
     source = session.get_one(Node, nodes[0].parent_id)
-    return _claimed(first, held, nodes[0].request or {}, source)
+    claimed = _claimed(first, held, nodes[0].request or {}, source)
+    return claimed if alone else replace(claimed, together_key=first.together_key)
 
 
 def _begun_lookup(session: Session, job: Job, project: Project, who: Claimant) -> Claim:
@@ -142,8 +156,8 @@ def _claimed(job: Job, held: tuple[Held, ...], request: dict[str, Any], source: 
     )
 
 
-def _mates(session: Session, first: Job, rules: Rules) -> list[Job]:
-    """Jobs that can be made in one edit with the first: never tried yet, with the seeds that follow its own."""
+def _mates(session: Session, first: Job, most: int) -> list[Job]:
+    """Jobs to make in one edit with the first, `most` with it: never tried yet, with the seeds that follow its own."""
     waiting = (
         select(Job)
         .where(Job.batch_key == first.batch_key, Job.state == "waiting", Job.attempts == 0, Job.id != first.id)
@@ -154,7 +168,7 @@ def _mates(session: Session, first: Job, rules: Rules) -> list[Job]:
     seed = _seed_of(session.get_one(Node, first.node_id))
     found: list[Job] = []
     others = {_seed_of(session.get_one(Node, job.node_id)): job for job in session.execute(waiting).scalars()}
-    while len(found) < rules.batch - 1 and seed is not None and (mate := others.get(seed + len(found) + 1)) is not None:
+    while len(found) < most - 1 and seed is not None and (mate := others.get(seed + len(found) + 1)) is not None:
         found.append(mate)
     return found
 

@@ -23,6 +23,7 @@ class Claim:
     """Jobs to do at once: one, or edits that differ in their seeds alone, which follow each other.
 
     request: of edits the first one's JSON, of a lookup {"region", "instruction"}. source: the digest of the picture.
+    together_key: what edits share that can be made in one batch with these; "" where none can.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class Claim:
     source: str
     project_id: str
     owner_id: str
+    together_key: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

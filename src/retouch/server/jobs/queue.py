@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from retouch.server.blobs import Blobs
-from retouch.server.jobs import claim, lease, settle
+from retouch.server.jobs import claim, lease, settle, share
 from retouch.server.jobs.held import Claim, Found, Held, Made
 from retouch.server.jobs.rules import Clock, Rules, database_time, stalled
 from retouch.server.store.database import Database
@@ -27,15 +27,17 @@ class WorkQueue:
         with self.database.read() as session:
             if not claim.any_waits(session):
                 return None
+        return self._claim(worker_id, models, self.rules.batch, lookups_only=lookups_only)
 
-        def work(session: Session) -> Claim | None:
-            at = self.clock(session)
-            who = claim.Claimant(
-                worker_id=worker_id, models=tuple(models), rules=self.rules, at=at, lookups_only=lookups_only
-            )
-            return claim.claim(session, who)
+    def claim_beside(self, first: Claim, held: int, most: int) -> Claim | None:
+        """Give who holds a claim, and `held` pictures with it, the next that can be made in one batch with it.
 
-        return self.database.write(work)
+        It is of at most so many pictures; None where there is none, or it is left to workers that hold nothing.
+        """
+        with self.database.read() as session:
+            if not share.has_more(session, first, held, self.clock(session)):
+                return None
+        return self._claim(first.held[0].worker_id, (first.model,), min(most, self.rules.batch), beside=first)
 
     def renew(self, held: Sequence[Held], worker: Worker) -> None:
         """Write that a worker lives and still works at these jobs."""
@@ -107,6 +109,29 @@ class WorkQueue:
         count = sum(self._take_back(job, worker_id=worker_id) for job in found)
         self.database.write(lambda session: lease.gone(session, worker_id))
         return count
+
+    def _claim(
+        self,
+        worker_id: str,
+        models: Sequence[str],
+        most: int,
+        *,
+        lookups_only: bool = False,
+        beside: Claim | None = None,
+    ) -> Claim | None:
+        def work(session: Session) -> Claim | None:
+            who = claim.Claimant(
+                worker_id=worker_id,
+                models=tuple(models),
+                rules=self.rules,
+                at=self.clock(session),
+                most=most,
+                lookups_only=lookups_only,
+                beside=beside,
+            )
+            return claim.claim(session, who)
+
+        return self.database.write(work)
 
     def _end_orphan(self, job_id: str) -> bool:
         return self.database.write(lambda session: settle.end_orphan(session, job_id, self.clock(session)))

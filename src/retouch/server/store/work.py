@@ -6,7 +6,7 @@ from typing import Any, cast
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from retouch.designs.request import batch_key, from_json
+from retouch.designs.request import batch_key, from_json, together_key
 from retouch.server.problems import Refusal
 from retouch.server.store.columns import new_id, now
 from retouch.server.store.tables import Node
@@ -24,7 +24,7 @@ def enqueue_nodes(session: Session, owner: str, nodes: Sequence[Node], limit: in
         request = from_json(node.request)
         job = _job("edit", owner, place + number)
         job.node_id, job.model, job.priority = node.id, request.model or "", EDIT_PRIORITY
-        job.batch_key = batch_key(request, node.parent_id or "")
+        job.batch_key, job.together_key = batch_key(request, node.parent_id or ""), together_key(request)
         session.add(job)
     session.flush()
 
@@ -34,6 +34,7 @@ def enqueue_lookup(session: Session, lookup: Lookup, limit: int) -> None:
     check_room(session, lookup.owner_id, 1, limit)
     job = _job("lookup", lookup.owner_id, _last_place(session, lookup.owner_id) + 1)
     job.lookup_id, job.model, job.priority, job.batch_key = lookup.id, "", LOOKUP_PRIORITY, lookup.id
+    job.together_key = ""
     session.add(job)
     session.flush()
 

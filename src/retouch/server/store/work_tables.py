@@ -37,7 +37,8 @@ class Job(Table):
     """Work for a worker: a node to make or a lookup to answer; made in one transaction with it.
 
     Of those of one owner that wait, the next is that of the highest `priority`, then of the lowest `place`, then of
-    the lowest `id`. A job can begin once its node's parent is done.
+    the lowest `id`. A job can begin once its node's parent is done. Jobs of one `batch_key` differ in their seeds
+    alone, those of one `together_key` can be made in one batch; "" is made apart.
     """
 
     __tablename__ = "jobs"
@@ -56,6 +57,7 @@ class Job(Table):
     owner_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     model: Mapped[str] = mapped_column(String(200))
     batch_key: Mapped[str] = mapped_column(String(64))
+    together_key: Mapped[str] = mapped_column(String(64), server_default="")
     state: Mapped[str] = mapped_column(String(12))
     priority: Mapped[int]
     place: Mapped[int] = mapped_column(BIG)

@@ -41,6 +41,10 @@ class LoadedModels:
             self._kept.move_to_end(key)
             return self._kept[key]
 
+    def loaded(self, name: str) -> InstructionEditor | None:
+        """The model of that name where it is kept, not sparing; None where it would have to be loaded first."""
+        return self._kept.get((name, False))
+
     def free(self) -> None:
         """Let go of all models, and of what memory they left behind."""
         with self._lock:

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -24,6 +25,7 @@ from retouch.server.store.columns import new_id
 from retouch.server.worker.grounds import Grounds, PocketGrounds
 from retouch.server.worker.loaded import LoadedModels
 from retouch.server.worker.pulse import Pulse
+from retouch.server.worker.together import Together, at_once, with_others
 from retouch.server.worker.watch import Beat, Identity
 from retouch.server.worker.work import Pace, Tools, do
 
@@ -69,7 +71,14 @@ def tools_of(settings: ServerSettings, queue: WorkQueue, pulse: Pulse) -> Tools:
     """What a worker works with, models not loaded yet."""
     load, grounds = _parts(settings, pulse)
     models = LoadedModels(names=tuple(settings.models), load=load, most=settings.keep_loaded)
-    return Tools(queue=queue, models=models, grounds=grounds, pace=Pace(preview=settings.preview_seconds), pulse=pulse)
+    return Tools(
+        queue=queue,
+        models=models,
+        grounds=grounds,
+        pace=Pace(preview=settings.preview_seconds),
+        pulse=pulse,
+        together=_together(settings),
+    )
 
 
 def work(
@@ -96,9 +105,10 @@ def work(
                 ready = time.monotonic() - worked < READY_FOR_SECONDS
                 stop.wait(READY_SECONDS if ready else IDLE_SECONDS)
                 continue
-            beat.hold(claim.held)
+            claims = with_others(queue, claim, tools.models, tools.together)
+            beat.hold([held for each in claims for held in each.held])
             reached("after-claim")
-            do(claim, tools, stop)
+            do(claims, tools, stop)
             worked = time.monotonic()
         except SQLAlchemyError as problem:
             log.warning("database-trouble", problem=str(problem))
@@ -130,8 +140,15 @@ def _import_what_loads() -> None:
     # Two threads that import parts of one library at the same time may find it half there, so this is done before.
     import retouch.editing.grounded
     import retouch.editing.load
+    import retouch.editing.together
     import retouch.grounding.locate
     import retouch.models.placement  # noqa: F401
+
+
+def _together(settings: ServerSettings) -> Together:
+    if settings.fake:
+        return Together(pictures=lambda _: settings.together or 1)
+    return Together(pictures=partial(at_once, asked=settings.together))
 
 
 def _asking(stop: threading.Event) -> Callable[[int, FrameType | None], None]:

@@ -1,13 +1,14 @@
 """Do what was claimed: make pictures or find a region, hand in what came out, and let each job end."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import structlog
 from sqlalchemy import select
 
-from retouch.core.errors import Cancelled, RetouchError
+from retouch.core.errors import Cancelled, ModelError, RetouchError
 from retouch.core.images import LoadedImage, load_image
 from retouch.core.region import joined
 from retouch.designs.request import Request, from_json, to_json
@@ -15,7 +16,6 @@ from retouch.editing.result import EditProgress, EditResult
 from retouch.server.jobs.held import Claim, Found, Held, Made
 from retouch.server.jobs.queue import WorkQueue
 from retouch.server.killpoints import reached
-from retouch.server.offered import choose_model
 from retouch.server.pictures import StoredPicture, picture_from
 from retouch.server.store.tables import Upload
 from retouch.server.worker.grounds import Grounds
@@ -23,6 +23,7 @@ from retouch.server.worker.loaded import LoadedModels, out_of_memory
 from retouch.server.worker.previews import Previews
 from retouch.server.worker.pulse import Pulse
 from retouch.server.worker.requests import Means, Uploads, arguments, look_up, share_of
+from retouch.server.worker.together import ReadEdit, Together, model_of, results_of
 from retouch.server.worker.watch import Watch
 
 log = structlog.get_logger()
@@ -48,60 +49,87 @@ class Tools:
     grounds: Grounds
     pace: Pace
     pulse: Pulse = field(default_factory=Pulse)
+    together: Together = field(default_factory=Together)
 
 
-def do(claim: Claim, tools: Tools, stop: threading.Event) -> None:
-    """Do what was claimed; every job of it has ended afterwards, waits again, or was taken from this worker.
+def do(claims: Sequence[Claim], tools: Tools, stop: threading.Event) -> None:
+    """Do what was claimed, one claim or edits that can be made in one batch; every job of it has ended afterwards,
+    waits again, or was taken from this worker.
 
     Raises what the database raises when it is out of reach; the lease then says what becomes of the jobs.
     """
-    pace = tools.pace
-    watch = Watch(tools.queue, claim.held, stop, every=pace.ask, tell_every=pace.tell, pulse=tools.pulse)
+    held, pace = _held(claims), tools.pace
+    watch = Watch(tools.queue, held, stop, every=pace.ask, tell_every=pace.tell, pulse=tools.pulse)
     try:
-        if claim.kind == "lookup":
-            _look_up(claim, tools)
+        if claims[0].kind == "lookup":
+            with _failing(tools, held):
+                _look_up(claims[0], tools)
         else:
-            _edit(claim, claim.held, tools, watch)
+            _edit(claims, tools, watch)
     except Cancelled:
-        for held in claim.held:
-            tools.queue.give_back(held)
-    except RetouchError as problem:
-        _fail(tools, claim.held, str(problem))
-    except Exception as problem:
-        log.exception("job-failed", jobs=[held.job_id for held in claim.held])
-        _fail(tools, claim.held, UNEXPECTED.format(kind=type(problem).__name__))
+        for one in held:
+            tools.queue.give_back(one)
 
 
-def _edit(claim: Claim, held: tuple[Held, ...], tools: Tools, watch: Watch, *, sparing: bool = False) -> None:
-    """Make these pictures at once; where memory does not suffice, in halves, and one alone once more, sparingly."""
+@contextmanager
+def _failing(tools: Tools, held: Sequence[Held]) -> Iterator[None]:
+    """Let jobs fail with what the block raises."""
     try:
-        _make(claim, held, tools, watch, sparing=sparing)
-        return
-    except (RetouchError, RuntimeError, MemoryError) as problem:
-        if not out_of_memory(problem):
-            raise
-        log.warning("out-of-memory", jobs=len(held), sparing=sparing, problem=str(problem))
-    # Outside of the handler, whose traceback holds what filled the memory.
-    tools.models.free()
-    if len(held) > 1:
-        middle = len(held) // 2
-        for half in (held[:middle], held[middle:]):
-            _edit(claim, half, tools, watch)
-    elif sparing:
-        _fail(tools, held, NO_MEMORY)
+        yield
+    except Cancelled:
+        raise
+    except Exception as problem:
+        _fail(tools, held, problem)
+
+
+def _edit(claims: Sequence[Claim], tools: Tools, watch: Watch, *, sparing: bool = False) -> None:
+    """Make these pictures at once; what fails of several claims, or for lack of memory, is made in halves, so that the
+    others do not fail with it. One picture for which memory does not suffice is tried once more, sparingly."""
+    try:
+        made = _make(claims, tools, watch, sparing=sparing)
+    except Cancelled:
+        raise
+    except Exception as problem:
+        lacks_memory = out_of_memory(problem)
+        if len(claims) == 1 and not lacks_memory:
+            _fail(tools, _held(claims), problem)
+            return
+        event = "out-of-memory" if lacks_memory else "not-made-together"
+        log.warning(event, jobs=len(_held(claims)), sparing=sparing, problem=str(problem))
     else:
-        _edit(claim, held, tools, watch, sparing=True)
+        for edit, result in made:
+            with _failing(tools, edit.claim.held):
+                _hand_in(tools, edit, result)
+        return
+    # Outside of the handler, whose traceback holds what filled the memory.
+    if lacks_memory:
+        tools.together.too_many(model_of(claims[0], tools.models), len(_held(claims)))
+        tools.models.free()
+    if len(_held(claims)) > 1:
+        for half in _halves(claims):
+            _edit(half, tools, watch)
+    elif sparing:
+        _fail(tools, _held(claims), ModelError(NO_MEMORY))
+    else:
+        _edit(claims, tools, watch, sparing=True)
 
 
-def _make(claim: Claim, held: tuple[Held, ...], tools: Tools, watch: Watch, *, sparing: bool) -> None:
-    request = from_json(claim.request)
-    model = claim.model or choose_model(request, tools.models.names)
-    source = _source(tools, claim)
+def _halves(claims: Sequence[Claim]) -> tuple[Sequence[Claim], Sequence[Claim]]:
+    """Claims in two, one claim by its jobs."""
+    if len(claims) > 1:
+        middle = len(claims) // 2
+        return claims[:middle], claims[middle:]
+    held = claims[0].held
+    middle = len(held) // 2
+    return (replace(claims[0], held=held[:middle]),), (replace(claims[0], held=held[middle:]),)
+
+
+def _make(claims: Sequence[Claim], tools: Tools, watch: Watch, *, sparing: bool) -> list[tuple[ReadEdit, EditResult]]:
+    """The results of claims, each with what was asked."""
+    model = model_of(claims[0], tools.models)
     editor = tools.models.get(model, sparing=sparing)
-    warnings: list[str] = []
-    means = Means(grounds=tools.grounds, uploads=_uploads(tools, claim, request.uploads), tell=warnings.append)
-    given = arguments(request, source.pixels, means, seed=held[0].seed)
-    previews = Previews(tools.pace.preview, len(held))
+    edits = [_read(claim, tools, model) for claim in claims]
+    previews = Previews(tools.pace.preview, len(_held(claims)))
 
     def progress(event: EditProgress) -> None:
         if previews.due(event):
@@ -110,29 +138,20 @@ def _make(claim: Claim, held: tuple[Held, ...], tools: Tools, watch: Watch, *, s
         else:
             watch.told(event.done, event.total)
 
-    result = editor.edit(
-        source,
-        given.instructions,
-        settings=given.settings,
-        region=given.regions or None,
-        references=given.references,
-        count=len(held),
-        on_progress=progress,
-        cancelled=watch.cancelled,
-    )
+    results = results_of(editor, edits, on_progress=progress, cancelled=watch.cancelled)
     reached("after-edit")
-    told = tuple(dict.fromkeys((*warnings, *result.warnings)))
-    asked = replace(request, model=model)
-    for number, one in enumerate(held):
-        _hand_in(tools, one, replace(_made(asked, result, number), warnings=told))
+    return list(zip(edits, results, strict=True))
 
 
-def _hand_in(tools: Tools, held: Held, made: Made) -> None:
-    _keep(tools, made.image, made.mask)
-    reached("before-finish")
-    taken = tools.queue.finish_edit(held, made)
-    reached("after-finish")
-    log.info("edit-ended", job=held.job_id, taken=taken)
+def _hand_in(tools: Tools, edit: ReadEdit, result: EditResult) -> None:
+    told = tuple(dict.fromkeys((*edit.warnings, *result.warnings)))
+    for number, held in enumerate(edit.claim.held):
+        made = replace(_made(edit.request, result, number), warnings=told)
+        _keep(tools, made.image, made.mask)
+        reached("before-finish")
+        taken = tools.queue.finish_edit(held, made)
+        reached("after-finish")
+        log.info("edit-ended", job=held.job_id, taken=taken)
 
 
 def _keep(tools: Tools, *pictures: StoredPicture | None) -> None:
@@ -169,9 +188,26 @@ def _look_up(claim: Claim, tools: Tools) -> None:
     reached("after-finish")
 
 
-def _fail(tools: Tools, held: Sequence[Held], sentence: str) -> None:
+def _fail(tools: Tools, held: Sequence[Held], problem: Exception) -> None:
+    sentence = str(problem)
+    if not isinstance(problem, RetouchError):
+        sentence = UNEXPECTED.format(kind=type(problem).__name__)
+        log.error("job-failed", jobs=[one.job_id for one in held], exc_info=problem)
     for one in held:
         tools.queue.fail(one, sentence)
+
+
+def _held(claims: Sequence[Claim]) -> tuple[Held, ...]:
+    return tuple(held for claim in claims for held in claim.held)
+
+
+def _read(claim: Claim, tools: Tools, model: str) -> ReadEdit:
+    """A claim with its request and picture read; raises RetouchError where they cannot be."""
+    request, source = from_json(claim.request), _source(tools, claim)
+    warnings: list[str] = []
+    means = Means(grounds=tools.grounds, uploads=_uploads(tools, claim, request.uploads), tell=warnings.append)
+    given = arguments(request, source.pixels, means, seed=claim.held[0].seed)
+    return ReadEdit(claim=claim, request=replace(request, model=model), source=source, given=given, warnings=warnings)
 
 
 def _source(tools: Tools, claim: Claim) -> LoadedImage:
