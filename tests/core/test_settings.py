@@ -88,8 +88,8 @@ def test_wrong_requests_are_refused(wrong: dict[str, Any]) -> None:
     [
         ("exact", 20, 20),
         ("balanced", 20, 20),
-        ("fast", 20, 6),
-        ("fast", 100, 30),
+        ("fast", 20, 7),
+        ("fast", 100, 35),
         ("balanced", 4, 4),
         ("fast", 4, 2),
         ("fast", 1, 1),

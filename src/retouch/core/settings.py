@@ -91,7 +91,7 @@ class Profile:
 PROFILES: dict[str, Profile] = {
     "exact": Profile(),
     "balanced": Profile(reuse=2),
-    "fast": Profile(share=0.3, least=2, reuse=3, fine_layers=1),
+    "fast": Profile(share=0.35, least=2, reuse=3, fine_layers=1),
 }
 """The profiles by name; `bench/fidelity.py` measures what each costs."""
 
