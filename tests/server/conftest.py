@@ -12,6 +12,7 @@ from PIL import Image
 from tests.server import postgres
 from tests.server.place import Place, two_users
 from tests.server.rooms import ok
+from tests.server.yard import Yard, yard
 
 from retouch.server.app import create_app
 from retouch.server.blobs import open_blobs
@@ -75,6 +76,14 @@ def database(request: pytest.FixtureRequest, make_address: Callable[[str, bool],
     """A database that is up to date and holds nothing but the local user."""
     opened = open_database(make_address(request.param, True))
     yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite_yard(make_address: Callable[[str, bool], str], tmp_path: Path) -> Iterator[Yard]:
+    """A place of work on SQLite alone."""
+    opened = open_database(make_address("sqlite", True))
+    yield yard(opened, tmp_path / "blobs")
     opened.close()
 
 

@@ -2,16 +2,13 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from tests.server.living import waited
-from tests.server.yard import MODELS, Yard, yard
+from tests.server.yard import MODELS, Yard
 
 from retouch.server.jobs.state import queue_state
 from retouch.server.store.columns import new_id, now
-from retouch.server.store.database import open_database
 from retouch.server.store.tables import LOCAL_OWNER
 from retouch.server.worker.fakes import FakeGrounds, slow_editor
 from retouch.server.worker.loaded import LoadedModels
@@ -22,10 +19,8 @@ from retouch.server.worker.work import Pace, Tools
 
 
 @pytest.fixture
-def place(make_address: Callable[[str, bool], str], tmp_path: Path) -> Iterator[Yard]:
-    database = open_database(make_address("sqlite", True))
-    yield yard(database, tmp_path / "blobs")
-    database.close()
+def place(sqlite_yard: Yard) -> Yard:
+    return sqlite_yard
 
 
 def identity() -> Identity:

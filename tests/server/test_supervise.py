@@ -3,20 +3,18 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.server.living import waited
-from tests.server.yard import MODELS, Yard, yard
+from tests.server.yard import MODELS, Yard
 from typer.testing import CliRunner
 
 from retouch.cli.main import app
 from retouch.server import supervise
 from retouch.server.jobs.queue import WorkQueue
 from retouch.server.settings import PREFIX, ServerSettings
-from retouch.server.store.database import open_database
 from retouch.server.store.tables import LOCAL_OWNER
 from retouch.server.supervise import Supervisor
 
@@ -24,10 +22,8 @@ NOTE = "import os, sys, pathlib; open(os.environ['NOTES'], 'a').write(sys.argv[1
 
 
 @pytest.fixture
-def place(make_address: Callable[[str, bool], str], tmp_path: Path) -> Iterator[Yard]:
-    database = open_database(make_address("sqlite", True))
-    yield yard(database, tmp_path / "blobs")
-    database.close()
+def place(sqlite_yard: Yard) -> Yard:
+    return sqlite_yard
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,15 +41,6 @@ WORDS = ("make it night", "paint the walls blue", "remove the lamp", "make it gr
 @pytest.fixture
 def place(database: Database, tmp_path: Path) -> Yard:
     return yard(database, tmp_path / "blobs")
-
-
-@pytest.fixture
-def workplace(make_address: Callable[[str, bool], str], tmp_path: Path) -> Iterator[Yard]:
-    from retouch.server.store.database import open_database
-
-    opened = open_database(make_address("sqlite", True))
-    yield yard(opened, tmp_path / "blobs")
-    opened.close()
 
 
 @pytest.fixture
@@ -94,60 +85,60 @@ def of_several(place: Yard, *, size: tuple[int, int] = (64, 48)) -> list[str]:
     ]
 
 
-def test_each_gets_its_own_picture(workplace: Yard) -> None:
+def test_each_gets_its_own_picture(sqlite_yard: Yard) -> None:
     from retouch.editing.editor import Editor
 
     editor = Editor.load("pocket", device="cpu", precision="float32", backend="torch")
-    nodes = of_several(workplace)
+    nodes = of_several(sqlite_yard)
     rows: list[int] = []
     hook = editor.checkpoint.unet.register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))
-    with_model = tools(workplace, editor)
+    with_model = tools(sqlite_yard, editor)
     do(claimed(with_model), with_model, threading.Event())
-    assert workplace.states(nodes) == ["done"] * 4 and len(rows) == 2, "one batch of two steps"
+    assert sqlite_yard.states(nodes) == ["done"] * 4 and len(rows) == 2, "one batch of two steps"
     hook.remove()
     for number, (node, text) in enumerate(zip(nodes, WORDS, strict=True)):
         alone = editor.edit(
-            workplace.blobs.read(noise(number).sha256), text, settings=EditSettings(steps=2, seed=10 * number)
+            sqlite_yard.blobs.read(noise(number).sha256), text, settings=EditSettings(steps=2, seed=10 * number)
         )
-        assert np.abs(shown(workplace, node) - np.asarray(alone.image, dtype=int)).max() <= 1
-        request = from_json(workplace.node(node).request)
+        assert np.abs(shown(sqlite_yard, node) - np.asarray(alone.image, dtype=int)).max() <= 1
+        request = from_json(sqlite_yard.node(node).request)
         assert (request.instruction, request.model) == (text, "pocket")
         assert request.settings == replace(alone.settings, region=None, reference=None)
-        with workplace.database.read() as session:
-            events = select(Event).where(Event.project_id == workplace.node(node).project_id)
+        with sqlite_yard.database.read() as session:
+            events = select(Event).where(Event.project_id == sqlite_yard.node(node).project_id)
             assert [event.payload["ids"] for event in session.scalars(events)] == [[node], [node]]
 
 
-def test_seeds_and_several_share_a_batch(workplace: Yard, editor: "Editor") -> None:
-    one = workplace.branch(
-        workplace.project(workplace.owner("a"), noise(1)), 3, instruction="a", seed=4, like=TWO_STEPS
+def test_seeds_and_several_share_a_batch(sqlite_yard: Yard, editor: "Editor") -> None:
+    one = sqlite_yard.branch(
+        sqlite_yard.project(sqlite_yard.owner("a"), noise(1)), 3, instruction="a", seed=4, like=TWO_STEPS
     )
-    two = workplace.branch(
-        workplace.project(workplace.owner("b"), noise(2)), 2, instruction="b", seed=9, like=TWO_STEPS
+    two = sqlite_yard.branch(
+        sqlite_yard.project(sqlite_yard.owner("b"), noise(2)), 2, instruction="b", seed=9, like=TWO_STEPS
     )
-    with_model = tools(workplace, editor)
+    with_model = tools(sqlite_yard, editor)
     claims = claimed(with_model)
     assert sorted(len(claim.held) for claim in claims) == [2, 3]
     do(claims, with_model, threading.Event())
     for nodes, number, text, seed in ((one, 1, "a", 4), (two, 2, "b", 9)):
-        source = workplace.blobs.read(noise(number).sha256)
+        source = sqlite_yard.blobs.read(noise(number).sha256)
         alone = editor.edit(source, text, settings=EditSettings(steps=2, seed=seed), count=len(nodes))
         for node, picture in zip(nodes, alone.images[0], strict=True):
-            assert np.abs(shown(workplace, node) - np.asarray(picture, dtype=int)).max() <= 1
+            assert np.abs(shown(sqlite_yard, node) - np.asarray(picture, dtype=int)).max() <= 1
 
 
-def test_a_setting_of_a_region_is_kept_to_regions(workplace: Yard, editor: "Editor") -> None:
+def test_a_setting_of_a_region_is_kept_to_regions(sqlite_yard: Yard, editor: "Editor") -> None:
     like = replace(TWO_STEPS, settings=EditSettings(steps=2, region=RegionSettings(feather=3)))
     nodes = [
-        workplace.branch(workplace.project(workplace.owner(text), noise(1)), instruction=text, like=like)[0]
+        sqlite_yard.branch(sqlite_yard.project(sqlite_yard.owner(text), noise(1)), instruction=text, like=like)[0]
         for text in ("a", "b")
     ]
-    with_model = tools(workplace, editor)
+    with_model = tools(sqlite_yard, editor)
     claims = claimed(with_model)
     assert len(claims) == 2
     do(claims, with_model, threading.Event())
-    assert workplace.states(nodes) == ["done"] * 2
-    assert all(from_json(workplace.node(node).request).settings.region is None for node in nodes)
+    assert sqlite_yard.states(nodes) == ["done"] * 2
+    assert all(from_json(sqlite_yard.node(node).request).settings.region is None for node in nodes)
 
 
 def at_calls(editor: "Editor", work: Callable[[int, int], None]) -> Any:
@@ -161,61 +152,61 @@ def at_calls(editor: "Editor", work: Callable[[int, int], None]) -> Any:
     return editor.checkpoint.unet.register_forward_pre_hook(hook)
 
 
-def test_one_that_is_cancelled_does_not_cost_the_others(workplace: Yard, editor: "Editor") -> None:
-    nodes = of_several(workplace)
-    hook = at_calls(editor, lambda number, _: workplace.stop(nodes[1]) if number == 1 else None)
-    with_model = tools(workplace, editor)
+def test_one_that_is_cancelled_does_not_cost_the_others(sqlite_yard: Yard, editor: "Editor") -> None:
+    nodes = of_several(sqlite_yard)
+    hook = at_calls(editor, lambda number, _: sqlite_yard.stop(nodes[1]) if number == 1 else None)
+    with_model = tools(sqlite_yard, editor)
     do(claimed(with_model), with_model, threading.Event())
     hook.remove()
-    assert workplace.states(nodes) == ["done", "cancelled", "done", "done"]
-    assert workplace.node(nodes[1]).image_id is None
+    assert sqlite_yard.states(nodes) == ["done", "cancelled", "done", "done"]
+    assert sqlite_yard.node(nodes[1]).image_id is None
 
 
-def test_all_that_are_cancelled_stop_the_batch(workplace: Yard, editor: "Editor") -> None:
-    nodes = of_several(workplace)
+def test_all_that_are_cancelled_stop_the_batch(sqlite_yard: Yard, editor: "Editor") -> None:
+    nodes = of_several(sqlite_yard)
     calls: list[int] = []
 
     def work(number: int, _: int) -> None:
         calls.append(number)
         for node in nodes:
-            workplace.stop(node)
+            sqlite_yard.stop(node)
 
     hook = at_calls(editor, work)
-    with_model = tools(workplace, editor)
+    with_model = tools(sqlite_yard, editor)
     do(claimed(with_model), with_model, threading.Event())
     hook.remove()
-    assert workplace.states(nodes) == ["cancelled"] * 4 and calls == [1]
+    assert sqlite_yard.states(nodes) == ["cancelled"] * 4 and calls == [1]
 
 
-def test_a_picture_that_cannot_be_read_fails_alone(workplace: Yard, editor: "Editor") -> None:
-    nodes = of_several(workplace)
-    (lost,) = (name for name in workplace.blobs.files.find(workplace.blobs.root) if noise(2).sha256 in name)
+def test_a_picture_that_cannot_be_read_fails_alone(sqlite_yard: Yard, editor: "Editor") -> None:
+    nodes = of_several(sqlite_yard)
+    (lost,) = (name for name in sqlite_yard.blobs.files.find(sqlite_yard.blobs.root) if noise(2).sha256 in name)
     Path(lost).write_bytes(b"no picture")
-    with_model = tools(workplace, editor)
+    with_model = tools(sqlite_yard, editor)
     do(claimed(with_model), with_model, threading.Event())
-    assert workplace.states(nodes) == ["done", "done", "failed", "done"]
-    assert workplace.node(nodes[2]).error and workplace.node(nodes[0]).error is None
+    assert sqlite_yard.states(nodes) == ["done", "done", "failed", "done"]
+    assert sqlite_yard.node(nodes[2]).error and sqlite_yard.node(nodes[0]).error is None
 
 
-def test_an_edit_that_breaks_the_batch_fails_alone(workplace: Yard) -> None:
+def test_an_edit_that_breaks_the_batch_fails_alone(sqlite_yard: Yard) -> None:
     nodes = [
-        workplace.branch(workplace.project(workplace.owner(str(number))), instruction=text)[0]
+        sqlite_yard.branch(sqlite_yard.project(sqlite_yard.owner(str(number))), instruction=text)[0]
         for number, text in enumerate(("a", "fail", "b", "c", "d"))
     ]
-    with_model = tools(workplace, slow_editor("pocket", 0.0))
+    with_model = tools(sqlite_yard, slow_editor("pocket", 0.0))
     do(claimed(with_model), with_model, threading.Event())
-    assert workplace.states(nodes) == ["done", "failed", "done", "done", "done"]
-    assert "asked to fail" in (workplace.node(nodes[1]).error or "")
+    assert sqlite_yard.states(nodes) == ["done", "failed", "done", "done", "done"]
+    assert "asked to fail" in (sqlite_yard.node(nodes[1]).error or "")
 
 
-def test_a_disk_that_is_full_for_one_keeps_the_others(workplace: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full_for_one_keeps_the_others(sqlite_yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     from retouch.core.errors import OutputError
 
     nodes = [
-        workplace.branch(workplace.project(workplace.owner(str(number))), instruction=f"i{number}")[0]
+        sqlite_yard.branch(sqlite_yard.project(sqlite_yard.owner(str(number))), instruction=f"i{number}")[0]
         for number in range(3)
     ]
-    put, tried = type(workplace.blobs).put, list[str]()
+    put, tried = type(sqlite_yard.blobs).put, list[str]()
 
     def full_once(blobs: Any, picture: StoredPicture) -> None:
         tried.append(picture.sha256)
@@ -223,14 +214,14 @@ def test_a_disk_that_is_full_for_one_keeps_the_others(workplace: Yard, monkeypat
             raise OutputError("The disk is full.")
         put(blobs, picture)
 
-    with_model = tools(workplace, slow_editor("pocket", 0.0))
+    with_model = tools(sqlite_yard, slow_editor("pocket", 0.0))
     claims = claimed(with_model)
-    monkeypatch.setattr(type(workplace.blobs), "put", full_once)
+    monkeypatch.setattr(type(sqlite_yard.blobs), "put", full_once)
     do(claims, with_model, threading.Event())
-    assert sorted(workplace.states(nodes)) == ["done", "done", "failed"] and len(tried) == 3
+    assert sorted(sqlite_yard.states(nodes)) == ["done", "done", "failed"] and len(tried) == 3
 
 
-def test_too_little_memory_makes_it_smaller_from_then_on(workplace: Yard, editor: "Editor") -> None:
+def test_too_little_memory_makes_it_smaller_from_then_on(sqlite_yard: Yard, editor: "Editor") -> None:
     sizes: list[int] = []
 
     def hungry(_: int, pictures: int) -> None:
@@ -238,21 +229,21 @@ def test_too_little_memory_makes_it_smaller_from_then_on(workplace: Yard, editor
         if pictures > 2:
             raise MemoryError
 
-    nodes = of_several(workplace)
+    nodes = of_several(sqlite_yard)
     hook = at_calls(editor, hungry)
-    with_model = tools(workplace, editor)
+    with_model = tools(sqlite_yard, editor)
     do(claimed(with_model), with_model, threading.Event())
     hook.remove()
-    assert workplace.states(nodes) == ["done"] * 4 and sizes == [4, 2, 2, 2, 2]
-    of_several(workplace)
+    assert sqlite_yard.states(nodes) == ["done"] * 4 and sizes == [4, 2, 2, 2, 2]
+    of_several(sqlite_yard)
     with_model.models.get("pocket")
     assert len(claimed(with_model)) == 2
 
 
-def test_each_has_its_own_preview_and_progress(workplace: Yard, editor: "Editor") -> None:
+def test_each_has_its_own_preview_and_progress(sqlite_yard: Yard, editor: "Editor") -> None:
     nodes = [
-        workplace.branch(
-            workplace.project(workplace.owner(str(number)), noise(number)),
+        sqlite_yard.branch(
+            sqlite_yard.project(sqlite_yard.owner(str(number)), noise(number)),
             instruction=f"i{number}",
             like=replace(PLAIN, settings=EditSettings(steps=40)),
         )[0]
@@ -261,25 +252,25 @@ def test_each_has_its_own_preview_and_progress(workplace: Yard, editor: "Editor"
     seen: list[dict[str, bytes]] = []
 
     def look(_: int, __: int) -> None:
-        with workplace.database.read() as session:
+        with sqlite_yard.database.read() as session:
             seen.append({row.job_id: row.image for row in session.scalars(select(Preview))})
 
     hook = at_calls(editor, look)
-    with_model = tools(workplace, editor)
+    with_model = tools(sqlite_yard, editor)
     do(claimed(with_model), with_model, threading.Event())
     hook.remove()
     most = max(seen, key=len)
-    assert set(most) == {workplace.job(node).id for node in nodes} and len(set(most.values())) == 3
-    assert [(workplace.job(node).done, workplace.job(node).total) for node in nodes] == [(40, 40)] * 3
+    assert set(most) == {sqlite_yard.job(node).id for node in nodes} and len(set(most.values())) == 3
+    assert [(sqlite_yard.job(node).done, sqlite_yard.job(node).total) for node in nodes] == [(40, 40)] * 3
 
 
-def test_a_worker_that_is_to_end_gives_all_back(workplace: Yard, editor: "Editor") -> None:
-    nodes, stop = of_several(workplace), threading.Event()
+def test_a_worker_that_is_to_end_gives_all_back(sqlite_yard: Yard, editor: "Editor") -> None:
+    nodes, stop = of_several(sqlite_yard), threading.Event()
     hook = at_calls(editor, lambda number, _: stop.set() if number == 1 else None)
-    with_model = tools(workplace, editor)
+    with_model = tools(sqlite_yard, editor)
     do(claimed(with_model), with_model, stop)
     hook.remove()
-    assert workplace.states(nodes) == ["waiting"] * 4 and {workplace.job(node).attempts for node in nodes} == {0}
+    assert sqlite_yard.states(nodes) == ["waiting"] * 4 and {sqlite_yard.job(node).attempts for node in nodes} == {0}
 
 
 def test_all_that_a_dead_worker_held_is_tried_again_alone(place: Yard) -> None:
@@ -295,44 +286,44 @@ def test_all_that_a_dead_worker_held_is_tried_again_alone(place: Yard) -> None:
     assert place.states(nodes) == ["done"] * 4
 
 
-def test_a_lease_that_is_lost_takes_nothing_in(workplace: Yard) -> None:
-    nodes = of_several(workplace)
-    with_model = tools(workplace, slow_editor("pocket", 0.0))
+def test_a_lease_that_is_lost_takes_nothing_in(sqlite_yard: Yard) -> None:
+    nodes = of_several(sqlite_yard)
+    with_model = tools(sqlite_yard, slow_editor("pocket", 0.0))
     claims = claimed(with_model)
     (lost,) = (held for claim in claims for held in claim.held if held.node_id == nodes[3])
-    assert workplace.queue.give_back(lost)
+    assert sqlite_yard.queue.give_back(lost)
     do(claims, with_model, threading.Event())
-    assert workplace.states(nodes) == ["done", "done", "done", "waiting"]
+    assert sqlite_yard.states(nodes) == ["done", "done", "done", "waiting"]
 
 
-def test_none_is_taken_along_where_none_is_asked_for_or_the_model_is_not_loaded(workplace: Yard) -> None:
-    of_several(workplace)
-    alone = tools(workplace, slow_editor("pocket", 0.0), together=1)
+def test_none_is_taken_along_where_none_is_asked_for_or_the_model_is_not_loaded(sqlite_yard: Yard) -> None:
+    of_several(sqlite_yard)
+    alone = tools(sqlite_yard, slow_editor("pocket", 0.0), together=1)
     assert len(claimed(alone)) == 1
-    several = tools(workplace, slow_editor("pocket", 0.0), together=3)
+    several = tools(sqlite_yard, slow_editor("pocket", 0.0), together=3)
     several.models.free()
     assert len(claimed(several)) == 1
     several.models.get("pocket")
     assert len(claimed(several)) == 2
 
 
-def test_trouble_with_the_database_keeps_what_is_claimed(workplace: Yard) -> None:
+def test_trouble_with_the_database_keeps_what_is_claimed(sqlite_yard: Yard) -> None:
     class Troubled(WorkQueue):
         def claim_beside(self, first: Claim, held: int, most: int) -> Claim | None:
             if held > 1:
                 raise OperationalError("select", {}, Exception("gone"))
             return super().claim_beside(first, held, most)
 
-    nodes = of_several(workplace)
-    with_model = tools(workplace, slow_editor("pocket", 0.0), together=4)
+    nodes = of_several(sqlite_yard)
+    with_model = tools(sqlite_yard, slow_editor("pocket", 0.0), together=4)
     with_model = replace(
         with_model,
-        queue=Troubled(database=workplace.database, blobs=workplace.blobs, clock=lambda _: workplace.clock),
+        queue=Troubled(database=sqlite_yard.database, blobs=sqlite_yard.blobs, clock=lambda _: sqlite_yard.clock),
     )
     claims = claimed(with_model)
     assert len(claims) == 2
     do(claims, with_model, threading.Event())
-    assert sorted(workplace.states(nodes)) == ["done", "done", "waiting", "waiting"]
+    assert sorted(sqlite_yard.states(nodes)) == ["done", "done", "waiting", "waiting"]
 
 
 def test_how_many_pay(editor: "Editor") -> None:

@@ -14,7 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from PIL import Image
 from sqlalchemy import select
-from tests.server.yard import MODELS, Yard, yard
+from tests.server.yard import MODELS, Yard
 
 from retouch.core.errors import ModelError
 from retouch.editing.fake import FakeEditor
@@ -24,7 +24,6 @@ from retouch.server.blobs import Blobs
 from retouch.server.jobs.held import Claim
 from retouch.server.settings import ServerSettings
 from retouch.server.store.columns import new_id
-from retouch.server.store.database import Database
 from retouch.server.store.tables import LOCAL_OWNER
 from retouch.server.store.work_tables import Preview
 from retouch.server.worker.fakes import FakeGrounds, slow_editor
@@ -36,12 +35,8 @@ from retouch.server.worker.work import NO_MEMORY, Pace, Tools, do
 
 
 @pytest.fixture
-def place(make_address: Callable[[str, bool], str], tmp_path: Path) -> Any:
-    from retouch.server.store.database import open_database
-
-    database: Database = open_database(make_address("sqlite", True))
-    yield yard(database, tmp_path / "blobs")
-    database.close()
+def place(sqlite_yard: Yard) -> Yard:
+    return sqlite_yard
 
 
 class Hungry(FakeEditor):

@@ -11,7 +11,7 @@ def import_networks(*sources: str | None) -> None:
     """Import what edits, without SciPy and peft where all the `sources` that are named are of the pocket family.
 
     diffusers and transformers import them wherever they are installed: SciPy for noise levels and losses that no pocket
-    model has, peft to put LoRAs into layers, where ours are added to weights. Both together take a fifth of the time
+    model has, peft to put LoRAs into layers, where ours are added to weights. Both take a good part of the time
     that an edit needs to start. Other models have them at hand.
     """
     ours = all(source is None or source.partition("/")[0] == POCKET for source in sources)

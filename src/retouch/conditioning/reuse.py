@@ -9,6 +9,7 @@ from typing import Any
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
+from retouch.core.settings import ALL_FINE_LAYERS
 from retouch.models.computed import computed
 from retouch.models.computed_levels import ComputedLevels
 from retouch.models.levels import Levels, TorchLevels, fine_layers
@@ -17,12 +18,11 @@ from retouch.models.levels import Levels, TorchLevels, fine_layers
 class DeepFeatures:
     """A U-Net of two levels or more that computes every `every`-th call whole, and all calls whose rows are others.
 
-    The calls between compute the last `layers` of the way up, of the finest level at most; without a number, all of it.
+    The calls between compute the last `layers` of the way up, of the finest level at most.
     """
 
-    def __init__(self, unet: UNet2DConditionModel, every: int, layers: int | None = None) -> None:
-        finest = fine_layers(unet)
-        self._levels, self._every = _levels(unet, min(layers or finest, finest)), every
+    def __init__(self, unet: UNet2DConditionModel, every: int, layers: int = ALL_FINE_LAYERS) -> None:
+        self._levels, self._every = _levels(unet, min(layers, fine_layers(unet))), every
         self._rows: object = None
         self._since = 0
         self._given: Tensor | None = None

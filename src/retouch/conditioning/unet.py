@@ -9,6 +9,7 @@ from torch import Tensor
 from retouch.conditioning.change import ChangeSchedule
 from retouch.conditioning.control import PictureControl
 from retouch.conditioning.reuse import DeepFeatures
+from retouch.core.settings import ALL_FINE_LAYERS
 from retouch.diffusion.predictor import Branch
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.ip_adapter import IMAGE_TOKENS
@@ -34,7 +35,7 @@ class UNetPredictor:
         change: ChangeSchedule | None = None,
         control: PictureControl | None = None,
         reuse: int = 1,
-        fine_layers: int | None = None,
+        fine_layers: int = ALL_FINE_LAYERS,
     ) -> None:
         self._unet = unet
         # Asked of the network it is looked for among all its weights.
@@ -94,5 +95,10 @@ def unet_predictor(
     """The predictor of a checkpoint's U-Net, as its spec says."""
     change = ChangeSchedule.of(checkpoint.scheduler_config) if checkpoint.spec.denoises == "change" else None
     return UNetPredictor(
-        checkpoint.unet, branches, change=change, control=control, reuse=reuse or 1, fine_layers=fine_layers
+        checkpoint.unet,
+        branches,
+        change=change,
+        control=control,
+        reuse=reuse or 1,
+        fine_layers=fine_layers or ALL_FINE_LAYERS,
     )

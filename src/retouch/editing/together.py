@@ -44,7 +44,8 @@ class _Row:
 
 def pictures_at_once(editor: InstructionEditor) -> int:
     """How many pictures with instructions of their own an editor makes in one batch; 1: one after the other."""
-    return editor.batch_size if isinstance(editor, Editor) and isinstance(editor.technique, Instructing) else 1
+    batching = _batching(editor)
+    return 1 if batching is None else batching.batch_size
 
 
 def edit_together(
@@ -72,11 +73,12 @@ def edit_together(
         SettingsError: there is no edit, or one without an instruction; and whatever the editor raises.
     """
     _check(edits)
-    if not isinstance(editor, Editor) or not isinstance(editor.technique, Instructing):
+    batching = _batching(editor)
+    if batching is None:
         return _one_by_one(editor, edits, settings or EditSettings(), on_progress, cancelled)
-    prepared = _prepared(editor, edits, editor.asked(settings))
-    follower, watch = Follower(on_progress=on_progress, cancelled=cancelled), Watch(editor.checkpoint)
-    made = _made(editor, prepared, follower)
+    prepared = _prepared(batching, edits, batching.asked(settings))
+    follower, watch = Follower(on_progress=on_progress, cancelled=cancelled), Watch(batching.checkpoint)
+    made = _made(batching, prepared, follower)
     timings, warnings = follower.timings(), watch.warnings()
     return tuple(
         EditResult(
@@ -86,10 +88,15 @@ def edit_together(
             instructions=one.instructions,
             settings=one.settings,
             timings=timings,
-            warnings=editor.warnings_of(one) + warnings,
+            warnings=batching.warnings_of(one) + warnings,
         )
         for one, pictures in zip(prepared, made, strict=True)
     )
+
+
+def _batching(editor: InstructionEditor) -> Editor | None:
+    """The editor where it makes edits with instructions of their own in one batch."""
+    return editor if isinstance(editor, Editor) and isinstance(editor.technique, Instructing) else None
 
 
 def _check(edits: object) -> None:
