@@ -110,29 +110,30 @@ def _pipeline(folder: str, device: str, dtype: Any, *, tuned: bool = False) -> E
         pipeline.unet, pipeline.vae.decode = compiled(pipeline.unet), compiled(pipeline.vae.decode)
 
     def edit(job: dict[str, Any]) -> Sequence[Any]:
+        picture = _picture(job)
+        noise = _noise(job, picture.width // pipeline.vae_scale_factor).to(device, dtype)
         # The documentation's call is for one instruction; an expert gives all of them to one call.
         asked = [job["instructions"]] if tuned else [[each] for each in job["instructions"]]
         made: list[Any] = []
         for instructions in asked:
             made += pipeline(
                 instructions,
-                image=[_picture(job)] * len(instructions),
+                image=[picture] * len(instructions),
                 num_inference_steps=job["steps"],
                 guidance_scale=job["text"],
                 image_guidance_scale=job["image"],
                 num_images_per_prompt=job["count"],
-                latents=_noise(job, pipeline).repeat(len(instructions), 1, 1, 1).to(device, dtype),
+                latents=noise.repeat(len(instructions), 1, 1, 1),
             ).images
         return made
 
     return edit
 
 
-def _noise(job: dict[str, Any], pipeline: Any) -> Any:
+def _noise(job: dict[str, Any], side: int) -> Any:
     """That of Retouch for the same seeds: torch draws other numbers in half precision."""
     import torch
 
-    side = _picture(job).width // pipeline.vae_scale_factor
     generators = [torch.Generator().manual_seed(seed) for seed in range(job["count"])]
     return torch.cat([torch.randn((1, 4, side, side), generator=each) for each in generators])
 

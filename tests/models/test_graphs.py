@@ -139,7 +139,7 @@ def test_layers_that_cannot_be_compiled_are_computed_as_they_are(
     def failing(*_inputs: Tensor) -> Tensor:
         raise TorchDynamoException("there is no compiler")
 
-    monkeypatch.setattr(graphs, "_compiled", lambda _layers: failing)
+    monkeypatch.setattr(graphs, "compile_layers", lambda _layers: failing)
     machine, inputs, wanted = _decoder(make_tiny)
     for _ in range(CALLS):
         torch.testing.assert_close(machine.infer(inputs, wanted=1)[0], wanted, rtol=1e-4, atol=1e-4)
@@ -155,7 +155,7 @@ def test_all_numbers_of_rows_can_be_compiled(make_tiny: MakeCheckpoint, monkeypa
         return module.forward
 
     real = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda layers, **options: real(layers, backend=counting, **options))
+    monkeypatch.setattr(torch, "compile", lambda layers, **options: real(layers, **{**options, "backend": counting}))
     form = VAEForm(_placed(make_tiny()).vae, "decoder")
     machine = GraphMachine(form, compiled=True)
     for rows in graphs.ROWS:

@@ -1,33 +1,47 @@
-"""Layers rewritten for OpenVINO answer as those they stand for."""
+"""Layers rewritten for what computes them answer as those they stand for."""
 
+from collections.abc import Callable
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
 from diffusers.models.activations import GEGLU
+from diffusers.models.attention_processor import AttnProcessor, FusedAttnProcessor2_0
 from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
 from retouch.models.checkpoint import Checkpoint
-from retouch.models.openvino.rewritten import rewrite
+from retouch.models.rewritten import rewrite_for_openvino, rewritten_for_gpu
+
+Rewritten = Callable[[nn.Module], nn.Module]
 
 
 @torch.no_grad()
-def both(layer: nn.Module, given: Tensor) -> tuple[Tensor, Tensor, nn.Module]:
+def both(layer: nn.Module, given: Tensor, rewritten: Rewritten) -> tuple[Tensor, Tensor, nn.Module]:
     """The answers of a layer and of what stands for it, and that."""
-    holder = nn.Sequential(deepcopy(layer))
-    rewrite(holder)
+    holder: Any = rewritten(nn.Sequential(layer))
     return layer(given), holder(given), holder[0]
 
 
+def for_openvino(network: nn.Module) -> nn.Module:
+    copied = deepcopy(network)
+    rewrite_for_openvino(copied)
+    return copied
+
+
+either = pytest.mark.parametrize("rewritten", [for_openvino, rewritten_for_gpu])
+
+
+@either
 @pytest.mark.parametrize("sides", [(1, 1), (1, 5), (4, 3), (8, 8)])
 @pytest.mark.parametrize(("channels", "bias"), [((3, 3), True), ((4, 6), False)])
-def test_upsampling_is_the_same_in_four_smaller_convolutions(
-    sides: tuple[int, int], channels: tuple[int, int], bias: bool
+def test_upsampling_is_the_same_in_smaller_convolutions(
+    sides: tuple[int, int], channels: tuple[int, int], bias: bool, rewritten: Rewritten
 ) -> None:
     torch.manual_seed(0)
     layer = Upsample2D(channels[0], use_conv=True, out_channels=channels[1], bias=bias)
-    wanted, found, instead = both(layer, torch.randn(2, channels[0], *sides))
+    wanted, found, instead = both(layer, torch.randn(2, channels[0], *sides), rewritten)
     assert not isinstance(instead, Upsample2D)
     assert found.shape == wanted.shape and torch.allclose(found, wanted, atol=1e-6)
 
@@ -35,11 +49,12 @@ def test_upsampling_is_the_same_in_four_smaller_convolutions(
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_gated_layer_is_the_same_in_two_products(bias: bool) -> None:
     torch.manual_seed(0)
-    wanted, found, instead = both(GEGLU(5, 7, bias=bias), torch.randn(2, 3, 5))
+    wanted, found, instead = both(GEGLU(5, 7, bias=bias), torch.randn(2, 3, 5), for_openvino)
     assert not isinstance(instead, GEGLU)
     assert torch.allclose(found, wanted, atol=1e-6)
 
 
+@either
 @pytest.mark.parametrize(
     "layer",
     [
@@ -51,18 +66,37 @@ def test_a_gated_layer_is_the_same_in_two_products(bias: bool) -> None:
         Upsample2D(4, use_conv=True, name="other"),
     ],
 )
-def test_other_upsampling_stays(layer: Upsample2D) -> None:
-    wanted, found, instead = both(layer, torch.randn(1, 4, 4, 4))
+def test_other_upsampling_stays(layer: Upsample2D, rewritten: Rewritten) -> None:
+    wanted, found, instead = both(layer, torch.randn(1, 4, 4, 4), rewritten)
     assert isinstance(instead, Upsample2D) and torch.equal(found, wanted)
 
 
+@either
 @torch.no_grad()
-def test_a_whole_network_answers_alike_and_the_given_one_stays(tiny_checkpoint: Checkpoint) -> None:
+def test_a_whole_network_answers_alike_and_the_given_one_stays(
+    tiny_checkpoint: Checkpoint, rewritten: Rewritten
+) -> None:
     unet = tiny_checkpoint.unet
-    copied = deepcopy(unet)
-    rewrite(copied)
+    copied = rewritten(unet)
     arguments = torch.randn(2, 8, 8, 8), torch.tensor(3), torch.randn(2, 5, 16)
     assert torch.allclose(copied(*arguments).sample, unet(*arguments).sample, atol=1e-5)
-    kinds = (GEGLU, Upsample2D)
-    assert any(isinstance(layer, kinds) for layer in unet.modules())
-    assert not any(isinstance(layer, kinds) for layer in copied.modules())
+    assert any(isinstance(layer, Upsample2D) for layer in unet.modules())
+    assert not any(isinstance(layer, Upsample2D) for layer in copied.modules())
+    assert not any(isinstance(each, FusedAttnProcessor2_0) for each in unet.attn_processors.values())
+
+
+def test_a_copy_for_a_gpu_shares_the_weights_of_all_other_layers(tiny_checkpoint: Checkpoint) -> None:
+    unet = tiny_checkpoint.unet
+    own = dict(rewritten_for_gpu(unet).named_parameters()).keys() - dict(unet.named_parameters()).keys()
+    assert own and all("upsamplers" in name or "attn1.to_qkv" in name for name in own)
+    shared = {id(weight) for weight in unet.parameters()}
+    others = [each for name, each in rewritten_for_gpu(unet).named_parameters() if name not in own]
+    assert all(id(weight) in shared for weight in others)
+
+
+def test_attention_by_others_rules_stays(tiny_checkpoint: Checkpoint) -> None:
+    """Fused projections know nothing of what another processor does."""
+    unet = deepcopy(tiny_checkpoint.unet)
+    unet.set_attn_processor(AttnProcessor())
+    copied: Any = rewritten_for_gpu(unet)
+    assert all(type(each) is AttnProcessor for each in copied.attn_processors.values())

@@ -13,7 +13,7 @@ from retouch.core.settings import ALL_FINE_LAYERS
 from retouch.diffusion.predictor import Branch
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.ip_adapter import IMAGE_TOKENS
-from retouch.models.resident import ready
+from retouch.models.resident import dtype_of, ready
 
 
 class UNetPredictor:
@@ -38,8 +38,7 @@ class UNetPredictor:
         fine_layers: int = ALL_FINE_LAYERS,
     ) -> None:
         self._unet = unet
-        # Asked of the network it is looked for among all its weights.
-        self._dtype = unet.dtype
+        self._dtype = dtype_of(unet)
         self._branches = dict(branches)
         self._change = change
         self._control = control

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Generator, Tensor, nn
 
 from retouch.conditioning.image import encode_source
@@ -111,7 +112,8 @@ def source_latents(checkpoint: Checkpoint, pixels: Tensor, link: Pass) -> Tensor
     if checkpoint.spec.condition_posterior == "sample":
         seeds = [derive_seed(seed, "condition") for seed in link.seeds]
         return encode_source(checkpoint, pixels, [Generator().manual_seed(seed) for seed in seeds])
-    first = {key: link.alike.index(key) for key in link.alike}
-    latents = encode_source(checkpoint, pixels[list(first.values())])
-    order = list(first)
-    return latents[[order.index(key) for key in link.alike]]
+    order = list(dict.fromkeys(link.alike))
+    distinct = [pixels[link.alike.index(key)][None] for key in order]
+    # Not by lists of numbers, which all threads of the CPU would be woken for, and a GPU waited for.
+    latents = encode_source(checkpoint, distinct[0] if len(distinct) == 1 else torch.cat(distinct))
+    return torch.cat([latents[order.index(key)][None] for key in link.alike])

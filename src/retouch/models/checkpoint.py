@@ -10,7 +10,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from retouch.core.errors import ModelError
 from retouch.models.kept import Kept
-from retouch.models.resident import device_of
+from retouch.models.resident import device_of, dtype_of
 from retouch.models.spec import CHANNELS, ConditioningSpec, Kind
 
 
@@ -67,7 +67,7 @@ class Checkpoint:
     @property
     def dtype(self) -> torch.dtype:
         """The type of the U-Net's weights."""
-        return self.unet.dtype
+        return dtype_of(self.unet)
 
     @property
     def latent_channels(self) -> int:

@@ -2,7 +2,8 @@
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter, itemgetter
 from threading import Lock
 from typing import Any, Protocol, cast
 
@@ -34,7 +35,7 @@ class Computed:
         self._compiled = {form.name: compile_form(form)}
         self._torch = form.network.forward
         self._network = form.network
-        self._as_it_was = _state(form.network)
+        self._as_it_was = _AsItWas(form.network)
         self._lock = Lock()
         self.left = 0
 
@@ -86,7 +87,7 @@ class Computed:
             for each in (*arguments, *named.values(), *self._network.parameters())
         ):
             return False
-        return _state(self._network).is_same(self._as_it_was)
+        return self._as_it_was.still_is()
 
 
 def put_in(form: Form, compile_form: Callable[[Form], Machine], *, by: str) -> None:
@@ -100,34 +101,36 @@ def computed(network: nn.Module) -> Computed | None:
     return found if isinstance(found, Computed) else None
 
 
-@dataclass(frozen=True)
-class _State:
-    """What an answer depends on: layers and processors, themselves, and of weights their place and version."""
+class _AsItWas:
+    """A network's layers and processors, themselves, and of its weights the place and version: what an answer depends
+    on, and whether it is still so.
 
-    parts: list[object]
-    numbers: list[int]
+    Asked at each call, of hundreds of layers, so that the lists are made by what Python has in C.
+    """
 
-    def is_same(self, other: "_State") -> bool:
-        same = len(self.parts) == len(other.parts) and all(map(operator.is_, self.parts, other.parts))
-        return same and self.numbers == other.numbers
+    def __init__(self, network: nn.Module) -> None:
+        self._layers = [layer.__dict__ for layer in network.modules()]
+        self._parts = self._all_parts()
+        self._weights = [*network.parameters(), *network.buffers()]
+        self._versioned = [each for each in self._weights if not each.is_inference()]
+        self._numbers = self._all_numbers()
 
+    def still_is(self) -> bool:
+        """Whether nothing of it was changed."""
+        parts = self._all_parts()
+        same = len(parts) == len(self._parts) and all(map(operator.is_, parts, self._parts))
+        return same and self._all_numbers() == self._numbers
 
-def _state(network: nn.Module) -> _State:
-    # Read at each call, so by the shortest way: `modules()` and `getattr` take twice as long.
-    parts: list[object] = []
-    numbers: list[int] = []
-    waiting = [network]
-    while waiting:
-        layer = waiting.pop()
-        inside = layer.__dict__
-        parts.append(inside.get("processor"))
-        numbers.append(inside["training"])
-        if layer is not network:
-            numbers += (len(inside["_forward_hooks"]), len(inside["_forward_pre_hooks"]))
-        for weight in (*inside["_parameters"].values(), *inside["_buffers"].values()):
-            if weight is not None:
-                numbers += (weight.data_ptr(), 0 if weight.is_inference() else weight._version)
-        below = [each for each in inside["_modules"].values() if each is not None]
-        parts += below
-        waiting += below
-    return _State(parts, numbers)
+    def _all_parts(self) -> list[object]:
+        found: list[object] = [layer.get("processor") for layer in self._layers]
+        for kind in ("_modules", "_parameters", "_buffers"):
+            found += chain.from_iterable(map(dict.values, map(itemgetter(kind), self._layers)))
+        return found
+
+    def _all_numbers(self) -> list[int]:
+        found = [*map(itemgetter("training"), self._layers), *map(Tensor.data_ptr, self._weights)]
+        found += map(attrgetter("_version"), self._versioned)
+        # The network's own hooks are heard in any case.
+        for kind in ("_forward_hooks", "_forward_pre_hooks"):
+            found += map(len, map(itemgetter(kind), self._layers[1:]))
+        return found

@@ -1,7 +1,6 @@
 """Networks on a GPU replayed as CUDA graphs, a whole call at once, of their layers as they are or compiled."""
 
 import logging
-import os
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from functools import partial
@@ -9,12 +8,13 @@ from threading import Lock, RLock
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from retouch.core.cache import cache_folder
 from retouch.models.checkpoint import Checkpoint
+from retouch.models.compiling import compile_layers, is_of_compiler
 from retouch.models.computed import computed, put_in
 from retouch.models.forms import Form, forms_of
+from retouch.models.rewritten import rewritten_for_gpu
 
 log = logging.getLogger(__name__)
 LIMIT = 12
@@ -23,16 +23,12 @@ TIMES = 4
 """How often a call is recorded at the most, where it has to go again and again."""
 ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
 """Numbers of rows that layers are compiled for; a call of another number is filled up to the next of them."""
-COMPILATIONS = 256
-"""Compilations of one piece of code in a process, by all networks together; torch leaves what comes after as it is."""
-COMPILED_KEPT = "TORCHINDUCTOR_CACHE_DIR"
-"""Where torch keeps what it compiled, so that a later process finds it."""
 
 _RECORDING = Lock()
 """Two recordings at a time are more than CUDA allows for."""
 
 Answers = tuple[Tensor, ...]
-Run = Callable[..., Tensor | Answers]
+Run = Callable[..., Answers]
 
 
 def use_graphs(checkpoint: Checkpoint, *, compiled: bool = False) -> None:
@@ -105,37 +101,46 @@ class GraphMachine:
     """
 
     def __init__(self, form: Form, *, graphs: Graphs | None = None, compiled: bool = False) -> None:
-        self._layers: Any = form.shown(form.network)
-        self._run: Run = _compiled(self._layers) if compiled else self._layers
-        self._fills = compiled
+        self._form, self._compiles = form, compiled
+        self._layers = form.shown(rewritten_for_gpu(form.network) if compiled else form.network)
+        self._runs: dict[int, Run] = {}
         self._graphs = graphs or Graphs()
 
     def infer(self, inputs: Answers, *, wanted: int) -> Answers:
         """See `Machine`."""
-        if self._fills:
+        if self._compiles:
             try:
                 filled = tuple(map(_filled, inputs))
                 return tuple(each[: len(inputs[0])] for each in self._inferred(filled, wanted))
             except Exception as error:
-                if not _is_of_compiler(error):
+                if not is_of_compiler(error):
                     raise
                 reason = (str(error) or type(error).__name__).strip().splitlines()[0]
                 log.warning("The layers cannot be compiled here, and are computed as they are: %s", reason)
-                self._run, self._fills = self._layers, False
+                self._compiles, self._layers = False, self._form.shown(self._form.network)
+                self._runs.clear()
         return self._inferred(inputs, wanted)
 
     def _inferred(self, inputs: Answers, wanted: int) -> Answers:
         shapes = tuple((tuple(each.shape), each.dtype, each.device) for each in inputs)
+        run = self._run(wanted)
         with self._graphs.lock, torch.inference_mode(False), torch.no_grad():
             try:
-                graph = self._graphs.find((id(self), shapes), self._run, inputs)
+                graph = self._graphs.find((id(self), wanted, shapes), run, inputs)
                 if graph is not None:
-                    return tuple(each.clone() for each in graph(inputs)[:wanted])
-                return _computed(self._run, inputs)[:wanted]
+                    return tuple(each.clone() for each in graph(inputs))
+                return _computed(run, inputs)
             except torch.OutOfMemoryError:
                 if not self._graphs.give_up():
                     raise
-            return _computed(self._run, inputs)[:wanted]
+            return _computed(run, inputs)
+
+    def _run(self, wanted: int) -> Run:
+        """What computes the first `wanted` answers; others would take memory, and compiled layers time to lay out."""
+        if wanted not in self._runs:
+            first = _First(self._layers, wanted)
+            self._runs[wanted] = compile_layers(first) if self._compiles else first
+        return self._runs[wanted]
 
 
 class _Graph:
@@ -162,19 +167,16 @@ class _Graph:
         return self._answers
 
 
-def _compiled(layers: Any) -> Run:
-    os.environ.setdefault(COMPILED_KEPT, str(cache_folder() / "compiled"))
-    # torch's own limit is below the number of `ROWS`.
-    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, COMPILATIONS)
-    return torch.compile(layers, dynamic=False)
+class _First(nn.Module):
+    """The first answers of layers, so many."""
 
+    def __init__(self, layers: nn.Module, wanted: int) -> None:
+        super().__init__()
+        self._layers, self._wanted = layers, wanted
 
-def _is_of_compiler(error: Exception) -> bool:
-    """Whether layers could not be compiled, such as where there is no compiler."""
-    # Here, since what compiles takes long to import.
-    from torch._dynamo.exc import TorchDynamoException
-
-    return isinstance(error, TorchDynamoException)
+    def forward(self, *inputs: Tensor) -> Answers:
+        answers = self._layers(*inputs)
+        return (answers,) if isinstance(answers, Tensor) else answers[: self._wanted]
 
 
 def _filled(given: Tensor) -> Tensor:
@@ -188,5 +190,4 @@ def _computed(run: Run, inputs: Answers) -> Answers:
     exact = cudnn.deterministic
     # The fastest of cuDNN's convolutions for each shape, found in its first call.
     with cudnn.flags(enabled=cudnn.enabled, benchmark=not exact, deterministic=exact, allow_tf32=cudnn.allow_tf32):
-        answers = run(*inputs)
-    return (answers,) if isinstance(answers, Tensor) else answers
+        return run(*inputs)

@@ -70,5 +70,5 @@ class Kept:
 
 
 def _content(values: Tensor) -> _Key:
-    raw = values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    raw = values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
     return (values.device, values.dtype, tuple(values.shape), hashlib.blake2b(raw, digest_size=16).digest())

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
 CPU = torch.device("cpu")
+COMPUTED_IN = (torch.float32, torch.bfloat16, torch.float16)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -118,6 +120,13 @@ def device_of(network: nn.Module) -> torch.device:
         return turns.device
     weight = next(network.parameters(), None)
     return CPU if weight is None else weight.device
+
+
+def dtype_of(network: nn.Module) -> torch.dtype:
+    """The type a network computes in."""
+    found = next((each.dtype for each in network.parameters() if each.is_floating_point()), torch.float32)
+    # What diffusers keeps in fewer bits it computes in another type, which its own `dtype` looks for in all layers.
+    return found if found in COMPUTED_IN else cast(Any, network).dtype
 
 
 def addresses(network: nn.Module, weights: Sequence[Tensor]) -> list[int]:

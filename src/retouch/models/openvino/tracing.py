@@ -8,14 +8,14 @@ import torch
 
 from retouch.models.forms import Form
 from retouch.models.openvino.library import library
-from retouch.models.openvino.rewritten import rewrite
+from retouch.models.rewritten import rewrite_for_openvino
 
 
 @torch.no_grad()
 def traced(form: Form) -> Any:
     """The network as OpenVINO reads it, its number of rows, height and width left open."""
     network = deepcopy(form.network).float()
-    rewrite(network)
+    rewrite_for_openvino(network)
     shown = form.shown(network).eval()
     inputs = form.inputs(form.example(2, 8, 16))
     assert inputs is not None

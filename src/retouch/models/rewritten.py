@@ -1,15 +1,19 @@
-"""Layers of a network in forms of fewer operations, or that OpenVINO computes faster, with the same answers."""
+"""Layers of a network in forms of fewer operations, or that something computes faster, with the same answers."""
 
+from collections.abc import Iterator
+from copy import deepcopy
 from itertools import product
+from typing import Any, cast
 
 import torch
 from diffusers.models.activations import GEGLU
+from diffusers.models.attention_processor import Attention, AttnProcessor2_0, FusedAttnProcessor2_0
 from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 from torch.nn import functional
 
 
-def rewrite(network: nn.Module) -> None:
+def rewrite_for_openvino(network: nn.Module) -> None:
     """Put such layers into a network, which is the caller's own copy."""
     for block in list(network.modules()):
         for name, layer in list(block.named_children()):
@@ -17,6 +21,21 @@ def rewrite(network: nn.Module) -> None:
                 setattr(block, name, _Gated(layer))
             elif type(layer) is Upsample2D and (conv := _plain_convolution(layer)) is not None:
                 setattr(block, name, _Upsampling(conv))
+
+
+@torch.no_grad()
+def rewritten_for_gpu(network: nn.Module) -> nn.Module:
+    """A copy of a network with such layers for a compiler; it shares the weights of all others."""
+    weights = (*network.parameters(), *network.buffers())
+    copied = deepcopy(network, {id(each): each for each in weights})
+    for block in list(copied.modules()):
+        if type(block) is Attention and type(block.processor) is AttnProcessor2_0 and not block.is_cross_attention:
+            block.fuse_projections()
+            cast(Any, block).set_processor(FusedAttnProcessor2_0())
+        for name, layer in list(block.named_children()):
+            if type(layer) is Upsample2D and (conv := _plain_convolution(layer)) is not None:
+                setattr(block, name, _UpsamplingAtOnce(conv))
+    return copied
 
 
 class _Upsampling(nn.Module):
@@ -30,9 +49,7 @@ class _Upsampling(nn.Module):
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
         self.bias = conv.bias
-        self.weights = nn.ParameterList(
-            nn.Parameter(_summed(_summed(conv.weight.detach(), 2, row), 3, column)) for row, column in PARITIES
-        )
+        self.weights = nn.ParameterList(map(nn.Parameter, _weights_by_parity(conv)))
 
     def forward(self, hidden_states: Tensor, output_size: object = None) -> Tensor:
         """(R, C, h, w) to (R, C, 2 h, 2 w); no other `output_size`."""
@@ -42,6 +59,32 @@ class _Upsampling(nn.Module):
             for (row, column), weight in zip(PARITIES, self.weights, strict=True)
         ]
         return functional.pixel_shuffle(torch.stack(found, dim=2).flatten(1, 2), 2)
+
+
+class _UpsamplingAtOnce(nn.Module):
+    """The same in one convolution, of four times the channels, whose weights and answers lie channels last.
+
+    It answers for one more row and column than there are; each parity leaves out another of the ends.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        weight = torch.cat(list(_weights_by_parity(conv)))
+        self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
+        self.bias = conv.bias
+
+    def forward(self, hidden_states: Tensor, output_size: object = None) -> Tensor:
+        """(R, C, h, w) to (R, C, 2 h, 2 w); no other `output_size`."""
+        assert output_size is None
+        rows, _, height, width = hidden_states.shape
+        answers = functional.conv2d(hidden_states, self.weight, padding=1).permute(0, 2, 3, 1).chunk(4, dim=-1)
+        parts = [
+            answer[:, row : row + height, column : column + width]
+            for (row, column), answer in zip(PARITIES, answers, strict=True)
+        ]
+        found = torch.stack([torch.stack(parts[:2], dim=3), torch.stack(parts[2:], dim=3)], dim=2)
+        found = found.reshape(rows, 2 * height, 2 * width, -1)
+        return (found if self.bias is None else found + self.bias).permute(0, 3, 1, 2)
 
 
 PARITIES = tuple(product((0, 1), repeat=2))
@@ -61,6 +104,13 @@ class _Gated(nn.Module):
     def forward(self, hidden_states: Tensor) -> Tensor:
         """(…, D) to (…, E)."""
         return self.value(hidden_states) * functional.gelu(self.gate(hidden_states))
+
+
+def _weights_by_parity(conv: nn.Conv2d) -> Iterator[Tensor]:
+    """The weights (D, C, 2, 2) for each of `PARITIES`."""
+    weight = conv.weight.detach()
+    for row, column in PARITIES:
+        yield _summed(_summed(weight.float(), 2, row), 3, column).to(weight.dtype)
 
 
 def _summed(weight: Tensor, axis: int, parity: int) -> Tensor:
