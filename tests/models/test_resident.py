@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from tests.conftest import MakeCheckpoint
 from tests.models.turns import PlayedDevice
 from torch import Tensor, nn
 
 from retouch.models.kept import Kept
-from retouch.models.resident import CPU, Turns, addresses, device_of, ready, take_turns, takes_turns
+from retouch.models.resident import CPU, Turns, addresses, device_of, dtype_of, ready, take_turns, takes_turns
 
 READ = torch.ones(1, 64)
 
@@ -174,3 +175,19 @@ def test_nothing_holds_what_is_gone(device: PlayedDevice) -> None:
     take_turns([other], turns)
     answer(other)
     assert device.held == size(other)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_the_type_a_network_computes_in_is_that_of_its_weights(make_tiny: MakeCheckpoint, dtype: torch.dtype) -> None:
+    unet = make_tiny().unet.to(dtype)
+    assert dtype_of(unet) == unet.dtype == dtype
+
+
+def test_a_network_kept_in_fewer_bits_computes_in_another_type(make_tiny: MakeCheckpoint) -> None:
+    unet = make_tiny().unet
+    unet.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.bfloat16)
+    assert dtype_of(unet) == torch.bfloat16
+
+
+def test_a_network_without_weights_computes_in_torchs_own_type() -> None:
+    assert dtype_of(nn.Identity()) == torch.float32

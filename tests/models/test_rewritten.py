@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers.models.activations import GEGLU
-from diffusers.models.attention_processor import AttnProcessor, FusedAttnProcessor2_0
+from diffusers.models.attention_processor import Attention, AttnProcessor, FusedAttnProcessor2_0
 from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 
@@ -92,6 +92,26 @@ def test_a_copy_for_a_gpu_shares_the_weights_of_all_other_layers(tiny_checkpoint
     shared = {id(weight) for weight in unet.parameters()}
     others = [each for name, each in rewritten_for_gpu(unet).named_parameters() if name not in own]
     assert all(id(weight) in shared for weight in others)
+
+
+def test_projections_with_something_in_them_stay(tiny_checkpoint: Checkpoint) -> None:
+    """Such as the layers of a LoRA, of which fused projections would see the weights below alone."""
+
+    class Doubled(nn.Linear):
+        def forward(self, input: Tensor) -> Tensor:
+            return 2 * super().forward(input)
+
+    unet: Any = deepcopy(tiny_checkpoint.unet)
+    attention: Any = next(
+        layer for layer in unet.modules() if type(layer) is Attention and not layer.is_cross_attention
+    )
+    doubled = Doubled(attention.to_k.in_features, attention.to_k.out_features, bias=False)
+    doubled.load_state_dict(attention.to_k.state_dict())
+    attention.to_k = doubled
+    arguments = torch.randn(2, 8, 8, 8), torch.tensor(3), torch.randn(2, 5, 16)
+    with torch.no_grad():
+        found, wanted = (each(*arguments).sample for each in (rewritten_for_gpu(unet), unet))
+    assert torch.allclose(found, wanted, atol=1e-5)
 
 
 def test_attention_by_others_rules_stays(tiny_checkpoint: Checkpoint) -> None:

@@ -96,8 +96,8 @@ class GraphMachine:
     """See `Machine`. A shape's first call is computed as usual, the second is recorded, all later ones are replayed.
 
     A replay starts all of a call's kernels at once: no time goes by between them while Python walks through the layers.
-    Its numbers are those of the layers; `compiled` ones fuse theirs, differ by rounding and are made for `ROWS`. What
-    cannot be recorded is computed as usual; where memory runs out, the graphs make room.
+    Its numbers are those of the layers; `compiled` ones are rewritten, fuse theirs, differ by rounding and are made for
+    `ROWS`. What cannot be recorded is computed as usual; where memory runs out, the graphs make room.
     """
 
     def __init__(self, form: Form, *, graphs: Graphs | None = None, compiled: bool = False) -> None:
@@ -123,8 +123,8 @@ class GraphMachine:
 
     def _inferred(self, inputs: Answers, wanted: int) -> Answers:
         shapes = tuple((tuple(each.shape), each.dtype, each.device) for each in inputs)
-        run = self._run(wanted)
         with self._graphs.lock, torch.inference_mode(False), torch.no_grad():
+            run = self._run(wanted)
             try:
                 graph = self._graphs.find((id(self), wanted, shapes), run, inputs)
                 if graph is not None:

@@ -29,7 +29,7 @@ def rewritten_for_gpu(network: nn.Module) -> nn.Module:
     weights = (*network.parameters(), *network.buffers())
     copied = deepcopy(network, {id(each): each for each in weights})
     for block in list(copied.modules()):
-        if type(block) is Attention and type(block.processor) is AttnProcessor2_0 and not block.is_cross_attention:
+        if type(block) is Attention and _attends_to_itself(block):
             block.fuse_projections()
             cast(Any, block).set_processor(FusedAttnProcessor2_0())
         for name, layer in list(block.named_children()):
@@ -117,6 +117,13 @@ def _summed(weight: Tensor, axis: int, parity: int) -> Tensor:
     """Three weights along an axis as two: the last two together for an even cell, the first two for an odd one."""
     first, middle, last = weight.unbind(axis)
     return torch.stack([first + middle, last] if parity else [first, middle + last], axis)
+
+
+def _attends_to_itself(block: Attention) -> bool:
+    """Whether query, key and value are plain products of the same input."""
+    layers = (block.to_q, block.to_k, block.to_v)
+    plain = type(block.processor) is AttnProcessor2_0 and all(type(each) is nn.Linear for each in layers)
+    return plain and not block.is_cross_attention
 
 
 def _plain_convolution(layer: Upsample2D) -> nn.Conv2d | None:
