@@ -20,12 +20,16 @@ UNNEEDED = {
 }
 """Packages that an edit by pocket does without; most come with the extras."""
 
+OTHER_NETWORKS = ("diffusers.models.transformers.transformer_flux", "diffusers.models.unets.unet_1d")
+"""Of all that diffusers has, which no pocket model is made of."""
+
 COLD = f"""
 import atexit, importlib.util, json, sys
 from retouch.cli.main import main
 
 def tell():
     found = {{name.partition(".")[0] for name in sys.modules}} & set({sorted(UNNEEDED)!r})
+    found |= set(sys.modules) & set({OTHER_NETWORKS!r})
     print(json.dumps({{"imported": sorted(found), "scipy": importlib.util.find_spec("scipy") is not None}}))
 
 atexit.register(tell)

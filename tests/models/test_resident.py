@@ -179,7 +179,8 @@ def test_nothing_holds_what_is_gone(device: PlayedDevice) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_the_type_a_network_computes_in_is_that_of_its_weights(make_tiny: MakeCheckpoint, dtype: torch.dtype) -> None:
-    unet = make_tiny().unet.to(dtype)
+    unet = make_tiny().unet
+    nn.Module.to(unet, dtype)
     assert dtype_of(unet) == unet.dtype == dtype
 
 
