@@ -11,8 +11,8 @@ def import_later(*packages: str) -> None:
     """Let the code of packages run when one of their names is first asked for, not when a module inside is imported.
 
     Many packages import all their modules for the sake of short names, which who imports one module by its own does not
-    use. Those that were imported before, or are not there, stay as they are. What a package is made of is
-    the same in the end; only what its code does beside that comes later.
+    use. Those that were imported before, or are not there, stay as they are. What a package is made of is the same in
+    the end; only what its code does beside that comes later. Python's `LazyLoader` would run it for its `__path__`.
     """
     for name in packages:
         spec = None if name in sys.modules else importlib.util.find_spec(name)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 CPU = torch.device("cpu")
 COMPUTED_IN = (torch.float32, torch.bfloat16, torch.float16)
+"""Types of weights that networks compute in as they are."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
