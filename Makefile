@@ -24,12 +24,17 @@ demo: $(VENV)/.runtime ## Set up what is needed, edit an example picture and say
 	@echo "Before: $(CURDIR)/$(DEMO_SOURCE)"
 	@echo "After:  $(CURDIR)/$(DEMO_RESULT)"
 
+PAGE := src/retouch/server/page/index.html
+PAGE_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/vite.config.ts web/package.json web/tsconfig.json
+# The page, for the tests that visit it; without Node they say what to do.
+TESTED_PAGE := $(if $(shell command -v npm),$(PAGE))
+
 .PHONY: test
-test: $(VENV)/.development ## Run the tests on all cores, without the slow ones
+test: $(VENV)/.development $(TESTED_PAGE) ## Run the tests on all cores, without the slow ones
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
 
 .PHONY: test-all
-test-all: $(VENV)/.development ## Run all tests, the slow ones too
+test-all: $(VENV)/.development $(TESTED_PAGE) ## Run all tests, the slow ones too
 	@$(BIN)/python -m pytest
 
 .PHONY: check
@@ -47,9 +52,6 @@ format: $(VENV)/.development ## Bring all code into the house's format
 .PHONY: bench
 bench: $(VENV)/.development ## Measure: run every program in bench/
 	@set -e; for program in bench/*.py; do echo "== $$program"; $(BIN)/python "$$program"; done
-
-PAGE := src/retouch/server/page/index.html
-PAGE_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) web/index.html web/vite.config.ts web/package.json web/tsconfig.json
 
 .PHONY: web
 web: $(PAGE) ## Build the page that the server shows (needs Node 20.19 or newer)

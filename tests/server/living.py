@@ -100,7 +100,10 @@ def begin(folder: Path, *arguments: str, environment: dict[str, str] | None = No
         )
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert line.startswith("Retouch is at http"), (line, log.read_text())
+    if not line.startswith("Retouch is at http"):
+        process.kill()
+        process.wait()
+        raise AssertionError((line, log.read_text()))
     address, _, token = line.split()[-1].partition("/?token=")
     return Living(process=process, address=address, log=log, token=token, enter=enter)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retouch.cli.output import say
+from retouch.cli.output import say, warn
 from retouch.core.errors import MissingExtraError, SettingsError
 
 if TYPE_CHECKING:
@@ -64,9 +64,12 @@ def serve(
     from retouch.server.page import BUILD, has_page
     from retouch.server.serve import serve as run
 
-    if not has_page():
-        say(BUILD)
-    run(settings, lambda address: print(f"Retouch is at {address}", flush=True))
+    def announce(address: str) -> None:
+        if not has_page():
+            warn(BUILD)
+        print(f"Retouch is at {address}", flush=True)
+
+    run(settings, announce)
     say("Retouch has ended; everything is kept.")
 
 
