@@ -2,10 +2,12 @@
 
 import importlib.util
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,15 @@ from retouch.attention.control import adding
 from retouch.attention.layers import cross_layers
 from retouch.conditioning.image import decode_latents, encode_source
 from retouch.core.errors import MissingExtraError, ModelError
+from retouch.models.architecture import TINY, random_checkpoint
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.computed import Computed, computed
 from retouch.models.computed_levels import ComputedLevels
 from retouch.models.forms import ShortForm, UNetForm
 from retouch.models.levels import TorchLevels
-from retouch.models.openvino import attach, kept, library
+from retouch.models.openvino import attach, library
 from retouch.models.openvino.attach import left_to_torch, use_openvino
-from retouch.models.openvino.kept import NETWORK, clear_kept, kept_folder, kept_network
+from retouch.models.openvino.kept import NETWORK, kept_folder
 
 CACHE = "RETOUCH_CACHE"
 
@@ -295,47 +298,41 @@ def test_a_folder_that_cannot_be_written_is_done_without(
     assert apart(call(checkpoint, 2, 8, 8), call(tiny_checkpoint, 2, 8, 8)) < 1e-5
 
 
-def test_of_two_processes_one_makes_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = (
-        "import time\nfrom pathlib import Path\nfrom retouch.models.openvino.kept import kept_network\n"
-        "def write(folder):\n"
-        "    time.sleep(0.3)\n"
-        "    (folder / 'network.xml').write_text('x')\n"
-        f"    with open({str(tmp_path / 'made')!r}, 'a') as made: made.write('once ')\n"
-        "print(kept_network('unet-0', write))\n"
-    )
-    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
-    runs = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    answers = {run.communicate(timeout=120)[0] for run in runs}
-    assert all(run.returncode == 0 for run in runs) and len(answers) == 1
-    assert (tmp_path / "made").read_text() == "once "
-
-
-def test_the_longest_unused_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_full_is_done_without(
+    make_tiny: MakeCheckpoint, tiny_checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(CACHE, str(tmp_path))
-    monkeypatch.setattr(kept, "LIMIT", 5000)
-
-    def write(folder: Path) -> None:
-        (folder / NETWORK).write_bytes(bytes(2000))
-
-    for time, key in enumerate(("one", "two", "three")):
-        os.utime(kept_network(key, write) / "facts.json", (time, time))
-    kept_network("one", write)
-    assert kept_network("four", write).name == "four"
-    assert {place.name for place in kept_folder().iterdir() if place.is_dir()} == {"one", "three", "four"}
-    assert clear_kept() > 6000 and clear_kept() == 0
+    checkpoint, (soft, hard) = make_tiny(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        use_openvino(checkpoint)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert apart(call(checkpoint, 2, 8, 8), call(tiny_checkpoint, 2, 8, 8)) < 1e-5
+    assert not [path for path in kept_folder().iterdir() if path.is_dir()]
 
 
-def test_a_failed_making_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(CACHE, str(tmp_path))
+def test_networks_of_five_levels_are_taken_in(cache: Path, tiny_tokenizer: Any) -> None:
+    deep = replace(TINY, unet_widths=(16,) * 5, attention=(True,) * 4 + (False,), vae_widths=(8,) * 5)
+    checkpoint, plain = random_checkpoint(deep, tiny_tokenizer), random_checkpoint(deep, tiny_tokenizer)
+    use_openvino(checkpoint)
+    assert apart(call(checkpoint, 1, 32, 16), call(plain, 1, 32, 16)) < 1e-5
+    assert left_to_torch(checkpoint) == 0
 
-    def fail(folder: Path) -> None:
-        (folder / NETWORK).write_text("half")
-        raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        kept_network("unet-0", fail)
-    assert [place.name for place in kept_folder().iterdir()] == ["unet-0.lock"]
+def test_where_one_network_is_refused_all_stay_torchs(
+    cache: Path, make_tiny: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(form: Any) -> Any:
+        raise RuntimeError(f"no {form.name}")
+
+    checkpoint = make_tiny()
+    use_openvino(make_tiny())
+    checkpoint.vae.decoder.conv_in.weight.data.mul_(2)
+    monkeypatch.setattr(attach, "traced", refuse)
+    with pytest.raises(ModelError, match=r"cannot take the vae-decoder.*no vae-decoder.*backend torch"):
+        use_openvino(checkpoint)
+    assert computed(checkpoint.unet) is None and computed(checkpoint.vae.encoder) is None
 
 
 def test_a_network_that_answers_otherwise_is_refused(

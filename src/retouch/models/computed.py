@@ -1,9 +1,6 @@
 """A torch network that something else computes for as long as it is as it was, and that nobody looks into."""
 
-import operator
-from collections.abc import Callable
-from itertools import chain
-from operator import attrgetter, itemgetter
+from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Any, Protocol, cast
 
@@ -11,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from retouch.models.forms import Call, Form
+from retouch.models.state import AsItWas
 
 
 class Machine(Protocol):
@@ -25,7 +23,7 @@ class Computed:
     """Stands in the place of a network's `forward`.
 
     A call that is not of its form, one that needs gradients, and any after something was changed in the network
-    (weights, layers, attention processors, hooks) are torch's, to the bit; `left` counts them. `by` is the name of what
+    (weights, layers, what is set on them, hooks) are torch's, to the bit; `left` counts them. `by` is the name of what
     computes all others.
     """
 
@@ -34,8 +32,8 @@ class Computed:
         self._form, self._compile = form, compile_form
         self._compiled = {form.name: compile_form(form)}
         self._torch = form.network.forward
-        self._network = form.network
-        self._as_it_was = _AsItWas(form.network)
+        self.network = form.network
+        self._as_it_was = AsItWas(form.network)
         self._lock = Lock()
         self.left = 0
 
@@ -50,14 +48,14 @@ class Computed:
         The form is compiled when it is first asked for. The network itself is not called: where hooks are to hear
         its calls, the answer is None.
         """
-        if self._network._forward_hooks or self._network._forward_pre_hooks:
+        if self.network._forward_hooks or self.network._forward_pre_hooks:
             self.left += 1
             return None
         return self._answers(form, call, wanted=form.answers)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A copy of the network is torch's alone."""
-        copied = memo[id(self._network)]
+        copied = memo[id(self.network)]
         return type(copied).forward.__get__(copied)
 
     def by_torch(self, *arguments: Any, **named: Any) -> Any:
@@ -84,53 +82,21 @@ class Computed:
         arguments, named = call
         if torch.is_grad_enabled() and any(
             isinstance(each, Tensor) and each.requires_grad
-            for each in (*arguments, *named.values(), *self._network.parameters())
+            for each in (*arguments, *named.values(), *self.network.parameters())
         ):
             return False
         return self._as_it_was.still_is()
 
 
-def put_in(form: Form, compile_form: Callable[[Form], Machine], *, by: str) -> None:
-    """Have what `compile_form` makes, called `by`, compute the network of a form from now on."""
-    cast(Any, form.network).forward = Computed(form, compile_form, by=by)
+def put_in(forms: Iterable[Form], compile_form: Callable[[Form], Machine], *, by: str) -> None:
+    """Have what `compile_form` makes, called `by`, compute the networks of forms from now on, but for those that
+    something computes already; where it cannot make one of them, all stay as they are."""
+    made = [Computed(form, compile_form, by=by) for form in forms if computed(form.network) is None]
+    for each in made:
+        cast(Any, each.network).forward = each
 
 
 def computed(network: nn.Module) -> Computed | None:
     """What computes a network in the place of torch, where something does."""
     found = network.__dict__.get("forward")
     return found if isinstance(found, Computed) else None
-
-
-class _AsItWas:
-    """A network's layers and processors, themselves, and of its weights the place and version: what an answer depends
-    on, and whether it is still so.
-
-    Asked at each call, of hundreds of layers, so that the lists are made by what Python has in C.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        self._layers = [layer.__dict__ for layer in network.modules()]
-        self._parts = self._all_parts()
-        self._weights = [*network.parameters(), *network.buffers()]
-        self._versioned = [each for each in self._weights if not each.is_inference()]
-        self._numbers = self._all_numbers()
-
-    def still_is(self) -> bool:
-        """Whether nothing of it was changed."""
-        parts = self._all_parts()
-        same = len(parts) == len(self._parts) and all(map(operator.is_, parts, self._parts))
-        return same and self._all_numbers() == self._numbers
-
-    def _all_parts(self) -> list[object]:
-        found: list[object] = [layer.get("processor") for layer in self._layers]
-        for kind in ("_modules", "_parameters", "_buffers"):
-            found += chain.from_iterable(map(dict.values, map(itemgetter(kind), self._layers)))
-        return found
-
-    def _all_numbers(self) -> list[int]:
-        found = [*map(itemgetter("training"), self._layers), *map(Tensor.data_ptr, self._weights)]
-        found += map(attrgetter("_version"), self._versioned)
-        # The network's own hooks are heard in any case.
-        for kind in ("_forward_hooks", "_forward_pre_hooks"):
-            found += map(len, map(itemgetter(kind), self._layers[1:]))
-        return found

@@ -34,8 +34,13 @@ class Form(Protocol):
         """What the network's structure depends on."""
         ...
 
+    @property
+    def step(self) -> int:
+        """What the sides of its cells are multiples of."""
+        ...
+
     def example(self, rows: int, height: int, width: int) -> Call:
-        """A call with noise for `rows` samples of (height, width) cells, each a multiple of 8."""
+        """A call with noise for `rows` samples of (height, width) cells, each a multiple of `step`."""
         ...
 
     def inputs(self, call: Call) -> tuple[Tensor, ...] | None:
@@ -87,6 +92,11 @@ class UNetForm:
         """See `Form`."""
         return _facts(self.unet.config)
 
+    @property
+    def step(self) -> int:
+        """See `Form`."""
+        return 2**self.unet.num_upsamplers
+
     def example(self, rows: int, height: int, width: int) -> Call:
         """See `Form`."""
         config, unet = self.unet.config, self.unet
@@ -100,7 +110,7 @@ class UNetForm:
         if len(arguments) != 2 or set(named) != {"encoder_hidden_states", "return_dict"} or named["return_dict"]:
             return None
         latents, time = arguments
-        if not isinstance(time, Tensor) or not _divisible(latents, 2**self.unet.num_upsamplers):
+        if not isinstance(time, Tensor) or not _divisible(latents, self.step):
             return None
         features: Tensor = self.unet.time_proj(time.to(latents.device).reshape(-1).expand(len(latents)))
         return latents, features, named["encoder_hidden_states"]
@@ -145,6 +155,11 @@ class ShortForm:
     def facts(self) -> Mapping[str, object]:
         """See `Form`."""
         return _facts(self.unet.config)
+
+    @property
+    def step(self) -> int:
+        """See `Form`."""
+        return UNetForm(self.unet).step
 
     def example(self, rows: int, height: int, width: int) -> Call:
         """See `Form`."""
@@ -197,6 +212,11 @@ class VAEForm:
         """See `Form`."""
         return _facts(self.vae.config)
 
+    @property
+    def step(self) -> int:
+        """See `Form`."""
+        return 2 ** (len(self.vae.config["block_out_channels"]) - 1) if self.half == "encoder" else 1
+
     def example(self, rows: int, height: int, width: int) -> Call:
         """See `Form`."""
         channels = self.vae.config["in_channels" if self.half == "encoder" else "latent_channels"]
@@ -205,8 +225,7 @@ class VAEForm:
     def inputs(self, call: Call) -> tuple[Tensor, ...] | None:
         """See `Form`."""
         arguments, named = call
-        step = 2 ** (len(self.vae.config["block_out_channels"]) - 1) if self.half == "encoder" else 1
-        return None if len(arguments) != 1 or named or not _divisible(arguments[0], step) else arguments
+        return None if len(arguments) != 1 or named or not _divisible(arguments[0], self.step) else arguments
 
     def outputs(self, answer: Tensor) -> Any:
         """See `Form`."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from retouch.models.checkpoint import Checkpoint
 from retouch.models.compiling import compile_layers, is_of_compiler
-from retouch.models.computed import computed, put_in
+from retouch.models.computed import put_in
 from retouch.models.forms import Form, forms_of
 from retouch.models.rewritten import rewritten_for_gpu
 
@@ -37,11 +37,8 @@ def use_graphs(checkpoint: Checkpoint, *, compiled: bool = False) -> None:
     What changes the weights for good, such as LoRAs, comes before. With `compiled` torch compiles each shape when it
     is first asked for, which takes a minute for a large network, and less where an earlier process did.
     """
-    graphs = Graphs()
-    for form in forms_of(checkpoint):
-        if computed(form.network) is None:
-            made = partial(GraphMachine, graphs=graphs, compiled=compiled)
-            put_in(form, made, by="compiled" if compiled else "graphs")
+    made = partial(GraphMachine, graphs=Graphs(), compiled=compiled)
+    put_in(forms_of(checkpoint), made, by="compiled" if compiled else "graphs")
 
 
 class Graphs:

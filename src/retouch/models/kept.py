@@ -10,7 +10,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from retouch.models.resident import addresses
+from retouch.models.resident import addresses, takes_turns
+from retouch.models.state import Samples, version
 
 LIMIT = 128 * 2**20
 """Bytes that are kept; a picture of 512 x 512 takes 3 MB with its latents."""
@@ -53,7 +54,7 @@ class Kept:
         with torch.no_grad():
             made = make()
         with self._lock:
-            if key not in self._results:
+            if key not in self._results and made.nbytes <= self._limit:
                 self._results[key] = made
                 self._size += made.nbytes
             while self._size > self._limit:
@@ -65,8 +66,8 @@ class Kept:
             number = self._numbers.setdefault(network, next(self._count))
         weights = (*network.parameters(), *network.buffers())
         places = addresses(network, weights)
-        states = ((at, each.dtype, each._version) for at, each in zip(places, weights, strict=True))
-        return (number, hash(tuple(states)))
+        states = ((at, each.dtype, version(each)) for at, each in zip(places, weights, strict=True))
+        return (number, hash(tuple(states)), b"" if takes_turns(network) else Samples(weights).digest())
 
 
 def _content(values: Tensor) -> _Key:

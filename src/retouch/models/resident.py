@@ -11,6 +11,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from retouch.models.state import version
+
 CPU = torch.device("cpu")
 COMPUTED_IN = (torch.float32, torch.bfloat16, torch.float16)
 """Types of weights that networks compute in as they are."""
@@ -27,7 +29,7 @@ class _Stay:
 
     @property
     def is_as_it_came(self) -> bool:
-        return self.weight._version == self.version and self.weight.data_ptr() == self.address
+        return version(self.weight) == self.version and self.weight.data_ptr() == self.address
 
 
 class Turns:
@@ -66,7 +68,7 @@ class Turns:
             for weight in _weights(network):
                 home = weight.data
                 weight.data = self._carry(home)
-                stay = _Stay(weight=weight, home=home, address=weight.data_ptr(), version=weight._version)
+                stay = _Stay(weight=weight, home=home, address=weight.data_ptr(), version=version(weight))
                 self._stays[id(weight)] = stay
         except BaseException:
             # Where memory does not suffice, no network may lie in two places.

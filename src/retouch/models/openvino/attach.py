@@ -16,7 +16,7 @@ from retouch.models.identity import fingerprint
 from retouch.models.openvino.kept import COMPILED, FORMAT, NETWORK, kept_network
 from retouch.models.openvino.library import HINTS, check_installed, compiled, library, version_of
 from retouch.models.openvino.network import Compiled
-from retouch.models.openvino.tracing import traced
+from retouch.models.openvino.tracing import side_of, traced
 
 log = logging.getLogger(__name__)
 PACKAGES = ("torch", "diffusers", "openvino")
@@ -37,9 +37,7 @@ def use_openvino(checkpoint: Checkpoint) -> None:
             them, or answers otherwise than torch.
     """
     check_installed()
-    for form in forms_of(checkpoint):
-        if computed(form.network) is None:
-            put_in(form, partial(_compiled, source=checkpoint.source), by="openvino")
+    put_in(forms_of(checkpoint), partial(_compiled, source=checkpoint.source), by="openvino")
 
 
 def left_to_torch(checkpoint: Checkpoint) -> int:
@@ -56,12 +54,11 @@ def _compiled(form: Form, source: str) -> Compiled:
             f"{str(weight.dtype).removeprefix('torch.')} on {weight.device}; choose the device cpu, or backend torch."
         )
     try:
-        place = kept_network(_key(form, weight.dtype), partial(_write, form, weight.dtype, source))
+        with kept_network(_key(form, weight.dtype), partial(_write, form, weight.dtype, source)) as place:
+            return _made(str(place / NETWORK), form, source, kept=place / COMPILED)
     except OutputError:
-        # Such as a home that is read-only: traced anew by each process.
-        model = _traced(form, source)
-        return _agreeing(form, Compiled(compiled(model, weight.dtype, kept=None)), weight.dtype, source)
-    return Compiled(compiled(str(place / NETWORK), weight.dtype, kept=place / COMPILED))
+        # Such as a home that is read-only, or a disk that is full: traced anew by each process.
+        return _agreeing(form, _made(_traced(form, source), form, source), weight.dtype, source)
 
 
 def _key(form: Form, dtype: torch.dtype) -> str:
@@ -73,25 +70,47 @@ def _key(form: Form, dtype: torch.dtype) -> str:
 def _write(form: Form, dtype: torch.dtype, source: str, folder: Path) -> None:
     """Write the network, its weights as 16-bit numbers where it computes in such."""
     model = _traced(form, source)
-    _agreeing(form, Compiled(compiled(model, dtype, kept=None)), dtype, source)
-    library().save_model(model, str(folder / NETWORK), compress_to_fp16=dtype != torch.float32)
+    _agreeing(form, _made(model, form, source), dtype, source)
+    try:
+        library().save_model(model, str(folder / NETWORK), compress_to_fp16=dtype != torch.float32)
+    except RuntimeError as problem:
+        raise OutputError(
+            f"The {form.name} of '{source}' cannot be written to {folder} ({_first_line(problem)}); make room, or "
+            "set RETOUCH_CACHE to another folder."
+        ) from problem
+
+
+def _made(network: Any, form: Form, source: str, *, kept: Path | None = None) -> Compiled:
+    """What computes a network, a file or an `openvino.Model`; see `compiled`."""
+    try:
+        return Compiled(compiled(network, next(form.network.parameters()).dtype, kept=kept))
+    except RuntimeError as problem:
+        raise _refused(form, source, problem) from problem
 
 
 def _traced(form: Form, source: str) -> Any:
     log.warning("OpenVINO takes in the %s of '%s' for the first time; a large one takes minutes.", form.name, source)
     try:
         return traced(form)
-    except (RuntimeError, ValueError, TypeError) as error:
-        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
-        raise ModelError(
-            f"OpenVINO cannot take the {form.name} of '{source}' ({reason}); choose the backend torch."
-        ) from error
+    except (RuntimeError, ValueError, TypeError) as problem:
+        raise _refused(form, source, problem) from problem
+
+
+def _refused(form: Form, source: str, problem: Exception) -> ModelError:
+    return ModelError(
+        f"OpenVINO cannot take the {form.name} of '{source}' ({_first_line(problem)}); choose the backend torch."
+    )
+
+
+def _first_line(problem: Exception) -> str:
+    return (str(problem) or type(problem).__name__).strip().splitlines()[0]
 
 
 @torch.no_grad()
 def _agreeing(form: Form, made: Compiled, dtype: torch.dtype, source: str) -> Compiled:
     """What was compiled, seen to answer as torch does where rows, height and width are not those it was traced with."""
-    call = form.example(3, 16, 8)
+    side = side_of(form)
+    call = form.example(3, 2 * side, side)
     inputs = form.inputs(call)
     assert inputs is not None
     answers = zip(made.infer(inputs, wanted=form.answers), form.by_torch(call), strict=True)

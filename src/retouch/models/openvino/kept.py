@@ -27,11 +27,12 @@ def kept_folder() -> Path:
     return cache_folder() / "openvino"
 
 
-def kept_network(key: str, write: Callable[[Path], None]) -> Path:
+@contextmanager
+def kept_network(key: str, write: Callable[[Path], None]) -> Iterator[Path]:
     """The folder with the network called `key`, made by `write` into an empty one where it is not there or damaged.
 
-    Of two processes that want the same one makes it and the other waits. Raises OutputError where the folder cannot
-    be written.
+    It stays while the block runs; of two processes that want the same one makes it and the other waits. Raises
+    OutputError where the folder cannot be written.
     """
     place = kept_folder() / key
     with _alone(place):
@@ -41,22 +42,19 @@ def kept_network(key: str, write: Callable[[Path], None]) -> Path:
                 write(partial)
                 (partial / FACTS).write_text(json.dumps(_facts(partial)), encoding="utf-8")
             _shrink(besides=place)
-    _used(place)
-    return place
+        _used(place)
+        yield place
 
 
 def clear_kept() -> int:
-    """Remove all kept networks; the bytes that were freed."""
-    freed = 0
-    for place in _places():
-        freed += _size(place)
-        _remove(place)
-    return freed
+    """Remove all kept networks but those that a process is reading or making; the bytes that were freed."""
+    return sum(_removed(place) for place in _places())
 
 
 @contextmanager
-def _alone(place: Path) -> Iterator[None]:
-    """Hold what other processes wait for; a killed one lets go of it."""
+def _alone(place: Path, *, waits: bool = True) -> Iterator[None]:
+    """Hold what other processes wait for, which a killed one lets go of; without `waits` BlockingIOError where one
+    holds it."""
     lock = place.parent / f"{place.name}.lock"
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +65,7 @@ def _alone(place: Path) -> Iterator[None]:
             f"{lock} cannot be written ({problem.strerror}); set RETOUCH_CACHE to a folder that can."
         ) from problem
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
         os.close(handle)
@@ -105,8 +103,7 @@ def _shrink(*, besides: Path) -> None:
     for place in others:
         if total <= LIMIT:
             return
-        total -= _size(place)
-        _remove(place)
+        total -= _removed(place)
 
 
 def _places() -> list[Path]:
@@ -123,6 +120,17 @@ def _last_used(place: Path) -> float:
 
 def _size(place: Path) -> int:
     return sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+
+
+def _removed(place: Path) -> int:
+    """Remove a network, and say how many bytes it took; 0 where somebody is at it."""
+    try:
+        with _alone(place, waits=False):
+            size = _size(place)
+            _remove(place)
+            return size
+    except (BlockingIOError, OutputError):
+        return 0
 
 
 def _remove(place: Path) -> None:

@@ -17,7 +17,8 @@ def traced(form: Form) -> Any:
     network = deepcopy(form.network).float()
     rewrite_for_openvino(network)
     shown = form.shown(network).eval()
-    inputs = form.inputs(form.example(2, 8, 16))
+    side = side_of(form)
+    inputs = form.inputs(form.example(2, side, 2 * side))
     assert inputs is not None
     given = tuple(each.float() for each in inputs)
     with warnings.catch_warnings():
@@ -29,3 +30,8 @@ def traced(form: Form) -> Any:
     # Named, since it has to live for as long as it is read.
     decoder = library("openvino.frontend.pytorch.ts_decoder").TorchScriptPythonDecoder(script, example_input=given)
     return frontend.convert(frontend.load(decoder))
+
+
+def side_of(form: Form) -> int:
+    """Cells along a side that are few, and that the network takes."""
+    return max(8, form.step)
