@@ -4,12 +4,13 @@
     python bench/edit.py --size 256 --size 512 --batch 1 4   # the size of Stable Diffusion 1.5, random weights
     python bench/edit.py --contenders diffusers retouch-torch retouch-openvino retouch-openvino+fast
 
-Every contender loads the same folder in a process of its own (what follows a + is a profile, in the same process) and
-they edit turn about, each round a new picture: 20 steps of DDIM, guidance 7.5 and 1.5. `diffusers` is its
-documentation's call, `diffusers-tuned` what an expert would set, `retouch-own` the pocket editor with its own steps and
-guidance, whose result is another. Medians over rounds with the least and the most; ratios are of medians to the first
-contender. Where a GPU is there, it is used. The last column is the share of what the machine does in a large product of
-matrices of bfloat16, for the operations of all branches and steps, whether they are computed or not.
+Every contender loads the same folder in a process of its own (what follows a + is a profile, in the same process,
+whose memory both are said to take) and they edit turn about, each round a new picture, with nothing kept of edits
+before (but with `--same`): 20 steps of DDIM, guidance 7.5 and 1.5. `diffusers` is its documentation's call,
+`diffusers-tuned` what an expert would set, `retouch-own` the pocket editor with its own steps and guidance, whose
+result is another. Medians over rounds with the least and the most; ratios are of medians to the first contender.
+Where a GPU is there, it is used. The last column is the share of what the machine does in a large product of matrices
+of bfloat16, for the operations of all branches and steps, whether they are computed or not.
 """
 
 import argparse
@@ -89,8 +90,8 @@ class Child:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.load = self._read()["ready"]
 
-    def edit(self, case: Case, profile: str, turn: int, picture: Path, result: Path) -> dict[str, Any]:
-        """One call; what the contender says of it."""
+    def edit(self, case: Case, profile: str, turn: int | None, picture: Path, result: Path) -> dict[str, Any]:
+        """One call; what the contender says of it. Without `turn` it is of the same picture as all such calls."""
         text, image = case.guidance
         job = {
             "picture": str(picture),
@@ -100,7 +101,8 @@ class Child:
             "text": text,
             "image": image,
             "profile": profile,
-            "turn": turn,
+            "turn": turn or 0,
+            "anew": turn is not None,
             "result": str(result),
         }
         assert self._process.stdin is not None
@@ -166,7 +168,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--contenders", nargs="+", default=USUAL)
     parser.add_argument("--levers", action="store_true", help="also s_I = 1, s_T = s_I, and four instructions")
-    parser.add_argument("--same", action="store_true", help="edit the same picture in all rounds")
+    parser.add_argument(
+        "--same",
+        action="store_true",
+        help="edit the same picture in all rounds, and let them keep what they made of it",
+    )
     parser.add_argument("--together", action="store_true", help="make the first calls at the same time, to save time")
     parser.add_argument("--no-command", dest="command", action="store_false", help="leave the whole command out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
@@ -217,8 +223,8 @@ def _turns(
     results = {name: scratch / f"{name}.png" for name in field}
 
     def edit(name: str, turn: int) -> dict[str, Any]:
-        shift = 0 if asked.same else turn
-        return field[name].edit(case, name.partition("+")[2] or "exact", shift, picture, results[name])
+        profile = name.partition("+")[2] or "exact"
+        return field[name].edit(case, profile, None if asked.same else turn, picture, results[name])
 
     first = _first(field, partial(edit, turn=0), together=asked.together)
     answers: dict[str, list[dict[str, Any]]] = {name: [] for name in field}

@@ -55,7 +55,8 @@ class Contender:
     settings: EditSettings
 
     def edit(self, case: BenchCase) -> tuple[Picture, float]:
-        """The picture, (H, W, 3) uint8, and the seconds that it took."""
+        """The picture, (H, W, 3) uint8, and the seconds that it took, with nothing kept of edits before."""
+        self.editor.checkpoint.kept.clear()
         began = time.perf_counter()
         made = self.editor.edit(Image.fromarray(case.source), case.instruction, settings=self.settings).image
         return np.asarray(made.convert("RGB")), time.perf_counter() - began

@@ -107,14 +107,13 @@ def held(editor: Editor, case: Case, number: int, limit: int) -> Figures | None:
 
 
 def _lines(mode: MemoryMode, cases: list[Case], precision: torch.dtype, device: torch.device) -> Iterator[str]:
-    technique = Instructing(_checkpoint(cases[0].side, precision, device))
-    settle(technique, mode, device)
-    use_backend(technique.checkpoint, "auto")
-    editor, numbers = Editor(technique), count()
-    edited(editor, replace(cases[0], steps=2), next(numbers))
     for case in cases:
+        # Of its own for each, since CUDA graphs are given up for good where memory did not suffice.
+        editor, numbers = _editor(mode, case.side, precision, device), count()
+        edited(editor, replace(case, steps=2), next(numbers))
         found = edited(editor, case, next(numbers))
-        limited = [held(editor, case, next(numbers), limit) for limit in LIMITS]
+        # From the most memory to the least, for the same reason.
+        limited = [held(editor, case, next(numbers), limit) for limit in reversed(LIMITS)][::-1]
         cells = [
             f"{found.seconds:.2f}",
             f"{found.allocated / GIGABYTE:.2f}",
@@ -122,6 +121,15 @@ def _lines(mode: MemoryMode, cases: list[Case], precision: torch.dtype, device: 
             *("–" if each is None else f"{each.seconds:.2f}" for each in limited),
         ]
         yield f"| {mode} | {case.pictures} | {' | '.join(cells)} |"
+        del editor
+        _empty()
+
+
+def _editor(mode: MemoryMode, side: int, precision: torch.dtype, device: torch.device) -> Editor:
+    technique = Instructing(_checkpoint(side, precision, device))
+    settle(technique, mode, device)
+    use_backend(technique.checkpoint, "auto")
+    return Editor(technique)
 
 
 def _checkpoint(side: int, precision: torch.dtype, device: torch.device) -> Checkpoint:

@@ -2,9 +2,9 @@
 
     python bench/scale.py [--model pocket] [--rounds 3] [--json FILE]
 
-Every line of measurements has a straight line fitted to it, seconds = a + b·x; where the last point lies 15% or more
-off the line through the first two, the growth is not linear and the program says so. Memory is the most that the
-process grew to above its start: each measurement runs in a process of its own.
+Where the last measurement lies 15% or more off the straight line through the first two, the growth is not linear and
+the program says so. Memory is the most that the process grew to above its start: each measurement runs in a process
+of its own.
 """
 
 import argparse

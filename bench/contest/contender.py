@@ -13,12 +13,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 BEGAN = time.perf_counter()
 
 Edit = Callable[[dict[str, Any]], Sequence[Any]]
 """Makes the pictures (PIL) of a job; see `serve`."""
+
+
+class Loaded(NamedTuple):
+    """What edits, and has it forget what it keeps between edits."""
+
+    edit: Edit
+    forget: Callable[[], None]
 
 
 def main() -> None:
@@ -28,10 +35,10 @@ def main() -> None:
     # Whatever libraries print must not come between the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     _be_quiet()
-    edit = CONTENDERS[name](folder, device)
+    loaded = CONTENDERS[name](folder, device)
     _answer(answers, {"ready": time.perf_counter() - BEGAN, **_memory()})
     for line in sys.stdin:
-        serve(json.loads(line), edit, answers)
+        serve(json.loads(line), loaded, answers)
 
 
 def _be_quiet() -> None:
@@ -46,14 +53,17 @@ def _be_quiet() -> None:
         library.disable_progress_bar()
 
 
-def serve(job: dict[str, Any], edit: Edit, answers: Any) -> None:
+def serve(job: dict[str, Any], loaded: Loaded, answers: Any) -> None:
     """Make one edit and answer with its seconds and the most memory so far, in bytes.
 
     A job says `picture`, `instructions`, `count`, `steps`, `text`, `image`, `profile`; `result`, where the first one
-    goes; and `turn`, by how many pixels the picture is moved, so that nothing is found of an earlier one.
+    goes; `turn`, by how many pixels the picture is moved; and `anew`, whether what was made of pictures and texts
+    before is to be forgotten.
     """
+    if job["anew"]:
+        loaded.forget()
     began = time.perf_counter()
-    pictures = edit(job)
+    pictures = loaded.edit(job)
     seconds = time.perf_counter() - began
     pictures[0].save(job["result"])
     _answer(answers, {"seconds": seconds, "pictures": len(pictures), **_memory()})
@@ -79,21 +89,21 @@ def _picture(job: dict[str, Any]) -> Any:
     return ImageChops.offset(Image.open(job["picture"]).convert("RGB"), job["turn"], 0)
 
 
-def documented(folder: str, device: str) -> Edit:
+def documented(folder: str, device: str) -> Loaded:
     """diffusers' pipeline as its documentation calls it: float16 on a GPU, else as it loads."""
     import torch
 
     return _pipeline(folder, device, torch.float16 if device == "cuda" else torch.float32)
 
 
-def tuned(folder: str, device: str) -> Edit:
+def tuned(folder: str, device: str) -> Loaded:
     """diffusers' pipeline as an expert would set it: half precision, channels last, and compiled on a GPU."""
     import torch
 
     return _pipeline(folder, device, torch.float16 if device == "cuda" else torch.bfloat16, tuned=True)
 
 
-def _pipeline(folder: str, device: str, dtype: Any, *, tuned: bool = False) -> Edit:
+def _pipeline(folder: str, device: str, dtype: Any, *, tuned: bool = False) -> Loaded:
     import torch
     from diffusers import DDIMScheduler, StableDiffusionInstructPix2PixPipeline
 
@@ -127,7 +137,7 @@ def _pipeline(folder: str, device: str, dtype: Any, *, tuned: bool = False) -> E
             ).images
         return made
 
-    return edit
+    return Loaded(edit, lambda: None)
 
 
 def _noise(job: dict[str, Any], side: int) -> Any:
@@ -138,13 +148,13 @@ def _noise(job: dict[str, Any], side: int) -> Any:
     return torch.cat([torch.randn((1, 4, side, side), generator=each) for each in generators])
 
 
-def retouch(**options: Any) -> Callable[[str, str], Edit]:
+def retouch(**options: Any) -> Callable[[str, str], Loaded]:
     """Retouch, loaded with options, at a job's steps, of which its profile takes its share."""
 
-    def load(folder: str, device: str) -> Edit:
+    def load(folder: str, device: str) -> Loaded:
         from retouch.core.settings import EditSettings
         from retouch.editing.alternatives import edit_alternatives
-        from retouch.editing.load import load_editor
+        from retouch.editing.load import checkpoint_of, load_editor
 
         editor = load_editor(folder, device=device, **options)
 
@@ -158,15 +168,15 @@ def retouch(**options: Any) -> Callable[[str, str], Edit]:
             )
             return [picture for result in results for picture in result.images[0]]
 
-        return edit
+        return Loaded(edit, checkpoint_of(editor).kept.clear)
 
     return load
 
 
-def own(_folder: str, device: str) -> Edit:
+def own(_folder: str, device: str) -> Loaded:
     """Retouch with the pocket editor as it is, its own conventions, steps and guidance in the place of the job's."""
     from retouch.core.settings import EditSettings
-    from retouch.editing.load import load_editor
+    from retouch.editing.load import checkpoint_of, load_editor
 
     editor = load_editor("pocket", device=device)
 
@@ -175,10 +185,10 @@ def own(_folder: str, device: str) -> Edit:
         made = [editor.edit(_picture(job), each, settings=settings, count=job["count"]) for each in job["instructions"]]
         return [picture for result in made for picture in result.images[0]]
 
-    return edit
+    return Loaded(edit, checkpoint_of(editor).kept.clear)
 
 
-CONTENDERS: dict[str, Callable[[str, str], Edit]] = {
+CONTENDERS: dict[str, Callable[[str, str], Loaded]] = {
     "diffusers": documented,
     "diffusers-tuned": tuned,
     "retouch": retouch(),

@@ -87,6 +87,6 @@ def test_code_that_fails_is_tried_again(ran: list[str]) -> None:
 
 def test_what_is_there_and_what_is_not_stay_as_they_are(ran: list[str]) -> None:
     before = child()
-    import_later("later_parent.later_child", "later_parent.absent")
+    import_later("later_parent.later_child", "later_parent.absent", "later_absent.later_child")
     assert child() is before
-    assert "later_parent.absent" not in sys.modules
+    assert "later_parent.absent" not in sys.modules and "later_absent.later_child" not in sys.modules

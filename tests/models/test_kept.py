@@ -95,6 +95,37 @@ def test_more_than_the_limit_is_not_kept(network: nn.Linear, calls: list[int]) -
     assert calls == [0, 1]
 
 
+def test_what_is_cleared_is_made_anew_and_leaves_its_room(network: nn.Linear, calls: list[int]) -> None:
+    kept = Kept(limit=16)
+    ask = asker(kept, network, calls)
+    ask(torch.ones(1, 4))
+    kept.clear()
+    for _ in range(2):
+        ask(torch.ones(1, 4))
+    assert calls == [0, 1]
+
+
+def test_more_than_the_limit_drives_nothing_else_out(network: nn.Linear, calls: list[int]) -> None:
+    ask = asker(Kept(limit=16), network, calls)
+    for rows in (1, 2, 1):
+        ask(torch.ones(rows, 4))
+    assert calls == [0, 1]
+
+
+def test_a_change_that_torch_does_not_count_makes_results_anew(network: nn.Linear, calls: list[int]) -> None:
+    ask, read = asker(Kept(), network, calls), torch.ones(1, 4)
+    before = ask(read)
+    network.weight.data.mul_(2)
+    assert not torch.equal(ask(read), before) and calls == [0, 1]
+
+
+def test_a_network_of_the_inference_mode_is_kept_too(calls: list[int]) -> None:
+    with torch.inference_mode():
+        network = nn.Linear(4, 4)
+    ask = asker(Kept(), network, calls)
+    assert torch.equal(ask(torch.ones(1, 4)), ask(torch.ones(1, 4))) and calls == [0]
+
+
 def test_what_an_edit_encodes_is_kept_and_stays_right(make_tiny: Callable[..., "Checkpoint"]) -> None:
     checkpoint, fresh = make_tiny(), make_tiny()
     pixels = torch.rand(2, 3, 32, 48, generator=torch.Generator().manual_seed(0)) * 2 - 1

@@ -9,6 +9,8 @@ import torch
 from diffusers.models.activations import GEGLU
 from diffusers.models.attention_processor import Attention, AttnProcessor, FusedAttnProcessor2_0
 from diffusers.models.upsampling import Upsample2D
+from peft import LoraConfig
+from peft.tuners.lora import Linear as Adapted
 from torch import Tensor, nn
 
 from retouch.models.checkpoint import Checkpoint
@@ -69,6 +71,25 @@ def test_a_gated_layer_is_the_same_in_two_products(bias: bool) -> None:
 def test_other_upsampling_stays(layer: Upsample2D, rewritten: Rewritten) -> None:
     wanted, found, instead = both(layer, torch.randn(1, 4, 4, 4), rewritten)
     assert isinstance(instead, Upsample2D) and torch.equal(found, wanted)
+
+
+@either
+def test_what_is_padded_otherwise_or_listened_to_stays(rewritten: Rewritten) -> None:
+    circular: Any = Upsample2D(4, use_conv=True)
+    heard: Any = Upsample2D(4, use_conv=True)
+    circular.conv.padding_mode = "circular"
+    circular.conv._reversed_padding_repeated_twice = [1, 1, 1, 1]
+    heard.conv.register_forward_hook(lambda _layer, _given, answer: 2 * answer)
+    for layer in (circular, heard):
+        wanted, found, instead = both(layer, torch.randn(1, 4, 4, 4), rewritten)
+        assert isinstance(instead, Upsample2D) and torch.equal(found, wanted)
+
+
+def test_a_gated_layer_with_an_adapter_stays() -> None:
+    layer: Any = GEGLU(5, 7)
+    layer.proj = Adapted(nn.Linear(5, 14), "one", r=2, lora_alpha=2, init_lora_weights=False, config=LoraConfig())
+    wanted, found, _ = both(layer, torch.randn(2, 3, 5), for_openvino)
+    assert torch.equal(found, wanted)
 
 
 @either

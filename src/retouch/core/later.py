@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from importlib.machinery import ModuleSpec
 from threading import RLock
 from types import ModuleType
 from typing import Any
@@ -13,9 +14,11 @@ def import_later(*packages: str) -> None:
     Many packages import all their modules for the sake of short names, which who imports one module by its own does not
     use. Those that were imported before, or are not there, stay as they are. What a package is made of is the same in
     the end; only what its code does beside that comes later. Python's `LazyLoader` would run it for its `__path__`.
+
+    It is for a program of which one thread imports: of two, each could wait for what the other imports.
     """
     for name in packages:
-        spec = None if name in sys.modules else importlib.util.find_spec(name)
+        spec = None if name in sys.modules else _found(name)
         if spec is None or spec.loader is None:
             continue
         package = importlib.util.module_from_spec(spec)
@@ -41,6 +44,14 @@ class _Later(ModuleType):
         if name not in self.__dict__:
             raise AttributeError(f"module '{self.__name__}' has no attribute '{name}'")
         return self.__dict__[name]
+
+
+def _found(name: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        # Of what it lies in.
+        return None
 
 
 _RUNNING = RLock()

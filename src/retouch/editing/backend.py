@@ -26,6 +26,8 @@ BACKENDS = ("auto", *get_args(Backend))
 ON_GPU = ("graphs", "compiled")
 ADVANTAGE = 1.1
 """How many times as fast as those before it in `Backend` one has to be for `auto` to choose it."""
+BY_NAME = "compiled"
+"""What `auto` never chooses: it takes minutes when a shape first comes, which pays for who edits for hours alone."""
 LEFT = (
     "What was asked for looks into the network or changes it, which OpenVINO does not allow for, so torch computed it."
 )
@@ -129,7 +131,7 @@ def faster(seconds: Mapping[Backend, float], *, usual: Backend = "torch") -> Bac
     if found not in seconds:
         return usual
     for name in get_args(Backend):
-        if name in seconds and seconds[name] * ADVANTAGE <= seconds[found]:
+        if name in seconds and name != BY_NAME and seconds[name] * ADVANTAGE <= seconds[found]:
             found = name
     return found
 

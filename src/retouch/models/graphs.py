@@ -4,7 +4,7 @@ import logging
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from functools import partial
-from threading import Lock, RLock
+from threading import RLock
 from typing import Any
 
 import torch
@@ -24,8 +24,8 @@ TIMES = 4
 ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24)
 """Numbers of rows that layers are compiled for; a call of another number is filled up to the next of them."""
 
-_RECORDING = Lock()
-"""Two recordings at a time are more than CUDA allows for."""
+_ALONE = RLock()
+"""Two recordings at a time are more than CUDA allows for, and cuDNN's flags are those of the whole process."""
 
 Answers = tuple[Tensor, ...]
 Run = Callable[..., Answers]
@@ -67,6 +67,8 @@ class Graphs:
     def give_up(self) -> bool:
         """Forget all graphs and record no more, where memory ran out; whether there were any."""
         had = bool(self._found)
+        if self._records:
+            log.warning("Memory ran out, and is no longer used for CUDA graphs; calls take longer from now on.")
         self._records = False
         self._found.clear()
         torch.cuda.empty_cache()
@@ -147,7 +149,7 @@ class _Graph:
         self._inputs = tuple(each.clone(memory_format=torch.preserve_format) for each in inputs)
         self._graph = torch.cuda.CUDAGraph()
         with (
-            _RECORDING,
+            _ALONE,
             torch.cuda.graph(self._graph, pool=pool, stream=stream, capture_error_mode="thread_local"),
         ):
             self._answers = _computed(run, self._inputs)
@@ -186,5 +188,8 @@ def _computed(run: Run, inputs: Answers) -> Answers:
     cudnn = torch.backends.cudnn
     exact = cudnn.deterministic
     # The fastest of cuDNN's convolutions for each shape, found in its first call.
-    with cudnn.flags(enabled=cudnn.enabled, benchmark=not exact, deterministic=exact, allow_tf32=cudnn.allow_tf32):
+    with (
+        _ALONE,
+        cudnn.flags(enabled=cudnn.enabled, benchmark=not exact, deterministic=exact, allow_tf32=cudnn.allow_tf32),
+    ):
         return run(*inputs)

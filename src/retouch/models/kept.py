@@ -61,6 +61,12 @@ class Kept:
                 self._size -= self._results.popitem(last=False)[1].nbytes
         return made
 
+    def clear(self) -> None:
+        """Forget all, so that what is asked for next is made anew."""
+        with self._lock:
+            self._results.clear()
+            self._size = 0
+
     def _state(self, network: nn.Module) -> _Key:
         with self._lock:
             number = self._numbers.setdefault(network, next(self._count))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from copy import deepcopy
 from itertools import product
-from typing import Any, cast
+from typing import Any, TypeGuard, TypeVar, cast
 
 import torch
 from diffusers.models.activations import GEGLU
@@ -12,14 +12,16 @@ from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 from torch.nn import functional
 
+Layer = TypeVar("Layer", bound=nn.Module)
+
 
 def rewrite_for_openvino(network: nn.Module) -> None:
     """Put such layers into a network, which is the caller's own copy."""
     for block in list(network.modules()):
         for name, layer in list(block.named_children()):
-            if type(layer) is GEGLU:
+            if _is_plain(layer, GEGLU) and _is_plain(layer.proj, nn.Linear):
                 setattr(block, name, _Gated(layer))
-            elif type(layer) is Upsample2D and (conv := _plain_convolution(layer)) is not None:
+            elif isinstance(layer, Upsample2D) and (conv := _plain_convolution(layer)) is not None:
                 setattr(block, name, _Upsampling(conv))
 
 
@@ -33,7 +35,7 @@ def rewritten_for_gpu(network: nn.Module) -> nn.Module:
             block.fuse_projections()
             cast(Any, block).set_processor(FusedAttnProcessor2_0())
         for name, layer in list(block.named_children()):
-            if type(layer) is Upsample2D and (conv := _plain_convolution(layer)) is not None:
+            if isinstance(layer, Upsample2D) and (conv := _plain_convolution(layer)) is not None:
                 setattr(block, name, _UpsamplingAtOnce(conv))
     return copied
 
@@ -122,17 +124,22 @@ def _summed(weight: Tensor, axis: int, parity: int) -> Tensor:
 def _attends_to_itself(block: Attention) -> bool:
     """Whether query, key and value are plain products of the same input."""
     layers = (block.to_q, block.to_k, block.to_v)
-    plain = type(block.processor) is AttnProcessor2_0 and all(type(each) is nn.Linear for each in layers)
+    plain = type(block.processor) is AttnProcessor2_0 and all(_is_plain(each, nn.Linear) for each in layers)
     return plain and not block.is_cross_attention
 
 
 def _plain_convolution(layer: Upsample2D) -> nn.Conv2d | None:
     """The convolution of 3 by 3 that upsampling is followed by, where it is that and nothing else."""
     conv = getattr(layer, "conv", None)
-    if not isinstance(conv, nn.Conv2d) or not layer.interpolate or layer.norm is not None:
+    if not _is_plain(layer, Upsample2D) or not _is_plain(conv, nn.Conv2d) or not layer.interpolate or layer.norm:
         return None
-    rest = (conv.kernel_size, conv.padding, conv.stride, conv.dilation, conv.groups)
-    return conv if rest == ((3, 3), (1, 1), (1, 1), (1, 1), 1) else None
+    rest = (conv.kernel_size, conv.padding, conv.padding_mode, conv.stride, conv.dilation, conv.groups)
+    return conv if rest == ((3, 3), (1, 1), "zeros", (1, 1), (1, 1), 1) else None
+
+
+def _is_plain(layer: object, kind: type[Layer]) -> TypeGuard[Layer]:
+    """Whether a layer is of this kind and no other, such as one with an adapter, and nobody listens to it."""
+    return isinstance(layer, kind) and type(layer) is kind and not layer._forward_hooks and not layer._forward_pre_hooks
 
 
 def _linear(weight: nn.Parameter, bias: nn.Parameter | None) -> nn.Linear:
