@@ -147,6 +147,24 @@ def test_doctor_reports(command: Command) -> None:
     assert "free_disk_gigabytes" in command("doctor").out
 
 
+def test_doctor_says_what_it_could_not_keep(
+    command: Command, tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retouch.editing.measuring.is_installed", lambda: False)  # torch alone is measured sooner
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("RETOUCH_CACHE", str(tmp_path / "file" / "cache"))
+    words = ("doctor", "--bench", "--model", tiny_folder)
+    ran, told = command(*words), command(*words, "--json")
+    for each in (ran, told):
+        assert each.code == 0 and "RETOUCH_CACHE" in each.err and str(tmp_path / "file" / "cache") in each.err
+    assert "goes by" not in ran.out and "auto would take" in ran.out
+    assert {each["kept"] for each in json.loads(told.out)} == {False}
+    monkeypatch.setenv("RETOUCH_CACHE", str(tmp_path / "cache"))
+    ran = command(*words)
+    assert "goes by" in ran.out and "auto takes" in ran.out and "RETOUCH_CACHE" not in ran.err
+    assert {each["kept"] for each in json.loads(command(*words, "--json").out)} == {True}
+
+
 def test_a_subject_needs_pictures_and_a_name(command: Command, tmp_path: Path) -> None:
     words = ("train", "subject", "--pictures", tmp_path, "--out", tmp_path / "run")
     expect_error(command(*words), 2, "--name")

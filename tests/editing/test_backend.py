@@ -95,8 +95,9 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_pipelines_are_torchs(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "FluxKontextPipeline"}))
-    with pytest.raises(SettingsError, match="torch alone computes"):
-        load_editor(tmp_path, backend="openvino")
+    for name in ("graphs", "compiled", "openvino"):
+        with pytest.raises(SettingsError, match="torch alone computes"):
+            load_editor(tmp_path, backend=name)
     with pytest.raises(SettingsError, match="is unknown"):
         load_editor(tmp_path, backend="fastest")
 
@@ -157,6 +158,7 @@ def test_measuring_keeps_what_auto_goes_by(tiny_folder: Path) -> None:
     assert [each.usual for each in found] == [True, False][: len(found)]
     assert all(set(each.seconds) == {"torch", "openvino"} for each in found)
     for each in found:
+        assert each.kept is not None and each.kept.is_file()
         editor = Editor.load(tiny_folder, device="cpu", precision=each.precision)
         assert backend_of(editor.checkpoint) == each.chosen
 

@@ -145,8 +145,46 @@ def test_any_editor_makes_them_one_after_the_other() -> None:
     results = edit_together(editor, mixed(), settings=SETTINGS, on_progress=seen.append)
     for edit, result in zip(mixed(), results, strict=True):
         check_same(result, apart(editor, edit, SETTINGS))
-    assert [(each.done, each.total) for each in seen] == [(number, 10) for number in range(1, 11)]
+    # The second edit has two results, and is twice as much of all as the others.
+    assert [(each.done, each.total) for each in seen] == [(done, 12) for done in (1, 2, 4, *range(6, 13))]
     assert pictures_at_once(editor) == 1
+
+
+class Passes(FakeEditor):
+    """Counts as a pipeline does: the steps of each result, or those of so many together."""
+
+    def __init__(self, batch_size: int) -> None:
+        super().__init__()
+        self._batch_size = batch_size
+
+    def edit(
+        self, images: Any, instructions: Any, *, count: int = 1, on_progress: Any = None, **more: Any
+    ) -> EditResult:
+        passes = -(-count // self._batch_size)
+        for done in range(1, 3 * passes + 1):
+            on_progress(EditProgress(done=done, total=3 * passes, instruction=0, preview=tuple))
+        return super().edit(images, instructions, count=count, **more)
+
+
+@pytest.mark.parametrize("counts", [(1, 4), (4, 1), (3, 1, 2), (5,), (1, 1)])
+@pytest.mark.parametrize("batch_size", [1, 2, 8])
+def test_what_is_done_grows_to_a_total_that_stays(batch_size: int, counts: tuple[int, ...]) -> None:
+    seen: list[EditProgress] = []
+    edits = [OneEdit(image=noise(0, (16, 16)), instruction="a", count=count) for count in counts]
+    edit_together(Passes(batch_size), edits, on_progress=seen.append)
+    done, (total,) = [each.done for each in seen], {each.total for each in seen}
+    assert done == sorted(done) and done[-1] == total and done.count(total) == 1
+    if batch_size == 1:
+        assert done == list(range(1, 3 * sum(counts) + 1))
+
+
+@pytest.mark.parametrize("count", ["2", None, True, 1.5, -1])
+def test_a_count_that_is_none_is_refused_before_anything_is_made(count: Any) -> None:
+    seen: list[EditProgress] = []
+    edits = [OneEdit(image=noise(0, (16, 16)), instruction="a", count=each) for each in (1, count)]
+    with pytest.raises(SettingsError, match="count is"):
+        edit_together(FakeEditor(), edits, on_progress=seen.append)
+    assert not seen
 
 
 def test_how_many_are_made_at_once(tiny_checkpoint: "Checkpoint") -> None:

@@ -240,15 +240,94 @@ def test_too_little_memory_makes_it_smaller_from_then_on(sqlite_yard: Yard, edit
     assert len(claimed(with_model)) == 2
 
 
-def test_each_has_its_own_preview_and_progress(sqlite_yard: Yard, editor: "Editor") -> None:
-    nodes = [
-        sqlite_yard.branch(
-            sqlite_yard.project(sqlite_yard.owner(str(number)), noise(number)),
-            instruction=f"i{number}",
-            like=replace(PLAIN, settings=EditSettings(steps=40)),
-        )[0]
-        for number in range(3)
+def test_more_memory_asked_for_later_allows_no_more_at_once() -> None:
+    together = Together(pictures=lambda _: 8)
+    bounds: list[int] = []
+    for tried in (8, 2, 8, 1):
+        together.too_many("pocket", tried)
+        bounds.append(together.most("pocket", FakeEditor()))
+    assert bounds == [4, 1, 1, 1] and together.most("pocket/insert", FakeEditor()) == 8
+
+
+def long_edits(place: Yard, count: int, steps: int) -> list[str]:
+    """An edit of so many steps that waits of each of so many users."""
+    like = replace(PLAIN, settings=EditSettings(steps=steps))
+    return [
+        place.branch(place.project(place.owner(new_id()), noise(number)), instruction=f"i{number}", like=like)[0]
+        for number in range(count)
     ]
+
+
+def test_in_halves_each_tells_of_its_own(sqlite_yard: Yard, editor: "Editor") -> None:
+    nodes = long_edits(sqlite_yard, 4, 40)
+    told: list[list[tuple[int, str]]] = []
+    previews: list[set[str]] = []
+
+    def look(_: int, pictures: int) -> None:
+        if pictures == 4:
+            raise MemoryError
+        jobs = [sqlite_yard.job(node) for node in nodes]
+        told.append([(job.done, job.state) for job in jobs])
+        with sqlite_yard.database.read() as session:
+            previews.append(set(session.scalars(select(Preview.job_id))))
+
+    hook = at_calls(editor, look)
+    with_model = tools(sqlite_yard, editor)
+    do(claimed(with_model), with_model, threading.Event())
+    hook.remove()
+    halves = told[:40], told[40:]
+    assert [[row[0][0] for row in half] for half in halves] == [[*range(40)], [40] * 40]
+    assert [row[2][0] for row in halves[0]] == [0] * 40, "what waits is not told of"
+    assert [row[2][0] for row in halves[1]] == [*range(40)]
+    assert {row[2][1] for row in told} == {"running"} and {row[0][1] for row in halves[1]} == {"done"}
+    ids = [sqlite_yard.job(node).id for node in nodes]
+    assert set(ids[:2]) in previews[:40] and set(ids[2:]) in previews[40:]
+
+
+@pytest.mark.parametrize("half", [(0, 1), (2, 3)])
+def test_a_half_that_is_cancelled_stops_and_the_other_goes_on(
+    sqlite_yard: Yard, editor: "Editor", half: tuple[int, int]
+) -> None:
+    nodes = long_edits(sqlite_yard, 4, 3)
+    sizes: list[int] = []
+
+    def work(number: int, pictures: int) -> None:
+        sizes.append(pictures)
+        if number == 1:
+            raise MemoryError
+        if number == 2:
+            for each in half:
+                sqlite_yard.stop(nodes[each])
+        if number == 3:
+            assert {sqlite_yard.states(nodes)[each] for each in half} == {"cancelled"}, "at the next step"
+
+    hook = at_calls(editor, work)
+    with_model = tools(sqlite_yard, editor)
+    do(claimed(with_model), with_model, threading.Event())
+    hook.remove()
+    assert sqlite_yard.states(nodes) == ["cancelled" if each in half else "done" for each in range(4)]
+    assert sizes == ([4, 2, 2, 2, 2] if half == (0, 1) else [4, 2, 2, 2])
+
+
+def test_a_worker_that_is_to_end_gives_back_what_waits_in_halves(sqlite_yard: Yard, editor: "Editor") -> None:
+    nodes, stop = long_edits(sqlite_yard, 4, 3), threading.Event()
+
+    def work(number: int, _: int) -> None:
+        if number == 1:
+            raise MemoryError
+        if number == 2:
+            sqlite_yard.stop(nodes[0])
+            stop.set()
+
+    hook = at_calls(editor, work)
+    with_model = tools(sqlite_yard, editor)
+    do(claimed(with_model), with_model, stop)
+    hook.remove()
+    assert sqlite_yard.states(nodes)[1:] == ["waiting"] * 3
+
+
+def test_each_has_its_own_preview_and_progress(sqlite_yard: Yard, editor: "Editor") -> None:
+    nodes = long_edits(sqlite_yard, 3, 40)
     seen: list[dict[str, bytes]] = []
 
     def look(_: int, __: int) -> None:

@@ -4,6 +4,7 @@ import errno
 import io
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 from PIL import Image
 from sqlalchemy import select
-from tests.server.yard import MODELS, Yard
+from tests.server.yard import MODELS, PLAIN, Yard
 
 from retouch.core.errors import ModelError
 from retouch.editing.fake import FakeEditor
@@ -94,14 +95,43 @@ def test_alone_it_is_tried_sparingly_then_fails_alone(place: Yard) -> None:
     assert place.states([*lost, *kept]) == ["failed", "done"] and place.node(lost[0]).error == NO_MEMORY
 
 
-def test_on_the_cpu_sparing_is_as_ever(place: Yard, tiny_folder: Path) -> None:
-    settings = ServerSettings(models=(str(tiny_folder),), device="cpu")
-    models = tools_of(settings, place.queue, Pulse(step=60.0, loading=60.0)).models
-    picture = Image.new("RGB", (64, 64), "red")
-    sparing, plain = (
-        models.get(str(tiny_folder), sparing=each).edit(picture, "make it blue") for each in (True, False)
-    )
-    assert sparing.image.tobytes() == plain.image.tobytes()
+def test_on_the_cpu_it_fails_without_a_second_load(place: Yard, tiny_folder: Path) -> None:
+    name = str(tiny_folder)
+    settings = ServerSettings(models=(name,), device="cpu", backend="torch")
+    made = tools_of(settings, place.queue, Pulse(step=60.0, loading=60.0)).models
+    loads: list[bool] = []
+
+    def starved(*_: object) -> None:
+        raise MemoryError
+
+    def load(source: str, sparing: bool) -> Any:
+        editor: Any = made.load(source, sparing)
+        editor.checkpoint.unet.register_forward_pre_hook(starved)
+        loads.append(sparing)
+        return editor
+
+    (node,) = place.branch(place.project(LOCAL_OWNER), like=replace(PLAIN, model=name))
+    found = place.queue.claim(new_id(), (name,))
+    assert found is not None
+    do([found], replace(tools(place), models=replace(made, load=load)), threading.Event())
+    assert (place.node(node).state, place.node(node).error, loads) == ("failed", NO_MEMORY, [False])
+
+
+def test_of_a_model_one_way_of_loading_is_kept() -> None:
+    alive: weakref.WeakSet[FakeEditor] = weakref.WeakSet()
+
+    def load(name: str, _: bool) -> InstructionEditor:
+        assert name not in [editor.name for editor in alive], "the other is gone before this one comes"
+        editor = FakeEditor(name)
+        alive.add(editor)
+        return editor
+
+    models = LoadedModels(names=MODELS, load=load, most=3)
+    for name, sparing in (("pocket", False), ("pocket/insert", False), ("pocket", True)):
+        models.get(name, sparing=sparing)
+    assert models.loaded("pocket") is None and models.loaded("pocket/insert") is not None
+    models.get("pocket")
+    assert models.loaded("pocket") is not None and len(alive) == 2
 
 
 def test_what_is_no_lack_of_memory() -> None:

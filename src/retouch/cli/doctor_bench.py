@@ -7,13 +7,15 @@ from retouch.cli.output import say, say_json, say_table, warn
 if TYPE_CHECKING:
     from retouch.editing.measuring import Measured
 
-COLUMNS = ("precision", "seconds of a step", "auto takes", "why")
-
 
 def measure_backends(source: str, *, json: bool) -> None:
-    """Time a step of a model with each backend and precision, print a table, and keep the choice for `auto`."""
+    """Time a step of a model with each backend and precision, print a table, and keep the choice for `auto`.
+
+    Where it cannot be kept a warning says so, and where.
+    """
     import torch
 
+    from retouch.core.cache import cache_folder
     from retouch.editing.load import check_open
     from retouch.editing.measuring import BRANCHES, measure
     from retouch.models.openvino.library import is_installed
@@ -22,13 +24,28 @@ def measure_backends(source: str, *, json: bool) -> None:
     if not torch.cuda.is_available() and not is_installed():
         warn("OpenVINO is not installed, so torch alone is measured; add it with: pip install 'retouch[openvino]'.")
     found = tuple(measure(source))
-    if json:
-        say_json(
-            [{"precision": each.precision, "seconds": dict(each.seconds), "chosen": each.chosen} for each in found]
+    kept = all(each.kept is not None for each in found)
+    if not kept:
+        warn(
+            f"This could not be kept in {cache_folder()}, so `--backend auto` goes on as before; set RETOUCH_CACHE to "
+            "a folder that can be written, and measure again."
         )
+    if json:
+        say_json([_facts(each) for each in found])
         return
-    say_table(COLUMNS, [_row(each) for each in found])
-    say(f"A step of {BRANCHES} branches of '{source}'; this is what `--backend auto` goes by from now on.")
+    takes = "auto takes" if kept else "auto would take"
+    say_table(("precision", "seconds of a step", takes, "why"), [_row(each) for each in found])
+    auto = "; this is what `--backend auto` goes by from now on" if kept else ""
+    say(f"A step of {BRANCHES} branches of '{source}'{auto}.")
+
+
+def _facts(measured: "Measured") -> dict[str, object]:
+    return {
+        "precision": measured.precision,
+        "seconds": dict(measured.seconds),
+        "chosen": measured.chosen,
+        "kept": measured.kept is not None,
+    }
 
 
 def _row(measured: "Measured") -> tuple[str, ...]:

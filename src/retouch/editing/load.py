@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 from retouch.core.errors import ModelError, SettingsError
 from retouch.core.lora import Lora
-from retouch.editing.backend import check_backend
+from retouch.editing.backend import Backend, check_backend
 from retouch.editing.device import choose_device
 from retouch.editing.editor import Editor
 from retouch.editing.memory_mode import MemoryMode
@@ -115,6 +116,6 @@ def _refuse(source: str | Path, family: str, options: Mapping[str, object]) -> N
 
 
 def _refuse_backend(source: str | Path, family: str, backend: str) -> None:
-    check_backend(backend, "auto")
-    if backend == "openvino":
+    if backend in get_args(Backend) and backend != "torch":
         raise SettingsError(f"'{source}' is of {family}, which torch alone computes; choose the backend torch or auto.")
+    check_backend(backend, "auto")

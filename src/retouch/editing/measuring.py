@@ -31,20 +31,24 @@ Step = Callable[..., Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """The median seconds of a step of three branches by backend, in one precision, and which one is chosen."""
+    """The median seconds of a step of three branches by backend, in one precision, and which one is chosen.
+
+    kept: the file that `--backend auto` reads them from, None where it could not be written.
+    """
 
     precision: str
     usual: bool
     seconds: Mapping[Backend, float]
+    kept: Path | None
 
     @property
     def chosen(self) -> Backend:
-        """What `--backend auto` takes from now on."""
+        """What `--backend auto` takes from now on where this is kept."""
         return faster(self.seconds)
 
 
 def measure(source: str | Path, *, rounds: int = ROUNDS) -> Iterator[Measured]:
-    """Time a step of `source` at its own size with each backend that can be had, in turns; keep it.
+    """Time a step of `source` at its own size with each backend that can be had, in turns; keep it where that can be.
 
     On an NVIDIA GPU where there is one, in its usual precision; else on the CPU, where OpenVINO is measured if it is
     installed, in each precision that it computes in, the usual one first.
@@ -58,9 +62,9 @@ def measure(source: str | Path, *, rounds: int = ROUNDS) -> Iterator[Measured]:
         place = Place(dtype=dtype, vae_dtype=image_precision(dtype, where), device=where)
         checkpoint = load_technique(source, place=place).checkpoint
         seconds = _steps(checkpoint, rounds)
-        keep_measured(checkpoint, seconds)
+        kept = keep_measured(checkpoint, seconds)
         name = next(name for name, value in PRECISIONS.items() if value == dtype)
-        yield Measured(precision=name, usual=dtype == usual, seconds=seconds)
+        yield Measured(precision=name, usual=dtype == usual, seconds=seconds, kept=kept)
         del checkpoint
         gc.collect()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from PIL import Image
 
@@ -66,7 +67,7 @@ def edit_together(
         editor: any editor.
         edits: one at least, each with an instruction that is not empty.
         settings: for all of them.
-        on_progress: called after every step; `done` and `total` count over all edits.
+        on_progress: called after every step; `done` and `total` count over all edits, by their results.
         cancelled: asked at every step; True ends all of them.
 
     Raises:
@@ -107,6 +108,8 @@ def _check(edits: object) -> None:
             raise SettingsError(
                 f'An instruction is {edit.instruction!r}; give each edit words, such as "make the sofa green".'
             )
+        if isinstance(edit.count, bool) or not isinstance(edit.count, int) or edit.count < 1:
+            raise SettingsError(f"count is {edit.count!r}; expected a whole number from 1 on.")
 
 
 def _one_by_one(
@@ -116,21 +119,37 @@ def _one_by_one(
     on_progress: Callable[[EditProgress], None] | None,
     cancelled: Callable[[], bool] | None,
 ) -> tuple[EditResult, ...]:
-    def told(event: EditProgress, number: int) -> None:
-        if on_progress is not None:
-            on_progress(replace(event, done=number * event.total + event.done, total=len(edits) * event.total))
-
+    counted = _Counted([edit.count for edit in edits], on_progress or (lambda _: None))
     return tuple(
         editor.edit(
             edit.image,
             edit.instruction,
             settings=_own(settings, edit),
             count=edit.count,
-            on_progress=lambda event, number=number: told(event, number),
+            on_progress=partial(counted.told, number),
             cancelled=cancelled,
         )
         for number, edit in enumerate(edits)
     )
+
+
+class _Counted:
+    """Tells how far edits made one after the other are; each is the share of all that its results are.
+
+    An editor counts as it likes, for several results as for one or for each, so the first event says what the total is.
+    """
+
+    def __init__(self, counts: Sequence[int], tell: Callable[[EditProgress], None]) -> None:
+        self._counts, self._all, self._tell = counts, sum(counts), tell
+        self._done = self._total = 0
+
+    def told(self, number: int, event: EditProgress) -> None:
+        """Tell of an edit's event as one of all edits."""
+        own, before = self._counts[number], sum(self._counts[:number])
+        self._total = self._total or event.total * self._all // own
+        done = self._total * (before * event.total + own * event.done) // (self._all * event.total)
+        self._done = max(self._done, done)
+        self._tell(replace(event, done=self._done, total=self._total))
 
 
 def _own(settings: EditSettings, edit: OneEdit) -> EditSettings:

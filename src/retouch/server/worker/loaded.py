@@ -11,12 +11,16 @@ from retouch.core.errors import ModelError
 from retouch.editing.protocol import InstructionEditor
 
 Load = Callable[[str, bool], InstructionEditor]
-"""Load a model by its name; the second says whether it is to need as little memory as it can."""
+"""Load a model by its name; the second says whether it is to need as little memory as it can.
+
+Raises ModelError where there is no way that needs less than the usual one.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedModels:
-    """Models by the names of the server's list; no other name is ever loaded. `most` of them are kept.
+    """Models by the names of the server's list; no other name is ever loaded. `most` of them are kept, each once:
+    sparing or as usual, as it was last asked for.
 
     Threads may ask at once; one that asks for what another loads waits for it.
     """
@@ -34,9 +38,10 @@ class LoadedModels:
         key = (name, sparing)
         with self._lock:
             if key not in self._kept:
+                self._kept.pop((name, not sparing), None)
                 while len(self._kept) >= self.most:
                     self._kept.popitem(last=False)
-                    _let_go()
+                _let_go()
                 self._kept[key] = self.load(name, sparing)
             self._kept.move_to_end(key)
             return self._kept[key]

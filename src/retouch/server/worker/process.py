@@ -12,7 +12,7 @@ from types import FrameType
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from retouch.core.errors import RetouchError
+from retouch.core.errors import ModelError, RetouchError
 from retouch.designs.request import Request
 from retouch.editing.protocol import InstructionEditor
 from retouch.server.jobs import lease
@@ -27,7 +27,7 @@ from retouch.server.worker.loaded import LoadedModels
 from retouch.server.worker.pulse import Pulse
 from retouch.server.worker.together import Together, at_once, with_others
 from retouch.server.worker.watch import Beat, Identity
-from retouch.server.worker.work import Pace, Tools, do
+from retouch.server.worker.work import NO_MEMORY, Pace, Tools, do
 
 log = structlog.get_logger()
 READY_SECONDS, IDLE_SECONDS = 0.05, 0.2
@@ -168,6 +168,8 @@ def _parts(settings: ServerSettings, pulse: Pulse) -> tuple[Callable[[str, bool]
 
         backend = "auto" if pipeline_class(name) in known_classes() else settings.backend
         memory = sparing_mode(settings.device, backend) if sparing else "auto"
+        if sparing and memory == "auto":
+            raise ModelError(NO_MEMORY)
         with pulse.loads(name):
             return load_editor(
                 name,

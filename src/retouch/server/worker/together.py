@@ -49,7 +49,8 @@ class Together:
 
     def too_many(self, model: str, pictures: int) -> None:
         """Memory did not suffice for so many with this model."""
-        self._bounds[model] = max(1, pictures // 2)
+        half = max(1, pictures // 2)
+        self._bounds[model] = min(half, self._bounds.get(model, half))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -123,7 +123,10 @@ class Beat:
 
 
 class Watch:
-    """Asked at every step of an edit: whether to stop, and what to tell of how far it is."""
+    """Asked at every step of an edit: whether to stop, and what to tell of how far it is.
+
+    Of the jobs that are held only those at work are told of; whether they are still wanted is asked for all.
+    """
 
     def __init__(
         self,
@@ -135,10 +138,15 @@ class Watch:
         tell_every: float,
         pulse: Pulse,
     ) -> None:
-        self._queue, self._held, self._stop, self._pulse = queue, tuple(held), stop, pulse
+        self._queue, self._stop, self._pulse = queue, stop, pulse
+        self._held = self._at_work = tuple(held)
         self._every, self._tell_every = every, tell_every
         self._asked = self._told = 0.0
         self._dropped: set[str] = set()
+
+    def work_on(self, held: Sequence[Held]) -> None:
+        """From now on these, of the jobs that are held, are those at work."""
+        self._at_work = tuple(held)
 
     @property
     def stopping(self) -> bool:
@@ -146,7 +154,7 @@ class Watch:
         return self._stop.is_set()
 
     def cancelled(self) -> bool:
-        """Whether the edit is to stop: all of its jobs were cancelled or lost, or this process is to end.
+        """Whether the edit is to stop: all of its jobs at work were cancelled or lost, or this process is to end.
 
         One of several that is cancelled ends at once, and the others go on.
         """
@@ -157,7 +165,7 @@ class Watch:
         if time.monotonic() - self._asked >= self._every:
             self._asked = time.monotonic()
             self._ask()
-        return len(self._dropped) == len(self._held)
+        return self._dropped.issuperset(one.job_id for one in self._at_work)
 
     def told(self, done: int, total: int) -> bool:
         """Write how far the edit is, unless that was done just now; whether it was written."""
@@ -169,7 +177,7 @@ class Watch:
     def tell(self, done: int, total: int, previews: Sequence[bytes] = ()) -> bool:
         """Write how far the edit is and how its pictures look."""
         try:
-            self._queue.report(self._held, done, total, previews)
+            self._queue.report(self._at_work, done, total, previews)
         except SQLAlchemyError as problem:
             log.warning("progress-lost", problem=str(problem))
             return False

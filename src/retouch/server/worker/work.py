@@ -84,11 +84,16 @@ def _failing(tools: Tools, held: Sequence[Held]) -> Iterator[None]:
 
 def _edit(claims: Sequence[Claim], tools: Tools, watch: Watch, *, sparing: bool = False) -> None:
     """Make these pictures at once; what fails of several claims, or for lack of memory, is made in halves, so that the
-    others do not fail with it. One picture for which memory does not suffice is tried once more, sparingly."""
+    others do not fail with it. One picture for which memory does not suffice is tried once more, sparingly, where the
+    model can be loaded so."""
+    watch.work_on(_held(claims))
     try:
         made = _make(claims, tools, watch, sparing=sparing)
     except Cancelled:
-        raise
+        if watch.stopping:
+            raise
+        # None of these is wanted any more; of the others there may be some.
+        return
     except Exception as problem:
         lacks_memory = out_of_memory(problem)
         if len(claims) == 1 and not lacks_memory:
