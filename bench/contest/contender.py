@@ -173,19 +173,24 @@ def retouch(**options: Any) -> Callable[[str, str], Loaded]:
     return load
 
 
-def own(_folder: str, device: str) -> Loaded:
+def own(**options: Any) -> Callable[[str, str], Loaded]:
     """Retouch with the pocket editor as it is, its own conventions, steps and guidance in the place of the job's."""
-    from retouch.core.settings import EditSettings
-    from retouch.editing.load import checkpoint_of, load_editor
 
-    editor = load_editor("pocket", device=device)
+    def load(_folder: str, device: str) -> Loaded:
+        from retouch.core.settings import EditSettings
+        from retouch.editing.load import checkpoint_of, load_editor
 
-    def edit(job: dict[str, Any]) -> Sequence[Any]:
-        settings = EditSettings(profile=job["profile"], seed=0)
-        made = [editor.edit(_picture(job), each, settings=settings, count=job["count"]) for each in job["instructions"]]
-        return [picture for result in made for picture in result.images[0]]
+        editor = load_editor("pocket", device=device, **options)
 
-    return Loaded(edit, checkpoint_of(editor).kept.clear)
+        def edit(job: dict[str, Any]) -> Sequence[Any]:
+            settings = EditSettings(profile=job["profile"], seed=0)
+            picture, count = _picture(job), job["count"]
+            made = [editor.edit(picture, each, settings=settings, count=count) for each in job["instructions"]]
+            return [picture for result in made for picture in result.images[0]]
+
+        return Loaded(edit, checkpoint_of(editor).kept.clear)
+
+    return load
 
 
 CONTENDERS: dict[str, Callable[[str, str], Loaded]] = {
@@ -197,7 +202,8 @@ CONTENDERS: dict[str, Callable[[str, str], Loaded]] = {
     "retouch-openvino": retouch(backend="openvino"),
     "retouch-graphs": retouch(backend="graphs"),
     "retouch-compiled": retouch(backend="compiled"),
-    "retouch-own": own,
+    "retouch-own": own(backend="torch"),
+    "retouch-own-openvino": own(backend="openvino"),
 }
 """What can be asked for, by name."""
 

@@ -148,6 +148,7 @@ def test_bad_outputs(command: Command, tmp_path: Path, room: Path, tiny_folder: 
     for output, said in [
         (tmp_path / "result.jpg", "must end in .png"),
         (tmp_path / "folder.png", "is a folder"),
+        (tmp_path, "is a folder; name a file in it that ends in .png"),
         (room / "result.png", "not a folder"),
     ]:
         expect(command("edit", room, "make it red", "-o", output, "-m", tiny_folder), 5, said)

@@ -146,6 +146,13 @@ def test_a_lora_changes_the_result_and_is_repeated(
     assert ran.code == 2 and "from -10 to 10" in ran.err
 
 
+def test_show_counts_instructions_as_people_do(command: Command, tmp_path: Path, room: Path, tiny_folder: Path) -> None:
+    output = tmp_path / "a.png"
+    assert command("edit", room, "make it red", "make it blue", "-o", output, "-m", tiny_folder, "--steps", 1).code == 0
+    said = command("show", output).out.splitlines()
+    assert [line.split("  ")[0] for line in said if line.endswith(("red", "blue"))] == ["instruction", "instruction 2"]
+
+
 def test_show_refuses_strangers(command: Command, room: Path) -> None:
     ran = command("show", room)
     assert ran.code == 3 and "carries no settings" in ran.err
@@ -175,6 +182,23 @@ def test_sweep_draws_every_combination(command: Command, tmp_path: Path, room: P
     assert "12 results" in ran.out
     height, width, _ = pixels(sheet).shape
     assert width == 3 * (60 + 16) and height > 4 * 60
+
+
+@pytest.mark.parametrize(
+    ("options", "results"),
+    [
+        (("--text-guidance", "1.5,3"), 2),
+        (("--image-guidance", "1,1.2,1.4"), 3),
+        ((), 6),
+    ],
+    ids=["text alone", "image alone", "neither"],
+)
+def test_a_sweep_varies_the_guidance_that_is_named(
+    command: Command, tmp_path: Path, room: Path, tiny_folder: Path, options: tuple[str, ...], results: int
+) -> None:
+    asked = ("sweep", room, "make it red", "-o", tmp_path / "sheet.png", "-m", tiny_folder, "--side", 60, "--steps", 1)
+    ran = command(*asked, *options)
+    assert f"Wrote {results} results" in ran.out, ran.err
 
 
 @pytest.mark.parametrize(

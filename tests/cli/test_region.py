@@ -93,7 +93,7 @@ def test_a_point(command: Command, picture: Path, tmp_path: Path, network_folder
 def test_what_is_not_there(command: Command, picture: Path, tmp_path: Path) -> None:
     mask = tmp_path / "mask.png"
     asked = ("region", picture, "the blue square", "-o", mask, "--segmenter", FINDER)
-    expect(command(*asked), 9, "No 'blue square' found; surest place at 0.05", "set when-missing to whole")
+    expect(command(*asked), 9, "No 'blue square' found; surest place at 0.05", "--when-missing whole")
     assert not mask.exists()
     ran = command(*asked, "--when-missing", "whole")
     assert ran.code == 0

@@ -79,7 +79,7 @@ def test_a_phrase_and_a_point_find_the_same_thing() -> None:
 
 def test_an_edit_of_what_is_not_there_is_refused_in_words() -> None:
     for find in (region_of_step(step("paint the piano"), finder()), region_of_phrase("the piano", finder())):
-        with pytest.raises(NotFoundError, match=r"No 'piano' found.* 0\.11.*set when-missing to whole"):
+        with pytest.raises(NotFoundError, match=r"No 'piano' found.* 0\.11.*--when-missing whole"):
             FakeEditor().edit(room(), "paint the piano", region=find)
 
 

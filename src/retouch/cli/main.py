@@ -136,7 +136,7 @@ def _report(error: Exception, sentence: str, code: int) -> int:
 
 
 def _usage(error: Exception) -> str:
-    message = getattr(error, "format_message", error.__str__)().rstrip(".")
+    message = getattr(error, "format_message", error.__str__)().rstrip(".?")
     context = getattr(error, "ctx", None)
     return f"{message}; see {context.command_path if context else 'retouch'} --help."
 

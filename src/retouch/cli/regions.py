@@ -187,7 +187,8 @@ def write_overlay(path: Path, source: "LoadedImage", regions: "Sequence[Region |
     if not shown:
         return None
     place = path.with_stem(f"{path.stem}-region")
-    return atomic_write(place, png_bytes(overlaid(source.pixels, joined(shown))))
+    atomic_write(place, png_bytes(overlaid(source.pixels, joined(shown))))
+    return place
 
 
 def _source(request: "RegionRequest", source: "LoadedImage", finder: "Finder | None") -> "RegionSource":

@@ -26,7 +26,7 @@ def show(
     if json:
         facts = {"instructions": list(provenance.instructions), "settings": settings_facts(provenance.settings)}
     else:
-        texts = {"instruction" + str(n or ""): text for n, text in enumerate(provenance.instructions) if text}
+        texts = {_numbered("instruction", n): text for n, text in enumerate(provenance.instructions) if text}
         known = settings_facts(provenance.settings)
         for name in ("region", "reference"):
             how = known.pop(name, None)
@@ -37,13 +37,13 @@ def show(
     if regions and json:
         facts["regions"] = [asdict(region) for region in regions]
     elif regions:
-        facts.update({"region" + str(n or ""): f"{one.asked} ({one.found})" for n, one in enumerate(regions)})
+        facts.update({_numbered("region", n): f"{one.asked} ({one.found})" for n, one in enumerate(regions)})
     references = provenance.references
     if references and json:
         facts["references"] = [asdict(reference) for reference in references]
     elif references:
         shown = [f"{one.name}:{one.weight:g}" + (f" in {one.region}" if one.region else "") for one in references]
-        facts.update({"reference" + str(n or ""): text for n, text in enumerate(shown)})
+        facts.update({_numbered("reference", n): text for n, text in enumerate(shown)})
     facts = {
         "model": provenance.model,
         **({"ip_adapter": provenance.ip_adapter} if provenance.ip_adapter else {}),
@@ -54,3 +54,8 @@ def show(
         "version": provenance.version,
     }
     (say_json if json else say_facts)(facts)
+
+
+def _numbered(name: str, number: int) -> str:
+    """The name of the first, second, … of several."""
+    return f"{name} {number + 1}" if number else name

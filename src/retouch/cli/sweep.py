@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from retouch.editing.sweep import SweepCell
 
 IMAGE_GUIDANCES = (1.0, 1.5)
-"""What is swept over where nothing is said, of models that have a guidance by the image."""
+"""What is swept over where no guidance is named, of models that have one by the image."""
 
 
 def sweep(
@@ -35,12 +35,12 @@ def sweep(
     text_guidance: Annotated[
         str | None,
         typer.Option(
-            help="Values separated by commas. (default: ¾, 1 and 1½ times the model's own)", show_default=False
+            help="Values separated by commas. (default: ¾, 1 and 1½ times the model's own; its own where only the other is given)", show_default=False
         ),
     ] = None,
     image_guidance: Annotated[
         str | None,
-        typer.Option(help="Values separated by commas. (default: 1,1.5 where the model has it)", show_default=False),
+        typer.Option(help="Values separated by commas. (default: 1,1.5 where the model has it; its own where only the other is given)", show_default=False),
     ] = None,
     seed: options.Seed = None,
     count: Annotated[int, typer.Option(help="How many seeds for each combination.")] = 1,
@@ -112,14 +112,14 @@ def _swept(
     asked = read_regions(plan.regions, 1, plan.settings.region)
     where = places([plan.instruction], asked, source, words, own=lambda: checkpoint_of(editor()))
     ready = editor()
-    usual: tuple[float | None, ...] = IMAGE_GUIDANCES if ready.defaults.image_guidance is not None else (None,)
+    texts, images = plan.grid.over(ready.defaults, usual_text_guidance(ready))
     with patient_interrupt("stopping after this step.") as cancelled, progress("sweeping") as update:
         return run_sweep(
             ready,
             source,
             where.instructions,
-            text_guidance=plan.grid.texts or usual_text_guidance(ready),
-            image_guidance=plan.grid.images or usual,
+            text_guidance=texts,
+            image_guidance=images,
             seeds=plan.count,
             settings=plan.settings,
             region=where.sources or None,
@@ -132,6 +132,16 @@ def _swept(
 class _Grid:
     texts: tuple[float, ...] | None
     images: tuple[float, ...] | None
+
+    def over(
+        self, defaults: EditSettings, usual: tuple[float, ...]
+    ) -> tuple[tuple[float, ...], tuple[float | None, ...]]:
+        """The values to sweep over: those named, with the model's own of the other; of none `usual` and the images'."""
+        own = usual if defaults.text_guidance is None else (defaults.text_guidance,)
+        texts = self.texts or (usual if self.images is None else own)
+        if self.images is not None or defaults.image_guidance is None:
+            return texts, self.images or (None,)
+        return texts, IMAGE_GUIDANCES if self.texts is None else (defaults.image_guidance,)
 
 
 def _grid(text_guidance: str | None, image_guidance: str | None, count: int) -> _Grid:

@@ -84,6 +84,8 @@ def check_writable(path: str | Path, *, suffixes: Sequence[str] = ()) -> Path:
     asked = Path(path)
     if suffixes and asked.suffix.lower() not in suffixes:
         expected = " or ".join(suffixes)
+        if asked.is_dir():
+            raise OutputError(f'The output "{asked}" is a folder; name a file in it that ends in {expected}.')
         raise OutputError(f'The output "{asked}" must end in {expected}; rename it.')
     try:
         target = _regular_target(asked)
@@ -91,7 +93,9 @@ def check_writable(path: str | Path, *, suffixes: Sequence[str] = ()) -> Path:
         if not os.access(folder, os.W_OK | os.X_OK):
             read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
             raise OSError(errno.EROFS if read_only else errno.EACCES, "not writable")
-        if os.statvfs(folder).f_bavail == 0:
+        space = os.statvfs(folder)
+        # Where nothing is counted, as over some networks, nothing is known.
+        if space.f_blocks and space.f_bavail == 0:
             raise OSError(errno.ENOSPC, "full")
     except OSError as problem:
         raise _output_error(path, problem) from problem

@@ -47,8 +47,10 @@ def with_model(request: Request, models: Sequence[schemas.Model]) -> Request:
     Raises Refusal (422) where it names one that is not offered, or none fits.
     """
     if request.model is not None:
-        if request.model not in [model.name for model in models]:
-            invalid(f"There is no model {request.model!r:.80}; choose one that is listed.", "unknown-model")
+        names = [model.name for model in models]
+        if request.model not in names:
+            known = ", ".join(names)
+            invalid(f"There is no model {request.model!r:.80}; choose one of {known}.", "unknown-model")
         return request
     fitting = [model for model in models if (model.reads_references if request.references else model.reads_words)]
     if not fitting:
