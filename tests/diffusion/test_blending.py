@@ -8,18 +8,19 @@ from tests.diffusion.test_loop import CONFIG, ONLY_BOTH, ZERO_SNR, GaussianPredi
 from torch import Tensor
 
 from retouch.core.errors import SettingsError
+from retouch.core.settings import SCHEDULERS
 from retouch.diffusion.blending import BlendRange, LatentBlend, latent_mask, renoised
 from retouch.diffusion.guidance import BOTH
 from retouch.diffusion.inversion import inverted
 from retouch.diffusion.levels import level_after
 from retouch.diffusion.loop import Step, StepHook, denoise
-from retouch.diffusion.schedules import SCHEDULER_NAMES, Scheduler, make_scheduler
+from retouch.diffusion.schedules import Scheduler, make_scheduler
 
 STEPS = 7
 ALWAYS = BlendRange(start=1.0, end=0.0)
 KNOWN = [
     pytest.param(name, config, id=f"{name} {label}")
-    for name in SCHEDULER_NAMES
+    for name in SCHEDULERS
     for config, label in ((CONFIG, "epsilon"), (ZERO_SNR, "zero-snr velocity"))
     if not (name == "pndm" and config is ZERO_SNR)
 ]
@@ -76,7 +77,7 @@ def test_outside_the_mask_stands_the_source_at_the_samplers_own_level(name: str,
     assert seen == list(range(len(scheduler.timesteps)))
 
 
-@pytest.mark.parametrize("name", [name for name in SCHEDULER_NAMES if name != "lcm"])
+@pytest.mark.parametrize("name", [name for name in SCHEDULERS if name != "lcm"])
 def test_inside_the_mask_the_answer_is_what_it_was(name: str) -> None:
     """In a distribution without neighbours what stands outside cannot matter."""
     scheduler = make_scheduler(name, CONFIG)

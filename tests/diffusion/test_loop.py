@@ -8,9 +8,10 @@ import torch
 from torch import Generator, Tensor
 
 from retouch.core.errors import Cancelled, SettingsError
+from retouch.core.settings import SCHEDULERS
 from retouch.diffusion.guidance import BOTH, IMAGE, NONE, InstructGuidance
 from retouch.diffusion.loop import Progress, Step, denoise, unit_noise
-from retouch.diffusion.schedules import SCHEDULER_NAMES, make_scheduler
+from retouch.diffusion.schedules import make_scheduler
 
 CONFIG: dict[str, object] = {
     "num_train_timesteps": 1000,
@@ -78,7 +79,7 @@ def run(name: str, predictor: GaussianPredictor, *, steps: int, config: Mapping[
 
 
 @pytest.mark.parametrize("config", [CONFIG, ZERO_SNR], ids=["epsilon", "zero-snr velocity"])
-@pytest.mark.parametrize("name", [name for name in SCHEDULER_NAMES if name != "lcm"])
+@pytest.mark.parametrize("name", [name for name in SCHEDULERS if name != "lcm"])
 def test_lands_on_the_mean_and_spread_of_the_data(name: str, config: Mapping[str, object]) -> None:
     if name == "pndm" and config is ZERO_SNR:
         pytest.skip("PNDM has no zero terminal SNR")
@@ -147,7 +148,7 @@ def test_outside_the_guidance_interval_one_branch_is_computed() -> None:
     assert [len(call) for call in predictor.calls] == [1, 3, 3, 1]
 
 
-@pytest.mark.parametrize("name", SCHEDULER_NAMES)
+@pytest.mark.parametrize("name", SCHEDULERS)
 def test_a_batch_equals_its_samples_alone(name: str) -> None:
     def sample(seeds: Sequence[int]) -> Tensor:
         noise, generators = noise_of(seeds, (4, 8, 8))

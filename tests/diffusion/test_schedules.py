@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from retouch.core.errors import SettingsError
-from retouch.diffusion.schedules import SCHEDULER_NAMES, make_scheduler
+from retouch.core.settings import SCHEDULERS
+from retouch.diffusion.schedules import make_scheduler
 
 BASE = {
     "_class_name": "PNDMScheduler",
@@ -25,7 +26,7 @@ ZERO_SNR = BASE | {
 }
 
 
-@pytest.mark.parametrize("name", SCHEDULER_NAMES)
+@pytest.mark.parametrize("name", SCHEDULERS)
 def test_every_name_makes_the_saved_schedule(name: str) -> None:
     scheduler = make_scheduler(name, BASE)
     assert scheduler.config["beta_end"] == 0.012
@@ -34,7 +35,7 @@ def test_every_name_makes_the_saved_schedule(name: str) -> None:
     assert len(scheduler.timesteps) in (4, 5)
 
 
-@pytest.mark.parametrize("name", [name for name in SCHEDULER_NAMES if name != "pndm"])
+@pytest.mark.parametrize("name", [name for name in SCHEDULERS if name != "pndm"])
 def test_zero_terminal_snr_is_kept(name: str) -> None:
     scheduler = make_scheduler(name, ZERO_SNR)
     assert scheduler.config["prediction_type"] == "v_prediction"

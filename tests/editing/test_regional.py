@@ -13,8 +13,7 @@ from retouch.core.region import Region
 from retouch.core.region_request import region_from_box
 from retouch.core.region_settings import RegionSettings, parse_blend
 from retouch.core.region_window import window
-from retouch.core.settings import EditSettings
-from retouch.diffusion.schedules import SCHEDULER_NAMES
+from retouch.core.settings import SCHEDULERS, EditSettings
 from retouch.editing.chain import edit_once
 from retouch.editing.composite import composite, without_shift
 from retouch.editing.editor import Editor
@@ -39,7 +38,7 @@ def how(scheduler: str | None = None, steps: int = 3, **region: object) -> EditS
 
 
 @pytest.mark.parametrize("source", ["renoise", "invert"])
-@pytest.mark.parametrize("scheduler", SCHEDULER_NAMES)
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_with_every_scheduler_an_empty_mask_leaves_the_sources_round_trip(
     tiny_checkpoint: "Checkpoint", scheduler: str, source: str
 ) -> None:

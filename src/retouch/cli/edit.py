@@ -79,13 +79,14 @@ def edit(
     plan = _Plan(tuple(instructions or ()), model, loras, settings, tuple(region or ()), pictures=pictures)
     plan = _checked(_repeating(plan, like) if like else plan)
     paths = output_paths(output, count)
+    source = _load(image, like, allow_private)
     import_networks(plan.model, segmenter, reader, plan.pictures.ip_adapter)
     finding = Words(segmenter=segmenter, reader=reader, when_missing=when_missing, device=device)
     setup = _Setup(
         tokenizer=tokenizer, device=device, precision=precision, backend=backend, words=finding,
         memory=memory, quantise=quantise, size=size,
     )  # fmt: skip
-    _report(_make(plan, _load(image, like, allow_private), paths, setup, show_region=show_region), json=json)
+    _report(_make(plan, source, paths, setup, show_region=show_region), json=json)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from retouch.core.lora import parse_lora
 from retouch.core.settings import MAXIMUM_COUNT, EditSettings
 
 if TYPE_CHECKING:
+    from retouch.core.images import LoadedImage
     from retouch.editing.editor import Editor
     from retouch.editing.pipelines.editor import PipelineEditor
     from retouch.editing.sweep import SweepCell
@@ -35,12 +36,12 @@ def sweep(
     text_guidance: Annotated[
         str | None,
         typer.Option(
-            help="Values separated by commas. (default: ¾, 1 and 1½ times the model's own; its own where only the other is given)", show_default=False
+            help="Values separated by commas. (default: ¾, 1, 1½ times the model's own; the own beside --image-guidance)", show_default=False
         ),
     ] = None,
     image_guidance: Annotated[
         str | None,
-        typer.Option(help="Values separated by commas. (default: 1,1.5 where the model has it; its own where only the other is given)", show_default=False),
+        typer.Option(help="Values separated by commas. (default: 1,1.5 where the model has it; the own beside --text-guidance)", show_default=False),
     ] = None,
     seed: options.Seed = None,
     count: Annotated[int, typer.Option(help="How many seeds for each combination.")] = 1,
@@ -74,6 +75,9 @@ def sweep(
 
     words = Words(segmenter=segmenter, reader=reader, when_missing=when_missing, device=device)
     plan = _Plan(instruction=instruction, settings=settings, regions=tuple(region or ()), grid=grid, count=count)
+    from retouch.core.images import load_image
+
+    source = load_image(image)
     import_networks(model, segmenter, reader)
     from retouch.editing.load import load_editor
 
@@ -81,7 +85,7 @@ def sweep(
         load_editor, model or options.DEFAULT_MODEL, tokenizer=tokenizer, loras=tuple(map(parse_lora, lora or ())),
         device=device, precision=precision, backend=backend, memory=memory, quantise=quantise, side=size,
     )  # fmt: skip
-    rows = _swept(plan, image, words, cache(load))
+    rows = _swept(plan, source, words, cache(load))
     for warning in dict.fromkeys(text for row in rows for cell in row for text in cell.warnings):
         warn(warning)
     columns = len({cell.settings.text_guidance for row in rows for cell in row})
@@ -101,14 +105,12 @@ class _Plan:
 
 
 def _swept(
-    plan: _Plan, image: str, words: Words, editor: "Callable[[], Editor | PipelineEditor]"
+    plan: _Plan, source: "LoadedImage", words: Words, editor: "Callable[[], Editor | PipelineEditor]"
 ) -> "tuple[tuple[SweepCell, ...], ...]":
-    from retouch.core.images import load_image
     from retouch.editing.load import checkpoint_of
     from retouch.editing.sweep import sweep as run_sweep
     from retouch.editing.sweep import usual_text_guidance
 
-    source = load_image(image)
     asked = read_regions(plan.regions, 1, plan.settings.region)
     where = places([plan.instruction], asked, source, words, own=lambda: checkpoint_of(editor()))
     ready = editor()

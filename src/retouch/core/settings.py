@@ -14,6 +14,8 @@ MAXIMUM_GUIDANCE = 100.0
 MAXIMUM_COUNT = 64
 MAXIMUM_TEXT = 10_000
 MAXIMUM_REUSE = 10
+SCHEDULERS = ("euler-ancestral", "euler", "ddim", "dpm++", "unipc", "pndm", "lcm")
+"""Names of the schedulers; `retouch.diffusion.schedules` makes them."""
 ALL_FINE_LAYERS = 10
 """More than the finest level of a network has."""
 
@@ -22,7 +24,7 @@ ALL_FINE_LAYERS = 10
 class EditSettings:
     """The settings of one edit; None means the model's own default.
 
-    `steps` in 1…1000; `scheduler` a name known to `retouch.diffusion`; `text_guidance` s_T and
+    `steps` in 1…1000; `scheduler` one of `SCHEDULERS`; `text_guidance` s_T and
     `image_guidance` s_I in 0…100; `guidance_interval` (start, end) as fractions of the run in
     which guidance acts; `negative` the text of the branch without the instruction, `negative_image`
     the text of the branch without the image; `seed` in 0…2**63 − 1; `keep_detail` whether the input's own
@@ -66,6 +68,8 @@ class EditSettings:
             raise SettingsError(f"The profile is {self.profile!r}; choose one of {', '.join(PROFILES)}.")
         for name in ("scheduler", "negative", "negative_image"):
             _check_text(name, getattr(self, name))
+        if self.scheduler is not None and self.scheduler not in SCHEDULERS:
+            raise SettingsError(f"The scheduler '{self.scheduler}' is unknown; choose one of {', '.join(SCHEDULERS)}.")
 
     def resolve(self, defaults: "EditSettings") -> "EditSettings":
         """These settings with every None taken from the profile, then `defaults`, then from the general ones.

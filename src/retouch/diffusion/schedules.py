@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from torch import Tensor, device
 
 from retouch.core.errors import SettingsError
+from retouch.core.settings import SCHEDULERS
 
 
 class Scheduler(Protocol):
@@ -42,9 +43,6 @@ _OVERRIDES: dict[str, dict[str, object]] = {
     "pndm": {"skip_prk_steps": True},
 }
 
-SCHEDULER_NAMES: tuple[str, ...] = tuple(_CLASSES)
-"""Every name `make_scheduler` knows."""
-
 
 def make_scheduler(name: str, config: Mapping[str, object]) -> Scheduler:
     """A fresh diffusers scheduler called `name` on the noise schedule of a saved scheduler `config`.
@@ -56,7 +54,7 @@ def make_scheduler(name: str, config: Mapping[str, object]) -> Scheduler:
         SettingsError: the name is unknown, or the scheduler cannot represent the model's noise schedule.
     """
     if name not in _CLASSES:
-        raise SettingsError(f"The scheduler '{name}' is unknown; choose one of {', '.join(SCHEDULER_NAMES)}.")
+        raise SettingsError(f"The scheduler '{name}' is unknown; choose one of {', '.join(SCHEDULERS)}.")
     module, class_name = _CLASSES[name]
     scheduler_class = getattr(importlib.import_module(f"diffusers.schedulers.{module}"), class_name)
     accepted = inspect.signature(scheduler_class).parameters
@@ -77,7 +75,7 @@ def _check_zero_terminal_snr(name: str, config: Mapping[str, object], accepted: 
     if not config.get("rescale_betas_zero_snr"):
         return
     if "rescale_betas_zero_snr" not in accepted:
-        others = ", ".join(other for other in SCHEDULER_NAMES if other != name)
+        others = ", ".join(other for other in SCHEDULERS if other != name)
         raise SettingsError(
             f"The model was trained with zero terminal SNR, which the scheduler '{name}' cannot do; "
             f"choose one of {others}."

@@ -63,7 +63,9 @@ class NotFound:
 
 def refusal(missing: Sequence[Missing]) -> NotFoundError:
     """The error for what is missing, where that is to be refused."""
-    return NotFoundError(f"{_told(missing)}. Name something that is there, or take the whole picture then (--when-missing whole).")
+    return NotFoundError(
+        f"{_told(missing)}. Name something that is there, or take the whole picture then (--when-missing whole)."
+    )
 
 
 def taken_whole(missing: Sequence[Missing]) -> str:
