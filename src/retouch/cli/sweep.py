@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 IMAGE_GUIDANCES = (1.0, 1.5)
 """What is swept over where no guidance is named, of models that have one by the image."""
 
+TEXTS = "Values separated by commas. (default: ¾, 1 and 1½ times the model's own; its own beside --image-guidance)"
+IMAGES = "Values separated by commas. (default: 1,1.5 where the model has it; its own beside --text-guidance)"
+
 
 def sweep(
     *,
@@ -36,12 +39,12 @@ def sweep(
     text_guidance: Annotated[
         str | None,
         typer.Option(
-            help="Values separated by commas. (default: ¾, 1, 1½ times the model's own; the own beside --image-guidance)", show_default=False
+            help=TEXTS, show_default=False
         ),
     ] = None,
     image_guidance: Annotated[
         str | None,
-        typer.Option(help="Values separated by commas. (default: 1,1.5 where the model has it; the own beside --text-guidance)", show_default=False),
+        typer.Option(help=IMAGES, show_default=False),
     ] = None,
     seed: options.Seed = None,
     count: Annotated[int, typer.Option(help="How many seeds for each combination.")] = 1,
