@@ -105,3 +105,12 @@ def test_an_edit_of_a_large_picture_is_as_sharp_as_the_picture(tiny_checkpoint: 
         for keep in (None, False)
     )
     assert np.array_equal(levels(kept), levels(left))
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (3, 8), (9, 10), (40, 25)])
+def test_means_are_those_of_torchs_pooling(sides: tuple[int, int]) -> None:
+    fields = torch.randn((4, *sides), generator=torch.Generator().manual_seed(0))
+    wanted = torch.nn.functional.avg_pool2d(
+        fields[None], detail.WINDOW, stride=1, padding=detail.WINDOW // 2, count_include_pad=False
+    )
+    assert torch.allclose(detail._means(fields), wanted[0], atol=1e-6)

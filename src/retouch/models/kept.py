@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from threading import Lock
 from weakref import WeakKeyDictionary
@@ -35,6 +35,7 @@ class Kept:
         # A number for each network, since Python gives the identity of what is gone to others.
         self._numbers: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
         self._count = count()
+        self._samples: WeakKeyDictionary[nn.Module, tuple[list[int], Samples]] = WeakKeyDictionary()
 
     def get(self, network: nn.Module, what: str, read: Tensor, make: Callable[[], Tensor]) -> Tensor:
         """What `make` returns for `read`, from an earlier call where there was one; not to be changed in place.
@@ -73,7 +74,13 @@ class Kept:
         weights = (*network.parameters(), *network.buffers())
         places = addresses(network, weights)
         states = ((at, each.dtype, version(each)) for at, each in zip(places, weights, strict=True))
-        return (number, hash(tuple(states)), b"" if takes_turns(network) else Samples(weights).digest())
+        return (number, hash(tuple(states)), b"" if takes_turns(network) else self._sampled(network, weights, places))
+
+    def _sampled(self, network: nn.Module, weights: Sequence[Tensor], places: list[int]) -> bytes:
+        found = self._samples.get(network)
+        if found is None or found[0] != places:
+            found = self._samples[network] = (places, Samples(weights))
+        return found[1].digest()
 
 
 def _content(values: Tensor) -> _Key:
