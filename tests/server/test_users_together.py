@@ -240,15 +240,6 @@ def test_too_little_memory_makes_it_smaller_from_then_on(sqlite_yard: Yard, edit
     assert len(claimed(with_model)) == 2
 
 
-def test_more_memory_asked_for_later_allows_no_more_at_once() -> None:
-    together = Together(pictures=lambda _: 8)
-    bounds: list[int] = []
-    for tried in (8, 2, 8, 1):
-        together.too_many("pocket", tried)
-        bounds.append(together.most("pocket", FakeEditor()))
-    assert bounds == [4, 1, 1, 1] and together.most("pocket/insert", FakeEditor()) == 8
-
-
 def long_edits(place: Yard, count: int, steps: int) -> list[str]:
     """An edit of so many steps that waits of each of so many users."""
     like = replace(PLAIN, settings=EditSettings(steps=steps))
@@ -403,8 +394,3 @@ def test_trouble_with_the_database_keeps_what_is_claimed(sqlite_yard: Yard) -> N
     assert len(claims) == 2
     do(claims, with_model, threading.Event())
     assert sorted(sqlite_yard.states(nodes)) == ["done", "done", "waiting", "waiting"]
-
-
-def test_how_many_pay(editor: "Editor") -> None:
-    assert [at_once(editor, asked) for asked in (0, 1, 4, 64)] == [1, 1, 4, 8]
-    assert [at_once(FakeEditor(), asked) for asked in (0, 1, 4)] == [1, 1, 1]
