@@ -78,8 +78,7 @@ def edit(
     loras = tuple(map(parse_lora, lora or ()))
     plan = _Plan(tuple(instructions or ()), model, loras, settings, tuple(region or ()), pictures=pictures)
     plan = _checked(_repeating(plan, like) if like else plan)
-    paths = output_paths(output, count)
-    source = _load(image, like, allow_private)
+    paths, source = output_paths(output, count), _load(image, like, allow_private)
     import_networks(plan.model, segmenter, reader, plan.pictures.ip_adapter)
     finding = Words(segmenter=segmenter, reader=reader, when_missing=when_missing, device=device)
     setup = _Setup(

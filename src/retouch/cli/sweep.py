@@ -78,9 +78,7 @@ def sweep(
 
     words = Words(segmenter=segmenter, reader=reader, when_missing=when_missing, device=device)
     plan = _Plan(instruction=instruction, settings=settings, regions=tuple(region or ()), grid=grid, count=count)
-    from retouch.core.images import load_image
-
-    source = load_image(image)
+    source = _picture(image)
     import_networks(model, segmenter, reader)
     from retouch.editing.load import load_editor
 
@@ -91,9 +89,14 @@ def sweep(
     rows = _swept(plan, source, words, cache(load))
     for warning in dict.fromkeys(text for row in rows for cell in row for text in cell.warnings):
         warn(warning)
-    columns = len({cell.settings.text_guidance for row in rows for cell in row})
-    _draw(rows, output, columns=columns, side=side)
+    _draw(rows, output, side=side)
     say(f"Wrote {len(rows) * count} results to {output}")
+
+
+def _picture(image: str) -> "LoadedImage":
+    from retouch.core.images import load_image
+
+    return load_image(image)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,10 +167,11 @@ def _grid(text_guidance: str | None, image_guidance: str | None, count: int) -> 
     return grid
 
 
-def _draw(rows: "tuple[tuple[SweepCell, ...], ...]", output: Path, *, columns: int, side: int) -> None:
+def _draw(rows: "tuple[tuple[SweepCell, ...], ...]", output: Path, *, side: int) -> None:
     from retouch.core.contact import Cell, contact_sheet
     from retouch.core.images import png_bytes
 
+    columns = len({cell.settings.text_guidance for row in rows for cell in row})
     # The rows come by combination; on the sheet the text guidance runs to the right.
     ordered = [
         cell
