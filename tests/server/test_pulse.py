@@ -73,8 +73,8 @@ def test_what_hangs_is_given_back_then_fails_with_a_sentence(place: Yard) -> Non
 def test_what_is_told_at_every_step_does_not_hang(place: Yard) -> None:
     (node,) = place.branch(place.project(LOCAL_OWNER))
     left: list[int] = []
-    stop, who, pulse = threading.Event(), identity(), Pulse(step=0.9)
-    models = LoadedModels(names=MODELS, load=lambda name, _: slow_editor(name, 0.4))
+    stop, who, pulse = threading.Event(), identity(), Pulse(step=2.5)
+    models = LoadedModels(names=MODELS, load=lambda name, _: slow_editor(name, 0.9))
     tools = Tools(queue=place.queue, models=models, grounds=FakeGrounds(), pace=Pace(), pulse=pulse)
     with Beat(place.queue, who, stop, pulse=pulse, leave=left.append) as beat:
         thread = threading.Thread(target=work, args=(place.queue, tools, who, beat, stop))
