@@ -38,9 +38,7 @@ def sweep(
     output: options.Output,
     text_guidance: Annotated[
         str | None,
-        typer.Option(
-            help=TEXTS, show_default=False
-        ),
+        typer.Option(help=TEXTS, show_default=False),
     ] = None,
     image_guidance: Annotated[
         str | None,

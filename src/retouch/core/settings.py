@@ -68,8 +68,8 @@ class EditSettings:
             raise SettingsError(f"The profile is {self.profile!r}; choose one of {', '.join(PROFILES)}.")
         for name in ("scheduler", "negative", "negative_image"):
             _check_text(name, getattr(self, name))
-        if self.scheduler is not None and self.scheduler not in SCHEDULERS:
-            raise SettingsError(f"The scheduler '{self.scheduler}' is unknown; choose one of {', '.join(SCHEDULERS)}.")
+        if self.scheduler is not None:
+            check_scheduler(self.scheduler)
 
     def resolve(self, defaults: "EditSettings") -> "EditSettings":
         """These settings with every None taken from the profile, then `defaults`, then from the general ones.
@@ -79,6 +79,12 @@ class EditSettings:
         """
         quick = self if self.profile is None else _fill(self, _of_profile(PROFILES[self.profile], defaults))
         return _fill(_fill(quick, defaults), GENERAL_DEFAULTS)
+
+
+def check_scheduler(name: str) -> None:
+    """Raise SettingsError where a scheduler's name is none of `SCHEDULERS`."""
+    if name not in SCHEDULERS:
+        raise SettingsError(f"The scheduler '{name}' is unknown; choose one of {', '.join(SCHEDULERS)}.")
 
 
 @dataclass(frozen=True, kw_only=True)

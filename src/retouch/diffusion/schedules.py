@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from torch import Tensor, device
 
 from retouch.core.errors import SettingsError
-from retouch.core.settings import SCHEDULERS
+from retouch.core.settings import SCHEDULERS, check_scheduler
 
 
 class Scheduler(Protocol):
@@ -53,8 +53,7 @@ def make_scheduler(name: str, config: Mapping[str, object]) -> Scheduler:
     Raises:
         SettingsError: the name is unknown, or the scheduler cannot represent the model's noise schedule.
     """
-    if name not in _CLASSES:
-        raise SettingsError(f"The scheduler '{name}' is unknown; choose one of {', '.join(SCHEDULERS)}.")
+    check_scheduler(name)
     module, class_name = _CLASSES[name]
     scheduler_class = getattr(importlib.import_module(f"diffusers.schedulers.{module}"), class_name)
     accepted = inspect.signature(scheduler_class).parameters

@@ -137,9 +137,9 @@ def _plain_convolution(layer: Upsample2D) -> nn.Conv2d | None:
     return conv if rest == ((3, 3), (1, 1), "zeros", (1, 1), (1, 1), 1) else None
 
 
-def _is_plain(layer: object, kind: type[Layer]) -> TypeGuard[Layer]:
+def _is_plain(layer: Any, kind: type[Layer]) -> TypeGuard[Layer]:
     """Whether a layer is of this kind and no other, such as one with an adapter, and nobody listens to it."""
-    return isinstance(layer, kind) and type(layer) is kind and not layer._forward_hooks and not layer._forward_pre_hooks
+    return type(layer) is kind and not layer._forward_hooks and not layer._forward_pre_hooks
 
 
 def _linear(weight: nn.Parameter, bias: nn.Parameter | None) -> nn.Linear:
